@@ -1,0 +1,166 @@
+//! Keeps the gateway's AWS credentials: one task loads them and renews them well before they expire; calls only read
+//! what is held, so a slow provider never dies with the call that happened to need it.
+//!
+//! The SDK's own cache loads inside a call, keeps what AWS has called expired, and reads a profile file once.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, future};
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
+
+use super::mask::chain;
+use super::sdk::Aws;
+use crate::error::Reason;
+
+/// How long one load of the provider chain may take.
+const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// The wait after a failed load doubles from the first to the last of these.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LAST_RETRY: Duration = Duration::from_secs(30);
+/// Credentials are renewed this long before they expire, or in the last quarter of a shorter life.
+const RENEW_BEFORE_EXPIRY: Duration = Duration::from_secs(15 * 60);
+/// However soon they expire, and however often AWS calls them bad, the provider isn't asked more often than this.
+const MIN_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Where the gateway stands with its credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CredentialStatus {
+    /// None were loaded yet.
+    Loading,
+    /// They are there.
+    Held {
+        /// When they expire, if they do.
+        expiry: Option<SystemTime>,
+    },
+    /// None were ever loaded, and this is why.
+    Failed(String),
+}
+
+/// The credentials that calls are signed with. Its `Debug` shows none of them.
+#[derive(Debug)]
+pub struct Held {
+    current: watch::Sender<Option<Credentials>>,
+    status: watch::Sender<CredentialStatus>,
+    renew: Notify,
+}
+
+impl Held {
+    /// Holds nothing yet.
+    #[must_use]
+    pub fn empty() -> Arc<Self> {
+        let (current, status) = (watch::Sender::new(None), watch::Sender::new(CredentialStatus::Loading));
+        Arc::new(Self { current, status, renew: Notify::new() })
+    }
+
+    /// Follows where the gateway stands.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<CredentialStatus> {
+        self.status.subscribe()
+    }
+
+    /// What is held, if anything.
+    pub(super) fn current(&self) -> Option<Credentials> {
+        self.current.borrow().clone()
+    }
+
+    /// Asks for new credentials if AWS has refused these.
+    pub(super) fn heed(&self, reason: Reason) {
+        if matches!(reason, Reason::GatewayCredentialsExpired | Reason::GatewayCredentialsRejected) {
+            self.renew.notify_one();
+        }
+    }
+
+    fn hold(&self, credentials: Credentials) {
+        let status = CredentialStatus::Held { expiry: credentials.expiry() };
+        self.current.send_replace(Some(credentials));
+        self.status.send_replace(status);
+    }
+}
+
+impl ProvideCredentials for Held {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::ready(self.current().ok_or_else(|| CredentialsError::not_loaded("none held yet")))
+    }
+}
+
+/// Loads the credentials and keeps them fresh. Never ends by itself: its owner drops it.
+pub async fn keep_fresh(aws: Aws, held: Arc<Held>) {
+    let mut failures = 0;
+    loop {
+        let wait = match load(&aws).await {
+            Ok(credentials) => {
+                failures = 0;
+                let wait = renew_in(credentials.expiry(), SystemTime::now());
+                tracing::info!(expiry = ?credentials.expiry().map(humantime::format_rfc3339_seconds).map(|t| t.to_string()), "loaded AWS credentials");
+                held.hold(credentials);
+                wait
+            }
+            Err(reason) => {
+                let wait = FIRST_RETRY.saturating_mul(1 << failures.min(8)).min(LAST_RETRY);
+                failures += 1;
+                tracing::warn!(%reason, retry_in = ?wait, "can't load AWS credentials");
+                held.status.send_if_modified(|status| {
+                    let first = !matches!(status, CredentialStatus::Held { .. });
+                    if first {
+                        *status = CredentialStatus::Failed(reason);
+                    }
+                    first
+                });
+                Some(wait)
+            }
+        };
+        tokio::time::sleep(MIN_INTERVAL.min(wait.unwrap_or(MIN_INTERVAL))).await;
+        let rest = wait.map(|wait| wait.saturating_sub(MIN_INTERVAL));
+        tokio::select! {
+            () = sleep_or_forever(rest) => {}
+            () = held.renew.notified() => tracing::info!("AWS refused the credentials; loading them again"),
+        }
+    }
+}
+
+/// One run through the SDK's provider chain, built anew: a provider that has read a file never reads it again.
+///
+/// # Errors
+/// Why there are no credentials, in one line.
+pub(super) async fn load(aws: &Aws) -> Result<Credentials, String> {
+    let run = async { aws.provider().await.ok_or("no provider is configured")?.provide_credentials().await.map_err(|error| chain(&error)) };
+    match timeout(LOAD_TIMEOUT, run).await {
+        Ok(loaded) => loaded,
+        Err(_elapsed) => Err(format!("the provider didn't answer within {LOAD_TIMEOUT:?}")),
+    }
+}
+
+/// How long after `now` credentials are renewed; never, if they don't expire.
+fn renew_in(expiry: Option<SystemTime>, now: SystemTime) -> Option<Duration> {
+    let left = expiry?.duration_since(now).unwrap_or_default();
+    Some((left - RENEW_BEFORE_EXPIRY.min(left / 4)).max(MIN_INTERVAL))
+}
+
+async fn sleep_or_forever(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => tokio::time::sleep(wait).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_renewed_well_before_they_expire() {
+        let now = SystemTime::UNIX_EPOCH;
+        let renewed = |left: u64| renew_in(Some(now + Duration::from_secs(left)), now).map(|wait| wait.as_secs());
+        assert_eq!(renew_in(None, now), None);
+        assert_eq!(renewed(6 * 3600), Some(6 * 3600 - 15 * 60));
+        assert_eq!(renewed(1200), Some(900));
+        assert_eq!(renewed(0), Some(5));
+    }
+}

@@ -1,0 +1,68 @@
+//! Masks secrets in texts that come from outside, before they reach the log.
+//!
+//! AWS's messages repeat what they were sent: a ValidationException the value that it refused, a signature error the
+//! whole canonical request with the session token in it.
+
+use std::error::Error;
+
+/// Longest text that reaches the log, in bytes.
+const MAX_TEXT: usize = 1024;
+const MASK: &str = "[redacted]";
+
+/// The text with every one of the secrets replaced, cut to a length that suits a log line.
+pub(super) fn mask(text: &str, secrets: &[&str]) -> String {
+    let mut secrets: Vec<&str> = secrets.iter().copied().filter(|secret| !secret.is_empty()).collect();
+    // Longest first: a secret that is part of another must not leave the rest of it standing.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    let mut rest = text;
+    let mut masked = String::new();
+    // One pass from left to right, so that a short secret can't be found in the mask of another.
+    while !rest.is_empty() && masked.len() < MAX_TEXT {
+        if let Some(secret) = secrets.iter().find(|secret| rest.starts_with(**secret)) {
+            masked.push_str(MASK);
+            rest = &rest[secret.len()..];
+        } else {
+            let mut chars = rest.chars();
+            masked.extend(chars.next());
+            rest = chars.as_str();
+        }
+    }
+    if !rest.is_empty() {
+        masked.push('…');
+    }
+    masked
+}
+
+/// An error and what caused it, in one line: "dispatch failure: io error: connection refused".
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+    let texts: Vec<String> = causes(error).map(ToString::to_string).collect();
+    texts.join(": ")
+}
+
+/// The error itself and everything under it.
+pub(super) fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_is_masked_wherever_it_stands() {
+        assert_eq!(mask("Value 'n-1' at 'nonce'", &["n-1", "t"]), "Value '[redacted]' a[redacted] 'nonce'");
+        assert_eq!(mask("abcdef", &["abc", "abcdef", ""]), MASK);
+        assert_eq!(mask("ααβ", &["αβ"]), "α[redacted]");
+    }
+
+    proptest! {
+        #[test]
+        fn no_secret_of_some_length_survives(secret in "[A-Za-z0-9é]{6,40}", before in ".{0,600}", after in ".{0,600}") {
+            let masked = mask(&format!("{before}{secret}{after}{secret}"), &[&secret, "other"]);
+            prop_assert!(!masked.contains(&secret));
+            prop_assert!(masked.len() <= MAX_TEXT + MASK.len() + 3);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! AWS CodePipeline: the port that the service calls, and the adapter that speaks to AWS through its SDK.
+//!
+//! Nothing outside this folder imports an AWS crate. A call's way through it: `adapter` makes one attempt, `retry`
+//! decides whether there is another, `answer` reads what AWS answered, `classify` says what that means. `sdk` sets the
+//! SDK up from its standard configuration, `credentials` keeps the gateway's credentials fresh.
+
+mod adapter;
+mod answer;
+mod classify;
+mod credentials;
+mod mask;
+mod retry;
+mod sdk;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+pub use adapter::{AwsCodePipeline, Limits};
+pub use credentials::{CredentialStatus, Held, keep_fresh};
+pub use sdk::{Aws, AwsError, FakeKeys, Source};
+
+use crate::call::Progress;
+use crate::error::Failure;
+use crate::job::{AcknowledgeJob, Acknowledgement};
+
+/// CodePipeline's third-party operations, as far as the gateway offers them.
+pub trait CodePipeline: Send + Sync + 'static {
+    /// Acknowledges a job. Notes every attempt in `progress`, so that whoever drops the future knows what happened.
+    ///
+    /// Begins nothing that can't be done by the deadline, but doesn't watch it: the caller does.
+    ///
+    /// # Errors
+    /// Why it failed and what is known of it.
+    fn acknowledge(
+        &self,
+        job: &AcknowledgeJob,
+        deadline: Instant,
+        progress: &Progress,
+    ) -> impl Future<Output = Result<Acknowledgement, Failure>> + Send;
+}
+
+impl<C: CodePipeline> CodePipeline for Arc<C> {
+    fn acknowledge(
+        &self,
+        job: &AcknowledgeJob,
+        deadline: Instant,
+        progress: &Progress,
+    ) -> impl Future<Output = Result<Acknowledgement, Failure>> + Send {
+        self.as_ref().acknowledge(job, deadline, progress)
+    }
+}

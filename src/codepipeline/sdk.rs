@@ -1,0 +1,201 @@
+//! Sets the SDK up: where CodePipeline is, and which providers may have credentials. All of it is the SDK's own standard
+//! configuration (environment, shared config and credentials files, web identity, container, IMDS) and nothing else.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::BehaviorVersion;
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_codepipeline::Client;
+use aws_sdk_codepipeline::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
+use aws_sdk_codepipeline::config::{IdentityCache, Region};
+use aws_types::SdkConfig;
+use aws_types::service_config::ServiceConfigKey;
+
+use super::credentials::{self, Held};
+
+/// The SDK's defaults as of this date; a later SDK doesn't change them under us.
+fn behavior() -> BehaviorVersion {
+    BehaviorVersion::v2026_01_12()
+}
+
+/// Where the SDK's configuration comes from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Everything that the SDK reads by itself.
+    Environment,
+    /// Only this: for `dev` and for tests, which must not depend on the machine they run on.
+    Fixed {
+        /// The region that requests are signed for.
+        region: String,
+        /// Where CodePipeline's stand-in is.
+        endpoint_url: String,
+        /// What requests are signed with; nothing makes a gateway without credentials.
+        keys: Option<FakeKeys>,
+    },
+}
+
+/// Keys for a stand-in of CodePipeline. Its `Debug` shows none of them.
+#[derive(Clone)]
+pub struct FakeKeys {
+    /// Access key id.
+    pub access_key_id: String,
+    /// Secret access key.
+    pub secret_access_key: String,
+    /// Session token, for temporary credentials.
+    pub session_token: Option<String>,
+}
+
+impl fmt::Debug for FakeKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FakeKeys(redacted)")
+    }
+}
+
+/// Why the SDK can't be set up. The text names what to set.
+#[derive(Debug, thiserror::Error)]
+pub enum AwsError {
+    /// Nothing says which region.
+    #[error("no AWS region: set AWS_REGION, or `region` in the profile of the shared config file")]
+    NoRegion,
+    /// The region can't be part of a host name.
+    #[error("AWS_REGION (or `region` in the profile): {0:?} is not a region; one looks like eu-west-1")]
+    BadRegion(String),
+    /// The endpoint isn't an http or https URL.
+    #[error("AWS_ENDPOINT_URL_CODEPIPELINE or AWS_ENDPOINT_URL (or `endpoint_url` in the profile): {0}")]
+    BadEndpoint(String),
+}
+
+/// The SDK's configuration, validated.
+#[derive(Clone, Debug)]
+pub struct Aws {
+    source: Source,
+    config: SdkConfig,
+    region: Arc<str>,
+    endpoint: String,
+}
+
+impl Aws {
+    /// Loads and validates the configuration; loads no credentials and calls no service of AWS, except that a region
+    /// which nothing else names is asked of the instance's metadata service.
+    ///
+    /// # Errors
+    /// No region, or a region or endpoint that makes no sense.
+    pub async fn load(source: Source) -> Result<Self, AwsError> {
+        let config = sdk_config(&source).await;
+        let region = config.region().map(ToString::to_string).ok_or(AwsError::NoRegion)?;
+        let plain = |region: &str| region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if !plain(&region) || !region.contains('-') || region.len() > 63 {
+            return Err(AwsError::BadRegion(region));
+        }
+        let endpoint = endpoint(&config, &region).await?;
+        Ok(Self { source, config, region: region.into(), endpoint })
+    }
+
+    /// The region that requests are signed for.
+    #[must_use]
+    pub fn region(&self) -> Arc<str> {
+        self.region.clone()
+    }
+
+    /// Where requests go.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Runs the provider chain once and tells in one line what it found, redacted.
+    ///
+    /// # Errors
+    /// Why there are no credentials, in one line.
+    pub async fn describe_credentials(&self) -> Result<String, String> {
+        let found = credentials::load(self).await?;
+        let key = found.access_key_id();
+        let tail = key.get(key.len().saturating_sub(4)..).filter(|_| key.len() >= 16).unwrap_or_default();
+        let expiry = found.expiry().map(|at| format!(", expire {}", humantime::format_rfc3339_seconds(at)));
+        Ok(format!("access key ****{tail}{}", expiry.unwrap_or_else(|| ", don't expire".into())))
+    }
+
+    /// A client for this configuration. Building one takes milliseconds: there is one for the life of the gateway.
+    pub(super) fn client(&self, credentials: Arc<Held>, connect_timeout: Duration) -> Client {
+        let config = aws_sdk_codepipeline::config::Builder::from(&self.config)
+            .credentials_provider(SharedCredentialsProvider::from(credentials as Arc<dyn ProvideCredentials>))
+            // Ours are always fresh; the SDK's cache would keep what AWS has called expired.
+            .identity_cache(IdentityCache::no_cache())
+            // `retry.rs` decides.
+            .retry_config(RetryConfig::disabled())
+            // The gateway has timeouts of its own for attempts and calls; only the connector can time a connect.
+            .timeout_config(TimeoutConfig::builder().connect_timeout(connect_timeout).build())
+            // It watches bodies of unknown length; ours are tiny and under the attempt timeout.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build();
+        Client::from_conf(config)
+    }
+
+    /// The provider chain, built anew from files and environment as they are now.
+    pub(super) async fn provider(&self) -> Option<SharedCredentialsProvider> {
+        sdk_config(&self.source).await.credentials_provider()
+    }
+}
+
+async fn sdk_config(source: &Source) -> SdkConfig {
+    match source {
+        Source::Environment => {
+            // AWS_MAX_ATTEMPTS and AWS_RETRY_MODE don't apply: a value given here keeps them from being read at all.
+            aws_config::defaults(behavior()).retry_config(RetryConfig::disabled()).load().await
+        }
+        Source::Fixed { region, endpoint_url, keys } => {
+            let mut config = SdkConfig::builder()
+                .behavior_version(behavior())
+                .region(Region::new(region.clone()))
+                .endpoint_url(endpoint_url);
+            config.set_credentials_provider(keys.as_ref().map(FakeKeys::provider));
+            config.build()
+        }
+    }
+}
+
+impl FakeKeys {
+    fn provider(&self) -> SharedCredentialsProvider {
+        let Self { access_key_id, secret_access_key, session_token } = self;
+        let credentials = Credentials::new(access_key_id, secret_access_key, session_token.clone(), None, "fixed");
+        SharedCredentialsProvider::new(credentials)
+    }
+}
+
+/// The endpoint that the SDK will resolve to, so that nonsense is found at the start and not at the first call.
+async fn endpoint(config: &SdkConfig, region: &str) -> Result<String, AwsError> {
+    let configured = service_endpoint(config).or_else(|| config.endpoint_url().map(str::to_owned));
+    if let Some(url) = &configured {
+        check_url(url)?;
+    }
+    let params = Params::builder()
+        .region(region)
+        .set_use_fips(config.use_fips())
+        .set_use_dual_stack(config.use_dual_stack())
+        .set_endpoint(configured)
+        .build()
+        .map_err(|error| AwsError::BadEndpoint(error.to_string()))?;
+    let resolved = DefaultResolver::new().resolve_endpoint(&params).await;
+    Ok(resolved.map_err(|error| AwsError::BadEndpoint(error.to_string()))?.url().to_owned())
+}
+
+/// What the SDK reads for this service alone: AWS_ENDPOINT_URL_CODEPIPELINE, or `codepipeline` in a services section.
+fn service_endpoint(config: &SdkConfig) -> Option<String> {
+    let key = ServiceConfigKey::builder().service_id("CodePipeline").env("AWS_ENDPOINT_URL").profile("endpoint_url");
+    config.service_config()?.load_config(key.build().ok()?)
+}
+
+fn check_url(url: &str) -> Result<(), AwsError> {
+    let bad = |why: &str| Err(AwsError::BadEndpoint(format!("{url:?} {why}")));
+    let Ok(uri) = url.parse::<http::Uri>() else { return bad("is not a URL") };
+    match (uri.scheme_str(), uri.host()) {
+        (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(()),
+        _ => bad("is not an http or https URL with a host"),
+    }
+}

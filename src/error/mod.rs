@@ -1,0 +1,90 @@
+//! A failed call: why (`Reason`), what is known of it at AWS (`Outcome`), and what AWS said. `status` turns it into
+//! the gRPC status that leaves the gateway; nothing else in the crate builds one.
+
+mod reason;
+mod status;
+
+use std::time::Duration;
+
+pub use reason::{Outcome, Outcomes, Reason};
+pub(crate) use status::{has_details, into_response};
+
+/// A field of the request that breaks a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The field's name in the proto.
+    pub field: &'static str,
+    /// What is wrong with it, to be read after the field's name. Never the value.
+    pub description: String,
+}
+
+/// What AWS's last answer said, as far as it may be told to a caller.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AwsAnswer {
+    /// AWS's error code, such as `JobNotFoundException`.
+    pub error_code: Option<String>,
+    /// AWS's id of the call.
+    pub request_id: Option<String>,
+    /// The HTTP status.
+    pub http_status: Option<u16>,
+}
+
+/// Why a call failed and what is known of it. `AwsAnswer` is empty where AWS said nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// The row of the table.
+    pub reason: Reason,
+    /// Whether it may have happened.
+    pub outcome: Outcome,
+    /// What AWS said.
+    pub aws: AwsAnswer,
+    /// AWS's own hint how long to wait.
+    pub retry_after: Option<Duration>,
+    /// The request's fields that break a rule, ours or AWS's.
+    pub violations: Vec<Violation>,
+    /// What happened in the words of AWS or of the network, secrets masked. For the log, never for a caller.
+    pub log_text: Option<String>,
+    /// A sentence that tells a caller more than the reason's own. Of our own words, never of anything from outside.
+    pub own_sentence: Option<String>,
+}
+
+impl Failure {
+    /// A failure with a given outcome.
+    #[must_use]
+    pub fn new(reason: Reason, outcome: Outcome) -> Self {
+        Self { reason, outcome, aws: AwsAnswer::default(), retry_after: None, violations: Vec::new(), log_text: None, own_sentence: None }
+    }
+
+    /// A failure before anything was sent.
+    #[must_use]
+    pub fn not_sent(reason: Reason) -> Self {
+        Self::new(reason, Outcome::NotSent)
+    }
+
+    /// The request breaks these rules.
+    #[must_use]
+    pub fn invalid_request(violations: Vec<Violation>) -> Self {
+        let list: Vec<String> = violations.iter().map(|v| format!("{} {}", v.field, v.description)).collect();
+        let sentence = format!("The request is invalid: {}.", list.join(", "));
+        Self { violations, ..Self::not_sent(Reason::InvalidRequest).with_sentence(sentence) }
+    }
+
+    /// Tells more than the reason's own sentence. Never anything that came from outside.
+    #[must_use]
+    pub fn with_sentence(mut self, sentence: impl Into<String>) -> Self {
+        self.own_sentence = Some(sentence.into());
+        self
+    }
+
+    /// One sentence for a person.
+    #[must_use]
+    pub fn sentence(&self) -> &str {
+        self.own_sentence.as_deref().unwrap_or(self.reason.sentence())
+    }
+
+    /// The gRPC code.
+    #[must_use]
+    pub fn code(&self) -> tonic::Code {
+        self.reason.code(self.outcome)
+    }
+}

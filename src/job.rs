@@ -1,0 +1,138 @@
+//! What a caller asks for and what AWS answers: parsed once, valid from then on, secrets redacted at the type.
+//!
+//! The limits are those of the AWS model (API reference of `AcknowledgeThirdPartyJob`); characters are Unicode scalar
+//! values, as Smithy's `@length` trait counts them.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use crate::api;
+use crate::error::{Failure, Violation};
+
+/// Longest job id, in characters.
+pub const MAX_JOB_ID: usize = 512;
+/// Longest nonce, in characters.
+pub const MAX_NONCE: usize = 50;
+/// Longest client token, in characters.
+pub const MAX_CLIENT_TOKEN: usize = 256;
+
+/// The unique id of a third-party job: 1 to 512 characters. Not a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobId(String);
+
+/// Shows that the caller was the one who got the job's details: 1 to 50 characters. Secret.
+pub struct Nonce(Zeroizing<String>);
+
+/// Shows that the caller may see the job: 1 to 256 characters. Secret.
+pub struct ClientToken(Zeroizing<String>);
+
+/// A valid request to acknowledge one job.
+#[derive(Debug)]
+pub struct AcknowledgeJob {
+    /// Which job.
+    pub job_id: JobId,
+    /// The job's nonce.
+    pub nonce: Nonce,
+    /// The client token.
+    pub client_token: ClientToken,
+}
+
+impl AcknowledgeJob {
+    /// Takes a request apart into values that are valid by their type.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` with every violation at once, fields in the order and spelling of the proto.
+    pub fn parse(request: api::AcknowledgeThirdPartyJobRequest) -> Result<Self, Failure> {
+        // Into `Zeroizing` first, so that a refused request wipes its secrets too.
+        let nonce = Zeroizing::new(request.nonce);
+        let client_token = Zeroizing::new(request.client_token);
+        let violations: Vec<Violation> = [
+            check_length("job_id", &request.job_id, MAX_JOB_ID),
+            check_length("nonce", &nonce, MAX_NONCE),
+            check_length("client_token", &client_token, MAX_CLIENT_TOKEN),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if !violations.is_empty() {
+            return Err(Failure::invalid_request(violations));
+        }
+        Ok(Self { job_id: JobId(request.job_id), nonce: Nonce(nonce), client_token: ClientToken(client_token) })
+    }
+}
+
+fn check_length(field: &'static str, value: &str, max: usize) -> Option<Violation> {
+    if value.is_empty() {
+        return Some(Violation { field, description: "must not be empty".into() });
+    }
+    // A scalar value takes at most four bytes, so most texts need no counting; `nth` stops at the limit.
+    let too_long = value.len() > max && value.chars().nth(max).is_some();
+    too_long.then(|| Violation { field, description: format!("must have at most {max} characters") })
+}
+
+impl JobId {
+    /// The id as the caller gave it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Nonce {
+    /// The secret itself, for the request to AWS and for masking.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl ClientToken {
+    /// The secret itself, for the request to AWS and for masking.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Nonce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Nonce(redacted)")
+    }
+}
+
+impl fmt::Debug for ClientToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientToken(redacted)")
+    }
+}
+
+/// AWS accepted the acknowledge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acknowledgement {
+    /// The status exactly as AWS gave it, if it gave one.
+    pub aws_status: Option<String>,
+    /// AWS's id of the call, if it gave one.
+    pub aws_request_id: Option<String>,
+}
+
+impl From<&Acknowledgement> for api::AcknowledgeThirdPartyJobResponse {
+    fn from(acknowledgement: &Acknowledgement) -> Self {
+        let aws_status = acknowledgement.aws_status.clone().unwrap_or_default();
+        Self { status: job_status(&aws_status).into(), aws_status }
+    }
+}
+
+/// AWS's `JobStatus` (API reference, data type `Job`); a status from the future is `UNSPECIFIED`, never an error.
+fn job_status(aws: &str) -> api::JobStatus {
+    match aws {
+        "Created" => api::JobStatus::Created,
+        "Queued" => api::JobStatus::Queued,
+        "Dispatched" => api::JobStatus::Dispatched,
+        "InProgress" => api::JobStatus::InProgress,
+        "TimedOut" => api::JobStatus::TimedOut,
+        "Succeeded" => api::JobStatus::Succeeded,
+        "Failed" => api::JobStatus::Failed,
+        _ => api::JobStatus::Unspecified,
+    }
+}

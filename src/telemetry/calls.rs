@@ -1,0 +1,89 @@
+//! The log line of a call: one each, however it ended. Health checks have none.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use tonic::Code;
+
+use crate::call::Call;
+use crate::error::{AwsAnswer, Outcome, Reason};
+
+/// Logs its call when it is answered, or when it is dropped unanswered.
+pub(crate) struct CallLog {
+    call: Arc<Call>,
+    method: Option<String>,
+    peer: SocketAddr,
+    answered: bool,
+}
+
+impl CallLog {
+    pub(crate) fn begin(call: Arc<Call>, path: &str, peer: SocketAddr) -> Self {
+        let method = (!path.starts_with("/grpc.health.v1.Health/")).then(|| path.trim_start_matches('/').to_owned());
+        Self { call, method, peer, answered: false }
+    }
+
+    /// The caller gets this answer.
+    pub(crate) fn answered(mut self, headers: &HeaderMap) {
+        self.answered = true;
+        // An error is in the headers; what isn't there is in the trailers, and those of a success say OK.
+        let code = headers.get("grpc-status").map_or(Code::Ok, |status| Code::from_bytes(status.as_bytes()));
+        let end = self.call.end();
+        let none = AwsAnswer::default();
+        let aws = end.map_or(&none, |end| &end.aws);
+        self.write(code, end.and_then(|end| end.failure), aws, end.and_then(|end| end.log_text.as_deref()));
+    }
+
+    fn write(&self, code: Code, failure: Option<(Reason, Outcome)>, aws: &AwsAnswer, text: Option<&str>) {
+        let Some(method) = self.method.as_deref() else { return };
+        let call = &self.call;
+        tracing::info!(
+            method,
+            code = code_name(code),
+            reason = failure.map(|(reason, _)| reason.name()),
+            outcome = failure.map(|(_, outcome)| outcome.as_str()),
+            duration_ms = call.started().elapsed().as_secs_f64() * 1e3,
+            job_id = call.job_id(),
+            peer = %self.peer,
+            request_id = call.request_id(),
+            aws_request_id = aws.request_id.as_deref(),
+            aws_error_code = aws.error_code.as_deref(),
+            aws_http_status = aws.http_status,
+            aws_text = text,
+            attempts = call.progress().attempts(),
+            "call"
+        );
+    }
+}
+
+impl Drop for CallLog {
+    fn drop(&mut self) {
+        if !self.answered {
+            let failure = self.call.cut_short(Reason::CallerCancelled);
+            self.write(failure.code(), Some((failure.reason, failure.outcome)), &failure.aws, None);
+        }
+    }
+}
+
+/// The code's name as gRPC's specification writes it.
+fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
