@@ -1,0 +1,95 @@
+//! The subcommands. What they share: how a failure is told and what exit code it has.
+
+mod check;
+#[cfg(feature = "simulator")]
+mod dev;
+mod health;
+mod serve;
+#[cfg(feature = "simulator")]
+mod simulator;
+mod usage;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+/// A gRPC gateway to AWS CodePipeline's third-party job API.
+#[derive(Parser, Debug)]
+#[command(name = "codepipeline-gateway", version, max_term_width = 110, after_help = "Everything about AWS (region, endpoint, credentials, proxies) is the AWS SDK's own standard configuration:\nAWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL_CODEPIPELINE and so on.\n\nExit codes: 0 done; 1 could not start, or lost its listener; 64 bad usage or configuration.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run the gateway
+    Serve(serve::Serve),
+    /// Load and validate the configuration, resolve region, endpoint and credentials, and print them redacted
+    ///
+    /// Makes no call to CodePipeline.
+    Check(serve::Serve),
+    /// Ask a running gateway whether it serves; exit 0 if it does
+    Health(health::Health),
+    /// Run a gateway and a CodePipeline simulator on loopback, and print grpcurl lines to try
+    #[cfg(feature = "simulator")]
+    Dev(dev::Dev),
+    /// Run the CodePipeline simulator alone, for tests of your own
+    #[cfg(feature = "simulator")]
+    Simulator(simulator::Run),
+}
+
+/// Why the command ends without having done its work.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Bad usage or configuration: exit 64 (`EX_USAGE` of sysexits.h).
+    Usage(String),
+    /// It could not start, or lost its listener: exit 1.
+    Failed(String),
+}
+
+impl Stop {
+    /// Tells it in one line on standard error.
+    pub(crate) fn report(self) -> ExitCode {
+        let (line, code) = match self {
+            Self::Usage(line) => (line, 64),
+            Self::Failed(line) => (line, 1),
+        };
+        // Where standard error is gone there is nobody left to tell.
+        let _ = writeln!(io::stderr(), "codepipeline-gateway: {line}");
+        ExitCode::from(code)
+    }
+}
+
+/// Parses the command line and the environment, and runs the subcommand.
+pub(crate) fn run() -> Result<(), Stop> {
+    let parsed = Cli::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) if !error.use_stderr() => return error.print().map_err(|error| Stop::Failed(error.to_string())),
+        Err(error) => return Err(Stop::Usage(usage::line(&error, &Cli::command()))),
+    };
+    match cli.command {
+        Command::Serve(serve) => block_on(serve.run()),
+        Command::Check(serve) => block_on(check::run(serve)),
+        Command::Health(health) => block_on(health.run()),
+        #[cfg(feature = "simulator")]
+        Command::Dev(dev) => block_on(dev.run()),
+        #[cfg(feature = "simulator")]
+        Command::Simulator(simulator) => block_on(simulator.run()),
+    }
+}
+
+fn block_on(work: impl Future<Output = Result<(), Stop>>) -> Result<(), Stop> {
+    // As many workers as the cgroup's CPU quota has CPUs (`available_parallelism`).
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Stop::Failed(format!("can't start the runtime: {error}")))?.block_on(work)
+}
+
+/// Prints a line for the person who ran the command.
+fn say(line: impl AsRef<str>) -> Result<(), Stop> {
+    let mut out = io::stdout().lock();
+    let written = writeln!(out, "{}", line.as_ref()).and_then(|()| out.flush());
+    written.map_err(|error| Stop::Failed(format!("can't write to standard output: {error}")))
+}

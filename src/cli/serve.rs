@@ -1,0 +1,91 @@
+//! `serve`: the gateway with the SDK's own configuration, until a signal ends it.
+
+use std::env;
+use std::io::{self, IsTerminal};
+
+use codepipeline_gateway::codepipeline::{Aws, Source};
+use codepipeline_gateway::server::{self, Settings, Shutdown};
+use codepipeline_gateway::telemetry::{self, LogFormat, parse_filter};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::Stop;
+use crate::config::{Behaviour, Listen, Logs};
+
+/// The flags of `serve`.
+#[derive(clap::Args, Debug)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    pub(super) listen: Listen,
+    #[command(flatten)]
+    pub(super) behaviour: Behaviour,
+    #[command(flatten)]
+    pub(super) logs: Logs,
+}
+
+impl Serve {
+    /// Runs the gateway. Configuration is checked whole before anything listens.
+    pub(super) async fn run(self) -> Result<(), Stop> {
+        let settings = self.behaviour.settings().map_err(Stop::Usage)?;
+        start_logs(&self.logs)?;
+        for warning in self.behaviour.warnings().into_iter().chain(ignored_variables()) {
+            tracing::warn!("{warning}");
+        }
+        let aws = Aws::load(Source::Environment).await.map_err(|error| Stop::Usage(error.to_string()))?;
+        let listener = bind(self.listen.grpc_addr, "--grpc-addr (GATEWAY_GRPC_ADDR)").await?;
+        gateway(listener, aws, settings, stop_on_signals()?).await
+    }
+}
+
+/// Runs the gateway until it is told to stop.
+pub(super) async fn gateway(listener: TcpListener, aws: Aws, settings: Settings, shutdown: Shutdown) -> Result<(), Stop> {
+    let address = listener.local_addr().map_err(|error| Stop::Failed(error.to_string()))?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"), grpc = %address, region = &*aws.region(), endpoint = aws.endpoint(),
+        tls = false, auth = "none", "listening"
+    );
+    tracing::warn!("plaintext, and anybody who reaches the port may call: put a mesh or a network policy in front");
+    server::run(listener, aws, settings, shutdown).await.map_err(|error| Stop::Failed(format!("lost the listener: {error}")))
+}
+
+/// Binds a port, or says in one line which flag and variable name the one that can't be had.
+pub(super) async fn bind(address: std::net::SocketAddr, flag: &str) -> Result<TcpListener, Stop> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| Stop::Failed(format!("{flag}: can't listen on {address}: {error}")))
+}
+
+pub(super) fn start_logs(logs: &Logs) -> Result<(), Stop> {
+    let on_terminal = if io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json };
+    let filter = parse_filter(&logs.log_level).map_err(|error| Stop::Usage(error.to_string()))?;
+    let started = telemetry::init(logs.log_format.unwrap_or(on_terminal), filter, io::stderr);
+    started.map_err(|error| Stop::Failed(error.to_string()))
+}
+
+/// The first SIGTERM or SIGINT begins the shutdown, the second ends it at once.
+pub(super) fn stop_on_signals() -> Result<Shutdown, Stop> {
+    let failed = |error: io::Error| Stop::Failed(format!("can't listen for signals: {error}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let shutdown = Shutdown::new();
+    let told = shutdown.clone();
+    // It lives as long as the runtime, which ends when the command does: nothing waits for it, by intent.
+    let _until_the_end = tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            told.stop();
+        }
+    });
+    Ok(shutdown)
+}
+
+/// Variables of the SDK's that don't apply, because the gateway decides about retries itself.
+fn ignored_variables() -> Vec<&'static str> {
+    let ignored = [
+        ("AWS_MAX_ATTEMPTS", "AWS_MAX_ATTEMPTS is ignored: use --aws-max-attempts (GATEWAY_AWS_MAX_ATTEMPTS)"),
+        ("AWS_RETRY_MODE", "AWS_RETRY_MODE is ignored: the gateway repeats only what provably did nothing"),
+    ];
+    ignored.into_iter().filter(|(name, _)| env::var_os(name).is_some()).map(|(_, warning)| warning).collect()
+}

