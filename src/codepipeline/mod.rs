@@ -25,6 +25,11 @@ use crate::call::Progress;
 use crate::error::Failure;
 use crate::job::{AcknowledgeJob, Acknowledgement};
 
+/// What an answer of AWS with a status other than 2xx means. Never panics, whatever the answer is.
+pub fn meaning_of_error<'a>(status: u16, header: impl Fn(&str) -> Option<&'a str>, body: &[u8]) -> Failure {
+    classify::error_answer(&answer::read(status, header, body))
+}
+
 /// CodePipeline's third-party operations, as far as the gateway offers them.
 pub trait CodePipeline: Send + Sync + 'static {
     /// Acknowledges a job. Notes every attempt in `progress`, so that whoever drops the future knows what happened.

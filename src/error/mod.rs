@@ -4,6 +4,7 @@
 mod reason;
 mod status;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 pub use reason::{Outcome, Outcomes, Reason};
@@ -78,8 +79,11 @@ impl Failure {
 
     /// One sentence for a person.
     #[must_use]
-    pub fn sentence(&self) -> &str {
-        self.own_sentence.as_deref().unwrap_or(self.reason.sentence())
+    pub fn sentence(&self) -> Cow<'_, str> {
+        match &self.own_sentence {
+            Some(own) => Cow::Borrowed(own),
+            None => self.reason.sentence(self.outcome),
+        }
     }
 
     /// The gRPC code.

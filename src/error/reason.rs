@@ -2,6 +2,8 @@
 //!
 //! `docs/errors.md` is checked against it, and the table test goes through it row by row.
 
+use std::borrow::Cow;
+
 use tonic::Code;
 
 /// What is known of a failed call at AWS: the one question that the caller of a call that isn't idempotent has.
@@ -25,6 +27,16 @@ impl Outcome {
             Self::Unknown => "unknown",
         }
     }
+
+    /// How a message ends whose reason doesn't say what is known of the call.
+    #[must_use]
+    pub const fn clause(self) -> &'static str {
+        match self {
+            Self::NotSent => "; nothing was sent to AWS.",
+            Self::Rejected => "; AWS had refused the call, so nothing happened.",
+            Self::Unknown => "; the job may be yours already: if a further call gets INVALID_NONCE, this one probably succeeded.",
+        }
+    }
 }
 
 /// Which outcomes a reason can have.
@@ -32,7 +44,7 @@ impl Outcome {
 pub enum Outcomes {
     /// Always this one.
     Always(Outcome),
-    /// Whatever was true of the call when it ended.
+    /// Whatever was true of the call when it ended; the message then ends with it.
     AsItWas,
 }
 
@@ -96,10 +108,10 @@ reasons! {
         "AWS throttled the call and nothing happened; make the same call again later.";
     /// HTTP 5xx, ServiceUnavailable, InternalFailure, InternalError.
     AwsUnavailable "AWS_UNAVAILABLE" Unknown Always(Unknown), false,
-        "AWS failed inside, so the job may or may not be acknowledged; ask for the job's details before you call again.";
+        "AWS failed inside, so the job may be yours already; if a further call gets INVALID_NONCE, this one probably succeeded.";
     /// RequestTimeout, RequestTimeoutException, RequestAbortedException, HTTP 408.
     AwsRequestTimeout "AWS_REQUEST_TIMEOUT" Unknown Always(Unknown), false,
-        "AWS gave up on the request, so the job may or may not be acknowledged; ask for the job's details before you call again.";
+        "AWS gave up on the request, so the job may be yours already; if a further call gets INVALID_NONCE, this one probably succeeded.";
     /// AWS denies the gateway's role: AccessDenied, AccessDeniedException, NotAuthorized, UnauthorizedOperation, OptInRequired.
     GatewayAccessDenied "GATEWAY_ACCESS_DENIED" Internal Always(Rejected), false,
         "The gateway's AWS role may not make this call; its operator has to allow codepipeline:AcknowledgeThirdPartyJob.";
@@ -120,19 +132,19 @@ reasons! {
         "The gateway can't reach AWS and nothing was sent; make the same call again later.";
     /// The connection broke after the request may have gone out, or while a 2xx answer came in.
     AwsConnectionLost "AWS_CONNECTION_LOST" Unknown Always(Unknown), false,
-        "The connection to AWS broke, so the job may or may not be acknowledged; ask for the job's details before you call again.";
+        "The connection to AWS broke, so the job may be yours already; if a further call gets INVALID_NONCE, this one probably succeeded.";
     /// AWS did not answer within the attempt timeout.
     AwsTimeout "AWS_TIMEOUT" DeadlineExceeded Always(Unknown), false,
-        "AWS didn't answer in time, so the job may or may not be acknowledged; ask for the job's details before you call again.";
+        "AWS didn't answer in time, so the job may be yours already; if a further call gets INVALID_NONCE, this one probably succeeded.";
     /// The call's deadline passed.
     DeadlineExceeded "DEADLINE_EXCEEDED" DeadlineExceeded AsItWas, false,
-        "The call's deadline passed; `outcome` says whether the job may be acknowledged.";
+        "The call's deadline passed";
     /// An answer that can't be read: HTML, broken JSON, a wrong type, a 4xx without a code.
     AwsBadResponse "AWS_BAD_RESPONSE" Internal AsItWas, false,
-        "Something between the gateway and AWS gave an answer that can't be read; its operator should check the endpoint and proxies.";
+        "AWS, or something before it, gave an answer that can't be read";
     /// The gateway built the request wrongly (SerializationException, UnknownOperation, UnknownOperationException, MalformedHttpRequest, MalformedHttpRequestException, RequestEntityTooLarge, RequestEntityTooLargeException) or panicked.
     GatewayBug "GATEWAY_BUG" Internal AsItWas, false,
-        "The gateway has a bug; please report it with the request id.";
+        "The gateway has a bug (please report it with the request id)";
     /// Any other 4xx code; 1xx and 3xx.
     AwsUnrecognizedError "AWS_UNRECOGNIZED_ERROR" Unknown Always(Rejected), false,
         "AWS refused the call for a reason that the gateway doesn't know; see awsErrorCode and the gateway's log.";
@@ -141,10 +153,10 @@ reasons! {
         "The gateway has as many calls in flight as it may; make the same call again later.";
     /// Still running when the drain time was over; UNKNOWN instead of UNAVAILABLE if the outcome is unknown.
     GatewayShuttingDown "GATEWAY_SHUTTING_DOWN" Unavailable AsItWas, false,
-        "The gateway shut down before the call ended; `outcome` says whether the job may be acknowledged.";
+        "The gateway shut down before the call ended";
     /// The caller hung up (log and metric only).
     CallerCancelled "CALLER_CANCELLED" Cancelled AsItWas, false,
-        "The caller hung up before the call ended.";
+        "The caller hung up before the call ended";
     /// The calling service gave no credential, or a bad one.
     CallerUnauthenticated "CALLER_UNAUTHENTICATED" Unauthenticated Always(NotSent), false,
         "The gateway doesn't know who calls; present a valid client certificate or bearer token.";
@@ -184,8 +196,11 @@ impl Reason {
 
     /// One sentence for a person: what happened and what to do.
     #[must_use]
-    pub const fn sentence(self) -> &'static str {
-        self.row().sentence
+    pub fn sentence(self, outcome: Outcome) -> Cow<'static, str> {
+        match self.row() {
+            Row { outcomes: AsItWas, sentence, .. } => format!("{sentence}{}", outcome.clause()).into(),
+            Row { sentence, .. } => sentence.into(),
+        }
     }
 
     /// What leads to this reason, for the documentation.

@@ -102,10 +102,13 @@ async fn follow_health(
     mut credentials: watch::Receiver<CredentialStatus>,
     stopping: CancellationToken,
 ) {
-    let ready = credentials.wait_for(|status| matches!(status, CredentialStatus::Held { .. }));
+    let loaded = async {
+        let held = |status: &CredentialStatus| matches!(status, CredentialStatus::Held { .. });
+        credentials.wait_for(held).await.is_ok()
+    };
     tokio::select! {
-        // Without a sender nothing will ever be loaded.
-        Ok(_) = ready => set_health(&health, ServingStatus::Serving).await,
+        // False where nobody is left to load any.
+        true = loaded => set_health(&health, ServingStatus::Serving).await,
         () = stopping.cancelled() => {}
     }
     stopping.cancelled().await;

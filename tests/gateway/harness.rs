@@ -1,0 +1,207 @@
+//! A gateway and a simulator on loopback, real from socket to socket, and what a test does with them.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient;
+use codepipeline_gateway::api::{AcknowledgeThirdPartyJobRequest, AcknowledgeThirdPartyJobResponse};
+use codepipeline_gateway::call::Deadlines;
+use codepipeline_gateway::codepipeline::{Aws, FakeKeys, Limits, Source};
+use codepipeline_gateway::server::{Settings, Shutdown, run};
+use codepipeline_simulator::{AccessKey, Config, Job, Simulator};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tonic::metadata::MetadataMap;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Response, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// The secrets of every job. Long enough that finding one anywhere is no accident.
+pub const NONCE: &str = "nonce-7f3c1-do-not-show";
+pub const TOKEN: &str = "token-91bd2-do-not-show";
+pub const REGION: &str = "eu-west-1";
+
+/// Settings for tests: short where a test has to wait, long where it must not.
+pub fn settings() -> Settings {
+    Settings {
+        deadlines: Deadlines { default: Duration::from_secs(20), max: Duration::from_secs(30) },
+        max_in_flight: 64,
+        shutdown_delay: Duration::ZERO,
+        drain_timeout: Duration::from_secs(10),
+        reflection: true,
+        aws: Limits {
+            attempt_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(5),
+            max_attempts: 3,
+        },
+    }
+}
+
+pub fn fake_keys() -> FakeKeys {
+    let AccessKey { access_key_id, secret_access_key, session_token, expired: _ } = AccessKey::fake();
+    FakeKeys { access_key_id, secret_access_key, session_token }
+}
+
+/// A gateway with a simulator behind it.
+pub struct World {
+    pub simulator: Simulator,
+    pub gateway: Gateway,
+}
+
+impl World {
+    pub async fn start() -> Self {
+        Self::with(settings(), Some(fake_keys())).await
+    }
+
+    pub async fn with(settings: Settings, keys: Option<FakeKeys>) -> Self {
+        let simulator = Simulator::start(loopback().await, Config::default()).unwrap();
+        let gateway = Gateway::start(simulator.endpoint_url(), settings, keys).await;
+        Self { simulator, gateway }
+    }
+
+    /// Adds a job with the usual secrets, as CodePipeline hands it to a worker.
+    pub fn add(&self, id: &str) -> Job {
+        let job = Job::new(id, NONCE, TOKEN);
+        self.simulator.add_job(job.clone());
+        job
+    }
+
+    /// Acknowledges a job with the usual secrets.
+    pub async fn acknowledge(&self, id: &str) -> Answer {
+        self.gateway.send(request(id)).await
+    }
+
+    /// How many requests for this job reached the simulator.
+    pub fn requests_for(&self, id: &str) -> usize {
+        self.simulator.requests().iter().filter(|request| request.job_id.as_deref() == Some(id)).count()
+    }
+
+    pub async fn stop(self) {
+        self.gateway.stop().await.unwrap();
+        self.simulator.stop().await;
+    }
+}
+
+/// A running gateway.
+pub struct Gateway {
+    pub address: SocketAddr,
+    pub channel: Channel,
+    pub shutdown: Shutdown,
+    served: JoinHandle<io::Result<()>>,
+}
+
+impl Gateway {
+    /// Starts one and waits until it is healthy, if it has keys to become so.
+    pub async fn start(endpoint_url: String, settings: Settings, keys: Option<FakeKeys>) -> Self {
+        let healthy = keys.is_some();
+        let source = Source::Fixed { region: REGION.into(), endpoint_url, keys };
+        let aws = Aws::load(source).await.unwrap();
+        let listener = loopback().await;
+        let address = listener.local_addr().unwrap();
+        let shutdown = Shutdown::new();
+        let served = tokio::spawn(run(listener, aws, settings, shutdown.clone()));
+        let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
+        let gateway = Self { address, channel, shutdown, served };
+        if healthy {
+            gateway.wait_for_health(ServingStatus::Serving).await;
+        }
+        gateway
+    }
+
+    /// Waits on a health watch, the way a client library does.
+    pub async fn wait_for_health(&self, wanted: ServingStatus) {
+        let request = HealthCheckRequest { service: String::new() };
+        let mut watch = HealthClient::new(self.channel.clone()).watch(request).await.unwrap().into_inner();
+        while let Some(status) = watch.message().await.unwrap() {
+            if status.status() == wanted {
+                return;
+            }
+        }
+        panic!("the health watch ended before {wanted:?}");
+    }
+
+    pub async fn send(&self, request: impl tonic::IntoRequest<AcknowledgeThirdPartyJobRequest>) -> Answer {
+        ThirdPartyJobServiceClient::new(self.channel.clone()).acknowledge_third_party_job(request).await.into()
+    }
+
+    pub async fn stop(self) -> io::Result<()> {
+        self.shutdown.stop();
+        drop(self.channel);
+        self.served.await.unwrap()
+    }
+}
+
+/// A request for a job with the usual secrets.
+pub fn request(id: &str) -> AcknowledgeThirdPartyJobRequest {
+    AcknowledgeThirdPartyJobRequest { job_id: id.into(), nonce: NONCE.into(), client_token: TOKEN.into() }
+}
+
+/// The same with a deadline.
+pub fn request_within(id: &str, timeout: Duration) -> Request<AcknowledgeThirdPartyJobRequest> {
+    let mut request = Request::new(request(id));
+    request.set_timeout(timeout);
+    request
+}
+
+pub async fn loopback() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
+
+/// What a caller got.
+#[derive(Debug)]
+pub struct Answer {
+    pub metadata: MetadataMap,
+    pub result: Result<AcknowledgeThirdPartyJobResponse, Box<Status>>,
+}
+
+impl From<Result<Response<AcknowledgeThirdPartyJobResponse>, Status>> for Answer {
+    fn from(result: Result<Response<AcknowledgeThirdPartyJobResponse>, Status>) -> Self {
+        match result {
+            Ok(response) => Self { metadata: response.metadata().clone(), result: Ok(response.into_inner()) },
+            Err(status) => Self { metadata: status.metadata().clone(), result: Err(Box::new(status)) },
+        }
+    }
+}
+
+impl Answer {
+    pub fn ok(&self) -> &AcknowledgeThirdPartyJobResponse {
+        self.result.as_ref().unwrap_or_else(|status| panic!("not OK: {status:?}"))
+    }
+
+    pub fn status(&self) -> &Status {
+        self.result.as_ref().expect_err("an error")
+    }
+
+    pub fn code(&self) -> Code {
+        self.result.as_ref().map_or_else(|status| status.code(), |_| Code::Ok)
+    }
+
+    pub fn details(&self) -> ErrorDetails {
+        self.status().check_error_details().unwrap()
+    }
+
+    pub fn reason(&self) -> String {
+        self.details().error_info().map_or_else(|| panic!("no ErrorInfo: {self:?}"), |info| info.reason.clone())
+    }
+
+    pub fn info(&self) -> HashMap<String, String> {
+        self.details().error_info().unwrap().metadata.clone()
+    }
+
+    pub fn outcome(&self) -> String {
+        self.info()["outcome"].clone()
+    }
+
+    pub fn attempts(&self) -> u32 {
+        self.info()["attempts"].parse().unwrap()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.metadata.get(name).map(|value| value.to_str().unwrap())
+    }
+}
