@@ -52,7 +52,9 @@ impl Call {
         let started = Instant::now();
         let timeout = match headers.get("grpc-timeout") {
             None => Some(deadlines.default),
-            Some(value) => parse_grpc_timeout(value.as_bytes()).map(|t| (t - margin(t)).min(deadlines.max)),
+            Some(value) => {
+                parse_grpc_timeout(value.as_bytes()).map(|t| t.saturating_sub(margin(t)).min(deadlines.max))
+            }
         };
         Self {
             request_id: request_id(headers),
@@ -66,9 +68,15 @@ impl Call {
     }
 
     /// The call whose request carries these extensions.
+    ///
+    /// # Panics
+    /// If they are not of a request that came through the gateway's layers.
     #[must_use]
     pub fn of(extensions: &http::Extensions) -> Arc<Self> {
-        #[expect(clippy::expect_used, reason = "proof: the outermost layer puts it there, and no service is reachable but through it")]
+        #[expect(
+            clippy::expect_used,
+            reason = "proof: the outermost layer puts it there, and no service is reachable but through it"
+        )]
         extensions.get::<Arc<Self>>().expect("a call").clone()
     }
 
@@ -134,7 +142,11 @@ impl Call {
     /// The failure of a call whose handling panicked. What the gateway believed of it counts no more.
     #[must_use]
     pub fn panicked(&self) -> Failure {
-        let outcome = if self.progress.attempts() == 0 { Outcome::NotSent } else { Outcome::Unknown };
+        let outcome = if self.progress.attempts() == 0 {
+            Outcome::NotSent
+        } else {
+            Outcome::Unknown
+        };
         Failure::new(Reason::GatewayBug, outcome)
     }
 
@@ -143,12 +155,14 @@ impl Call {
     pub fn cut_short(&self, reason: Reason) -> Failure {
         let known = self.progress.lock();
         let outcome = match &known.attempt {
-            Attempt::None => Outcome::NotSent,
             Attempt::Running(may_be_sent) if may_be_sent() => Outcome::Unknown,
-            Attempt::Running(_) => Outcome::NotSent,
+            Attempt::None | Attempt::Running(_) => Outcome::NotSent,
             Attempt::Ended(outcome) => *outcome,
         };
-        Failure { aws: known.answer.clone(), ..Failure::new(reason, outcome) }
+        Failure {
+            aws: known.answer.clone(),
+            ..Failure::new(reason, outcome)
+        }
     }
 }
 
@@ -211,7 +225,9 @@ impl fmt::Debug for Attempt {
 /// How much earlier than the caller's deadline the gateway answers, so that the answer arrives in time: 5 %, at least
 /// 20 ms, at most 250 ms, and never more than there is.
 fn margin(timeout: Duration) -> Duration {
-    (timeout / 20).clamp(Duration::from_millis(20), Duration::from_millis(250)).min(timeout)
+    (timeout / 20)
+        .clamp(Duration::from_millis(20), Duration::from_millis(250))
+        .min(timeout)
 }
 
 /// `grpc-timeout` by gRPC's "PROTOCOL-HTTP2": 1 to 8 digits and a unit.
@@ -234,9 +250,15 @@ fn parse_grpc_timeout(value: &[u8]) -> Option<Duration> {
 
 fn request_id(headers: &HeaderMap) -> String {
     let usable = |id: &&str| {
-        (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:/-".contains(&b))
+        (1..=128).contains(&id.len())
+            && id
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._:/-".contains(&b))
     };
-    let given = headers.get("x-request-id").and_then(|id| id.to_str().ok()).filter(usable);
+    let given = headers
+        .get("x-request-id")
+        .and_then(|id| id.to_str().ok())
+        .filter(usable);
     given.map_or_else(|| Uuid::new_v4().to_string(), str::to_owned)
 }
 
@@ -245,6 +267,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::error::Outcomes;
 
     #[test]
     fn the_answer_comes_a_little_before_the_deadline() {
@@ -257,14 +280,74 @@ mod tests {
 
     #[test]
     fn a_timeout_is_read_as_grpc_writes_it() {
-        assert_eq!(parse_grpc_timeout(b"99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        assert_eq!(
+            parse_grpc_timeout(b"99999999H"),
+            Some(Duration::from_secs(99_999_999 * 3600))
+        );
         assert_eq!(parse_grpc_timeout(b"2M"), Some(Duration::from_secs(120)));
         assert_eq!(parse_grpc_timeout(b"3S"), Some(Duration::from_secs(3)));
         assert_eq!(parse_grpc_timeout(b"500m"), Some(Duration::from_millis(500)));
         assert_eq!(parse_grpc_timeout(b"7u"), Some(Duration::from_micros(7)));
         assert_eq!(parse_grpc_timeout(b"0n"), Some(Duration::ZERO));
-        for malformed in ["", "S", "5", "123456789S", "1 S", "-1S", "+1S", "1s", "1.5S", "٣S"] {
+        for malformed in [
+            "",
+            "S",
+            "5",
+            "123456789S",
+            "1 S",
+            "-1S",
+            "+1S",
+            "1s",
+            "1.5S",
+            "٣S",
+        ] {
             assert_eq!(parse_grpc_timeout(malformed.as_bytes()), None, "{malformed:?}");
+        }
+    }
+
+    fn call() -> Call {
+        let second = Duration::from_secs(1);
+        Call::begin(
+            &HeaderMap::new(),
+            Deadlines {
+                default: second,
+                max: second,
+            },
+            "eu-west-1".into(),
+        )
+    }
+
+    #[test]
+    fn a_call_cut_short_is_told_what_is_true_of_its_last_attempt() {
+        let outcome = |call: &Call| call.cut_short(Reason::DeadlineExceeded).outcome;
+        let call = call();
+        assert_eq!(outcome(&call), Outcome::NotSent);
+        call.progress().attempt_begins(|| false);
+        assert_eq!(outcome(&call), Outcome::NotSent);
+        call.progress().attempt_begins(|| true);
+        assert_eq!(outcome(&call), Outcome::Unknown);
+        call.progress()
+            .attempt_failed(&Failure::new(Reason::AwsThrottled, Outcome::Rejected));
+        assert_eq!(outcome(&call), Outcome::Rejected);
+        call.progress().attempt_begins(|| false);
+        assert_eq!(
+            (outcome(&call), call.progress().attempts()),
+            (Outcome::NotSent, 3)
+        );
+    }
+
+    #[test]
+    fn an_unknown_outcome_never_has_a_code_that_is_repeated_blindly() {
+        for reason in Reason::ALL {
+            let code = reason.code(Outcome::Unknown);
+            if reason.outcomes() == Outcomes::Always(Outcome::Unknown)
+                || reason.outcomes() == Outcomes::AsItWas
+            {
+                assert!(
+                    !matches!(code, tonic::Code::Unavailable | tonic::Code::ResourceExhausted),
+                    "{reason:?}"
+                );
+            }
         }
     }
 

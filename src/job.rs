@@ -58,17 +58,27 @@ impl AcknowledgeJob {
         if !violations.is_empty() {
             return Err(Failure::invalid_request(violations));
         }
-        Ok(Self { job_id: JobId(request.job_id), nonce: Nonce(nonce), client_token: ClientToken(client_token) })
+        Ok(Self {
+            job_id: JobId(request.job_id),
+            nonce: Nonce(nonce),
+            client_token: ClientToken(client_token),
+        })
     }
 }
 
 fn check_length(field: &'static str, value: &str, max: usize) -> Option<Violation> {
     if value.is_empty() {
-        return Some(Violation { field, description: "must not be empty".into() });
+        return Some(Violation {
+            field,
+            description: "must not be empty".into(),
+        });
     }
     // A scalar value takes at most four bytes, so most texts need no counting; `nth` stops at the limit.
     let too_long = value.len() > max && value.chars().nth(max).is_some();
-    too_long.then(|| Violation { field, description: format!("must have at most {max} characters") })
+    too_long.then(|| Violation {
+        field,
+        description: format!("must have at most {max} characters"),
+    })
 }
 
 impl JobId {
@@ -119,7 +129,10 @@ pub struct Acknowledgement {
 impl From<&Acknowledgement> for api::AcknowledgeThirdPartyJobResponse {
     fn from(acknowledgement: &Acknowledgement) -> Self {
         let aws_status = acknowledgement.aws_status.clone().unwrap_or_default();
-        Self { status: job_status(&aws_status).into(), aws_status }
+        Self {
+            status: job_status(&aws_status).into(),
+            aws_status,
+        }
     }
 }
 
@@ -134,5 +147,64 @@ fn job_status(aws: &str) -> api::JobStatus {
         "Succeeded" => api::JobStatus::Succeeded,
         "Failed" => api::JobStatus::Failed,
         _ => api::JobStatus::Unspecified,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn request(job_id: &str, nonce: &str, client_token: &str) -> api::AcknowledgeThirdPartyJobRequest {
+        let (job_id, nonce, client_token) = (job_id.into(), nonce.into(), client_token.into());
+        api::AcknowledgeThirdPartyJobRequest {
+            job_id,
+            nonce,
+            client_token,
+        }
+    }
+
+    fn violated(request: api::AcknowledgeThirdPartyJobRequest) -> Vec<&'static str> {
+        let failure = AcknowledgeJob::parse(request).err();
+        failure
+            .map(|f| f.violations.iter().map(|v| v.field).collect())
+            .unwrap_or_default()
+    }
+
+    #[test]
+    fn no_debug_shows_a_secret() {
+        let request = request("job-1", "the-nonce", "the-token");
+        let shown = format!(
+            "{request:?} {:?}",
+            AcknowledgeJob::parse(request.clone()).unwrap()
+        );
+        assert!(
+            shown.contains("job-1") && !shown.contains("the-nonce") && !shown.contains("the-token"),
+            "{shown}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_request_is_valid_exactly_within_the_limits(
+            job_id in "\\PC{0,8}|\\PC{505,520}", nonce in "\\PC{0,55}", client_token in "\\PC{0,8}|\\PC{250,262}"
+        ) {
+            let out = |text: &str, max: usize| !(1..=max).contains(&text.chars().count());
+            let mut expected = Vec::new();
+            if out(&job_id, 512) { expected.push("job_id"); }
+            if out(&nonce, 50) { expected.push("nonce"); }
+            if out(&client_token, 256) { expected.push("client_token"); }
+            prop_assert_eq!(violated(request(&job_id, &nonce, &client_token)), expected);
+        }
+
+        #[test]
+        fn any_status_of_aws_is_an_answer(status in "\\PC{0,20}|InProgress|Failed") {
+            let acknowledgement = Acknowledgement { aws_status: Some(status.clone()), aws_request_id: None };
+            let response = api::AcknowledgeThirdPartyJobResponse::from(&acknowledgement);
+            prop_assert_eq!(&response.aws_status, &status);
+            let known = response.status() != api::JobStatus::Unspecified;
+            prop_assert_eq!(known, matches!(&*status, "InProgress" | "Failed"));
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The gRPC service: deadline → parse → call → reply.
 
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status};
@@ -21,7 +22,10 @@ pub struct JobService<C> {
 impl<C: CodePipeline> JobService<C> {
     /// A service that asks this CodePipeline and gives up every call once `drain_over`.
     pub fn new(codepipeline: C, drain_over: CancellationToken) -> Self {
-        Self { codepipeline, drain_over }
+        Self {
+            codepipeline,
+            drain_over,
+        }
     }
 
     async fn acknowledge(
@@ -32,11 +36,15 @@ impl<C: CodePipeline> JobService<C> {
         let deadline = call.deadline()?;
         let job = AcknowledgeJob::parse(request)?;
         call.is_about(job.job_id.as_str());
+        // The first poll of an attempt may already send: with no time left there must be none.
+        if Instant::now() >= deadline {
+            return Err(call.cut_short(Reason::DeadlineExceeded));
+        }
         tokio::select! {
             // An answer that is there counts, even if time is up as well.
             biased;
             answer = self.codepipeline.acknowledge(&job, deadline, call.progress()) => answer,
-            () = tokio::time::sleep_until(deadline) => Err(call.cut_short(Reason::DeadlineExceeded)),
+            () = sleep_until(deadline) => Err(call.cut_short(Reason::DeadlineExceeded)),
             () = self.drain_over.cancelled() => Err(call.cut_short(Reason::GatewayShuttingDown)),
         }
     }
@@ -52,8 +60,15 @@ impl<C: CodePipeline> ThirdPartyJobService for JobService<C> {
         match self.acknowledge(request.into_inner(), &call).await {
             Ok(acknowledgement) => {
                 let response = reply(&acknowledgement);
-                let aws = AwsAnswer { request_id: acknowledgement.aws_request_id, ..AwsAnswer::default() };
-                call.ends(End { failure: None, aws, log_text: None });
+                let aws = AwsAnswer {
+                    request_id: acknowledgement.aws_request_id,
+                    ..AwsAnswer::default()
+                };
+                call.ends(End {
+                    failure: None,
+                    aws,
+                    log_text: None,
+                });
                 Ok(response)
             }
             Err(failure) => Err(failure.into_status(&call)),
@@ -63,7 +78,10 @@ impl<C: CodePipeline> ThirdPartyJobService for JobService<C> {
 
 fn reply(acknowledgement: &Acknowledgement) -> Response<AcknowledgeThirdPartyJobResponse> {
     let mut response = Response::new(acknowledgement.into());
-    let id = acknowledgement.aws_request_id.as_deref().and_then(|id| MetadataValue::try_from(id).ok());
+    let id = acknowledgement
+        .aws_request_id
+        .as_deref()
+        .and_then(|id| MetadataValue::try_from(id).ok());
     if let Some(id) = id {
         response.metadata_mut().insert("x-amzn-requestid", id);
     }

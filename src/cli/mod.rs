@@ -16,7 +16,12 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// A gRPC gateway to AWS CodePipeline's third-party job API.
 #[derive(Parser, Debug)]
-#[command(name = "codepipeline-gateway", version, max_term_width = 110, after_help = "Everything about AWS (region, endpoint, credentials, proxies) is the AWS SDK's own standard configuration:\nAWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL_CODEPIPELINE and so on.\n\nExit codes: 0 done; 1 could not start, or lost its listener; 64 bad usage or configuration.")]
+#[command(
+    name = "codepipeline-gateway",
+    version,
+    max_term_width = 110,
+    after_help = "Everything about AWS (region, endpoint, credentials, proxies) is the AWS SDK's own standard configuration:\nAWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL_CODEPIPELINE and so on.\n\nExit codes: 0 done; 1 could not start, or lost its listener; 64 bad usage or configuration."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -64,10 +69,14 @@ impl Stop {
 
 /// Parses the command line and the environment, and runs the subcommand.
 pub(crate) fn run() -> Result<(), Stop> {
-    let parsed = Cli::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let parsed = Cli::command()
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
-        Err(error) if !error.use_stderr() => return error.print().map_err(|error| Stop::Failed(error.to_string())),
+        Err(error) if !error.use_stderr() => {
+            return error.print().map_err(|error| Stop::Failed(error.to_string()));
+        }
         Err(error) => return Err(Stop::Usage(usage::line(&error, &Cli::command()))),
     };
     match cli.command {
@@ -84,7 +93,9 @@ pub(crate) fn run() -> Result<(), Stop> {
 fn block_on(work: impl Future<Output = Result<(), Stop>>) -> Result<(), Stop> {
     // As many workers as the cgroup's CPU quota has CPUs (`available_parallelism`).
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| Stop::Failed(format!("can't start the runtime: {error}")))?.block_on(work)
+    runtime
+        .map_err(|error| Stop::Failed(format!("can't start the runtime: {error}")))?
+        .block_on(work)
 }
 
 /// Prints a line for the person who ran the command.

@@ -31,21 +31,34 @@ impl Serve {
         for warning in self.behaviour.warnings().into_iter().chain(ignored_variables()) {
             tracing::warn!("{warning}");
         }
-        let aws = Aws::load(Source::Environment).await.map_err(|error| Stop::Usage(error.to_string()))?;
+        let aws = Aws::load(Source::Environment)
+            .await
+            .map_err(|error| Stop::Usage(error.to_string()))?;
         let listener = bind(self.listen.grpc_addr, "--grpc-addr (GATEWAY_GRPC_ADDR)").await?;
         gateway(listener, aws, settings, stop_on_signals()?).await
     }
 }
 
 /// Runs the gateway until it is told to stop.
-pub(super) async fn gateway(listener: TcpListener, aws: Aws, settings: Settings, shutdown: Shutdown) -> Result<(), Stop> {
-    let address = listener.local_addr().map_err(|error| Stop::Failed(error.to_string()))?;
+pub(super) async fn gateway(
+    listener: TcpListener,
+    aws: Aws,
+    settings: Settings,
+    shutdown: Shutdown,
+) -> Result<(), Stop> {
+    let address = listener
+        .local_addr()
+        .map_err(|error| Stop::Failed(error.to_string()))?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"), grpc = %address, region = &*aws.region(), endpoint = aws.endpoint(),
         tls = false, auth = "none", "listening"
     );
-    tracing::warn!("plaintext, and anybody who reaches the port may call: put a mesh or a network policy in front");
-    server::run(listener, aws, settings, shutdown).await.map_err(|error| Stop::Failed(format!("lost the listener: {error}")))
+    tracing::warn!(
+        "plaintext, and anybody who reaches the port may call: put a mesh or a network policy in front"
+    );
+    server::run(listener, aws, settings, shutdown)
+        .await
+        .map_err(|error| Stop::Failed(format!("lost the listener: {error}")))
 }
 
 /// Binds a port, or says in one line which flag and variable name the one that can't be had.
@@ -55,7 +68,11 @@ pub(super) async fn bind(address: std::net::SocketAddr, flag: &str) -> Result<Tc
 }
 
 pub(super) fn start_logs(logs: &Logs) -> Result<(), Stop> {
-    let on_terminal = if io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json };
+    let on_terminal = if io::stderr().is_terminal() {
+        LogFormat::Text
+    } else {
+        LogFormat::Json
+    };
     let filter = parse_filter(&logs.log_level).map_err(|error| Stop::Usage(error.to_string()))?;
     let started = telemetry::init(logs.log_format.unwrap_or(on_terminal), filter, io::stderr);
     started.map_err(|error| Stop::Failed(error.to_string()))
@@ -84,8 +101,18 @@ pub(super) fn stop_on_signals() -> Result<Shutdown, Stop> {
 /// Variables of the SDK's that don't apply, because the gateway decides about retries itself.
 fn ignored_variables() -> Vec<&'static str> {
     let ignored = [
-        ("AWS_MAX_ATTEMPTS", "AWS_MAX_ATTEMPTS is ignored: use --aws-max-attempts (GATEWAY_AWS_MAX_ATTEMPTS)"),
-        ("AWS_RETRY_MODE", "AWS_RETRY_MODE is ignored: the gateway repeats only what provably did nothing"),
+        (
+            "AWS_MAX_ATTEMPTS",
+            "AWS_MAX_ATTEMPTS is ignored: use --aws-max-attempts (GATEWAY_AWS_MAX_ATTEMPTS)",
+        ),
+        (
+            "AWS_RETRY_MODE",
+            "AWS_RETRY_MODE is ignored: the gateway repeats only what provably did nothing",
+        ),
     ];
-    ignored.into_iter().filter(|(name, _)| env::var_os(name).is_some()).map(|(_, warning)| warning).collect()
+    ignored
+        .into_iter()
+        .filter(|(name, _)| env::var_os(name).is_some())
+        .map(|(_, warning)| warning)
+        .collect()
 }

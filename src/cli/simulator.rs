@@ -31,10 +31,20 @@ impl Run {
         let shutdown = stop_on_signals()?;
         let count = jobs.len();
         let simulator = start(bind(self.addr, "--addr").await?, config, jobs)?;
-        say(format!("CodePipeline simulator with {count} jobs. Point any AWS SDK at it:"))?;
-        say(format!("  export AWS_ENDPOINT_URL_CODEPIPELINE={} AWS_REGION=eu-west-1", simulator.endpoint_url()))?;
-        say("  export AWS_ACCESS_KEY_ID=AKIAFAKEFAKEFAKEFAKE AWS_SECRET_ACCESS_KEY=fake-secret-access-key-for-the-simulator")?;
-        say(format!("Jobs and what came in: curl {}/_simulator/jobs, curl {0}/_simulator/requests", simulator.endpoint_url()))?;
+        say(format!(
+            "CodePipeline simulator with {count} jobs. Point any AWS SDK at it:"
+        ))?;
+        say(format!(
+            "  export AWS_ENDPOINT_URL_CODEPIPELINE={} AWS_REGION=eu-west-1",
+            simulator.endpoint_url()
+        ))?;
+        say(
+            "  export AWS_ACCESS_KEY_ID=AKIAFAKEFAKEFAKEFAKE AWS_SECRET_ACCESS_KEY=fake-secret-access-key-for-the-simulator",
+        )?;
+        say(format!(
+            "Jobs and what came in: curl {}/_simulator/jobs, curl {0}/_simulator/requests",
+            simulator.endpoint_url()
+        ))?;
         shutdown.begun().cancelled().await;
         simulator.stop().await;
         Ok(())
@@ -53,7 +63,8 @@ pub(super) fn start(listener: TcpListener, config: Config, jobs: Vec<Job>) -> Re
 
 fn read_jobs(path: &Path, config: &mut Config) -> Result<Vec<Job>, Stop> {
     let bad = |error: &dyn std::fmt::Display| Stop::Usage(format!("--jobs {}: {error}", path.display()));
-    let file = jobs::from_json(&fs::read_to_string(path).map_err(|error| bad(&error))?).map_err(|error| bad(&error))?;
+    let file = jobs::from_json(&fs::read_to_string(path).map_err(|error| bad(&error))?)
+        .map_err(|error| bad(&error))?;
     config.second_acknowledge = file.second_acknowledge.unwrap_or(config.second_acknowledge);
     Ok(file.jobs)
 }

@@ -18,7 +18,9 @@ pub(super) fn line(error: &clap::Error, command: &Command) -> String {
             let why = error.source().map(ToString::to_string).unwrap_or_default();
             format!("{}: {value:?} is not valid: {why}", with_variable(arg, command))
         }
-        (ErrorKind::InvalidValue, Some(arg)) if value.is_empty() => format!("{}: needs a value", with_variable(arg, command)),
+        (ErrorKind::InvalidValue, Some(arg)) if value.is_empty() => {
+            format!("{}: needs a value", with_variable(arg, command))
+        }
         (ErrorKind::InvalidValue, Some(arg)) => {
             let valid = match error.get(ContextKind::ValidValue) {
                 Some(ContextValue::Strings(valid)) => valid.join(", "),
@@ -32,7 +34,11 @@ pub(super) fn line(error: &clap::Error, command: &Command) -> String {
         }
         _ => {
             let text = error.to_string();
-            let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            let first = text
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .trim_start_matches("error: ");
             format!("{first}; see --help")
         }
     }
@@ -41,8 +47,15 @@ pub(super) fn line(error: &clap::Error, command: &Command) -> String {
 /// `--grpc-addr <ADDR>` → `--grpc-addr (GATEWAY_GRPC_ADDR)`.
 fn with_variable(arg: &str, command: &Command) -> String {
     let flag = arg.split_whitespace().next().unwrap_or(arg);
-    let named = |candidate: &&Arg| candidate.get_long().is_some_and(|long| flag.strip_prefix("--") == Some(long));
-    let found = command.get_subcommands().flat_map(Command::get_arguments).find(|arg| named(arg) && arg.get_env().is_some());
+    let named = |candidate: &&Arg| {
+        candidate
+            .get_long()
+            .is_some_and(|long| flag.strip_prefix("--") == Some(long))
+    };
+    let found = command
+        .get_subcommands()
+        .flat_map(Command::get_arguments)
+        .find(|arg| named(arg) && arg.get_env().is_some());
     match found.and_then(Arg::get_env) {
         Some(variable) => format!("{flag} ({})", variable.to_string_lossy()),
         None => flag.to_owned(),

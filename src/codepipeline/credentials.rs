@@ -52,8 +52,15 @@ impl Held {
     /// Holds nothing yet.
     #[must_use]
     pub fn empty() -> Arc<Self> {
-        let (current, status) = (watch::Sender::new(None), watch::Sender::new(CredentialStatus::Loading));
-        Arc::new(Self { current, status, renew: Notify::new() })
+        let (current, status) = (
+            watch::Sender::new(None),
+            watch::Sender::new(CredentialStatus::Loading),
+        );
+        Arc::new(Self {
+            current,
+            status,
+            renew: Notify::new(),
+        })
     }
 
     /// Follows where the gateway stands.
@@ -69,13 +76,18 @@ impl Held {
 
     /// Asks for new credentials if AWS has refused these.
     pub(super) fn heed(&self, reason: Reason) {
-        if matches!(reason, Reason::GatewayCredentialsExpired | Reason::GatewayCredentialsRejected) {
+        if matches!(
+            reason,
+            Reason::GatewayCredentialsExpired | Reason::GatewayCredentialsRejected
+        ) {
             self.renew.notify_one();
         }
     }
 
     fn hold(&self, credentials: Credentials) {
-        let status = CredentialStatus::Held { expiry: credentials.expiry() };
+        let status = CredentialStatus::Held {
+            expiry: credentials.expiry(),
+        };
         self.current.send_replace(Some(credentials));
         self.status.send_replace(status);
     }
@@ -86,7 +98,10 @@ impl ProvideCredentials for Held {
     where
         Self: 'a,
     {
-        future::ProvideCredentials::ready(self.current().ok_or_else(|| CredentialsError::not_loaded("none held yet")))
+        future::ProvideCredentials::ready(
+            self.current()
+                .ok_or_else(|| CredentialsError::not_loaded("none held yet")),
+        )
     }
 }
 
@@ -130,7 +145,14 @@ pub async fn keep_fresh(aws: Aws, held: Arc<Held>) {
 /// # Errors
 /// Why there are no credentials, in one line.
 pub(super) async fn load(aws: &Aws) -> Result<Credentials, String> {
-    let run = async { aws.provider().await.ok_or("no provider is configured")?.provide_credentials().await.map_err(|error| chain(&error)) };
+    let run = async {
+        aws.provider()
+            .await
+            .ok_or("no provider is configured")?
+            .provide_credentials()
+            .await
+            .map_err(|error| chain(&error))
+    };
     match timeout(LOAD_TIMEOUT, run).await {
         Ok(loaded) => loaded,
         Err(_elapsed) => Err(format!("the provider didn't answer within {LOAD_TIMEOUT:?}")),
@@ -140,7 +162,10 @@ pub(super) async fn load(aws: &Aws) -> Result<Credentials, String> {
 /// How long after `now` credentials are renewed; never, if they don't expire.
 fn renew_in(expiry: Option<SystemTime>, now: SystemTime) -> Option<Duration> {
     let left = expiry?.duration_since(now).unwrap_or_default();
-    Some((left - RENEW_BEFORE_EXPIRY.min(left / 4)).max(MIN_INTERVAL))
+    Some(
+        left.saturating_sub(RENEW_BEFORE_EXPIRY.min(left / 4))
+            .max(MIN_INTERVAL),
+    )
 }
 
 async fn sleep_or_forever(wait: Option<Duration>) {
@@ -157,7 +182,8 @@ mod tests {
     #[test]
     fn credentials_are_renewed_well_before_they_expire() {
         let now = SystemTime::UNIX_EPOCH;
-        let renewed = |left: u64| renew_in(Some(now + Duration::from_secs(left)), now).map(|wait| wait.as_secs());
+        let renewed =
+            |left: u64| renew_in(Some(now + Duration::from_secs(left)), now).map(|wait| wait.as_secs());
         assert_eq!(renew_in(None, now), None);
         assert_eq!(renewed(6 * 3600), Some(6 * 3600 - 15 * 60));
         assert_eq!(renewed(1200), Some(900));

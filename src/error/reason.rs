@@ -34,7 +34,9 @@ impl Outcome {
         match self {
             Self::NotSent => "; nothing was sent to AWS.",
             Self::Rejected => "; AWS had refused the call, so nothing happened.",
-            Self::Unknown => "; the job may be yours already: if a further call gets INVALID_NONCE, this one probably succeeded.",
+            Self::Unknown => {
+                "; the job may be yours already: if a further call gets INVALID_NONCE, this one probably succeeded."
+            }
         }
     }
 }
@@ -198,7 +200,11 @@ impl Reason {
     #[must_use]
     pub fn sentence(self, outcome: Outcome) -> Cow<'static, str> {
         match self.row() {
-            Row { outcomes: AsItWas, sentence, .. } => format!("{sentence}{}", outcome.clause()).into(),
+            Row {
+                outcomes: AsItWas,
+                sentence,
+                ..
+            } => format!("{sentence}{}", outcome.clause()).into(),
             Row { sentence, .. } => sentence.into(),
         }
     }

@@ -92,7 +92,13 @@ async fn drain(graceful: GracefulShutdown, limit: Duration, drain_over: Cancella
     }
 }
 
-async fn connection(http: auto::Builder<Tracked>, socket: TcpStream, peer: SocketAddr, layers: Layers, watcher: Watcher) {
+async fn connection(
+    http: auto::Builder<Tracked>,
+    socket: TcpStream,
+    peer: SocketAddr,
+    layers: Layers,
+    watcher: Watcher,
+) {
     // Answers are one small frame; waiting for more to send with it only delays them.
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%peer, %error, "can't set TCP_NODELAY");
@@ -101,7 +107,9 @@ async fn connection(http: auto::Builder<Tracked>, socket: TcpStream, peer: Socke
         let layers = layers.clone();
         async move { Ok::<_, Infallible>(layers.answer(request, peer).await) }
     });
-    let served = watcher.watch(http.serve_connection(TokioIo::new(socket), service).into_owned()).await;
+    let served = watcher
+        .watch(http.serve_connection(TokioIo::new(socket), service).into_owned())
+        .await;
     if let Err(error) = served {
         tracing::debug!(%peer, error, "the connection ended badly");
     }
@@ -110,8 +118,13 @@ async fn connection(http: auto::Builder<Tracked>, socket: TcpStream, peer: Socke
 fn http(executor: Tracked, max_streams: u32) -> auto::Builder<Tracked> {
     let mut http = auto::Builder::new(executor);
     // HTTP/1 is understood only to answer it with a sentence (see `layers`).
-    http.http1().timer(TokioTimer::new()).header_read_timeout(HTTP1_HEADER_TIMEOUT).keep_alive(false);
-    http.http2().timer(TokioTimer::new()).max_concurrent_streams(max_streams);
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HTTP1_HEADER_TIMEOUT)
+        .keep_alive(false);
+    http.http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(max_streams);
     http
 }
 

@@ -75,7 +75,11 @@ pub async fn serve<C: CodePipeline>(
     let drain_over = CancellationToken::new();
     let health = HealthReporter::new();
     set_health(&health, ServingStatus::NotServing).await;
-    let routes = routes(JobService::new(codepipeline, drain_over.clone()), &health, settings.reflection);
+    let routes = routes(
+        JobService::new(codepipeline, drain_over.clone()),
+        &health,
+        settings.reflection,
+    );
     let layers = Layers::new(routes, settings.deadlines, settings.max_in_flight, region);
     let stopping = shutdown.begun();
     tokio::select! {
@@ -113,7 +117,7 @@ async fn follow_health(
     }
     stopping.cancelled().await;
     set_health(&health, ServingStatus::NotServing).await;
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn set_health(health: &HealthReporter, status: ServingStatus) {

@@ -8,13 +8,18 @@ use crate::api;
 
 /// Offers both versions.
 pub(super) fn add_to(routes: Routes) -> Routes {
-    #[expect(clippy::expect_used, reason = "proof: what is registered is fixed at compile time, and every start passes here")]
+    #[expect(
+        clippy::expect_used,
+        reason = "proof: what is registered is fixed at compile time, and every start passes here"
+    )]
     try_add_to(routes).expect("descriptor sets made by this build")
 }
 
 fn try_add_to(routes: Routes) -> Result<Routes, Error> {
     let v1 = everything().build_v1()?.max_decoding_message_size(MAX_MESSAGE);
-    let v1alpha = everything().build_v1alpha()?.max_decoding_message_size(MAX_MESSAGE);
+    let v1alpha = everything()
+        .build_v1alpha()?
+        .max_decoding_message_size(MAX_MESSAGE);
     Ok(routes.add_service(v1).add_service(v1alpha))
 }
 

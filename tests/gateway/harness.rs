@@ -29,7 +29,10 @@ pub const REGION: &str = "eu-west-1";
 /// Settings for tests: short where a test has to wait, long where it must not.
 pub fn settings() -> Settings {
     Settings {
-        deadlines: Deadlines { default: Duration::from_secs(20), max: Duration::from_secs(30) },
+        deadlines: Deadlines {
+            default: Duration::from_secs(20),
+            max: Duration::from_secs(30),
+        },
         max_in_flight: 64,
         shutdown_delay: Duration::ZERO,
         drain_timeout: Duration::from_secs(10),
@@ -43,8 +46,17 @@ pub fn settings() -> Settings {
 }
 
 pub fn fake_keys() -> FakeKeys {
-    let AccessKey { access_key_id, secret_access_key, session_token, expired: _ } = AccessKey::fake();
-    FakeKeys { access_key_id, secret_access_key, session_token }
+    let AccessKey {
+        access_key_id,
+        secret_access_key,
+        session_token,
+        expired: _,
+    } = AccessKey::fake();
+    FakeKeys {
+        access_key_id,
+        secret_access_key,
+        session_token,
+    }
 }
 
 /// A gateway with a simulator behind it.
@@ -78,7 +90,11 @@ impl World {
 
     /// How many requests for this job reached the simulator.
     pub fn requests_for(&self, id: &str) -> usize {
-        self.simulator.requests().iter().filter(|request| request.job_id.as_deref() == Some(id)).count()
+        self.simulator
+            .requests()
+            .iter()
+            .filter(|request| request.job_id.as_deref() == Some(id))
+            .count()
     }
 
     pub async fn stop(self) {
@@ -99,14 +115,25 @@ impl Gateway {
     /// Starts one and waits until it is healthy, if it has keys to become so.
     pub async fn start(endpoint_url: String, settings: Settings, keys: Option<FakeKeys>) -> Self {
         let healthy = keys.is_some();
-        let source = Source::Fixed { region: REGION.into(), endpoint_url, keys };
+        let source = Source::Fixed {
+            region: REGION.into(),
+            endpoint_url,
+            keys,
+        };
         let aws = Aws::load(source).await.unwrap();
         let listener = loopback().await;
         let address = listener.local_addr().unwrap();
         let shutdown = Shutdown::new();
         let served = tokio::spawn(run(listener, aws, settings, shutdown.clone()));
-        let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
-        let gateway = Self { address, channel, shutdown, served };
+        let channel = Endpoint::from_shared(format!("http://{address}"))
+            .unwrap()
+            .connect_lazy();
+        let gateway = Self {
+            address,
+            channel,
+            shutdown,
+            served,
+        };
         if healthy {
             gateway.wait_for_health(ServingStatus::Serving).await;
         }
@@ -115,8 +142,14 @@ impl Gateway {
 
     /// Waits on a health watch, the way a client library does.
     pub async fn wait_for_health(&self, wanted: ServingStatus) {
-        let request = HealthCheckRequest { service: String::new() };
-        let mut watch = HealthClient::new(self.channel.clone()).watch(request).await.unwrap().into_inner();
+        let request = HealthCheckRequest {
+            service: String::new(),
+        };
+        let mut watch = HealthClient::new(self.channel.clone())
+            .watch(request)
+            .await
+            .unwrap()
+            .into_inner();
         while let Some(status) = watch.message().await.unwrap() {
             if status.status() == wanted {
                 return;
@@ -126,11 +159,19 @@ impl Gateway {
     }
 
     pub async fn send(&self, request: impl tonic::IntoRequest<AcknowledgeThirdPartyJobRequest>) -> Answer {
-        ThirdPartyJobServiceClient::new(self.channel.clone()).acknowledge_third_party_job(request).await.into()
+        ThirdPartyJobServiceClient::new(self.channel.clone())
+            .acknowledge_third_party_job(request)
+            .await
+            .into()
     }
 
     pub async fn stop(self) -> io::Result<()> {
         self.shutdown.stop();
+        self.ended().await
+    }
+
+    /// Waits until it has ended of its own accord, after somebody else said the word.
+    pub async fn ended(self) -> io::Result<()> {
         drop(self.channel);
         self.served.await.unwrap()
     }
@@ -138,7 +179,11 @@ impl Gateway {
 
 /// A request for a job with the usual secrets.
 pub fn request(id: &str) -> AcknowledgeThirdPartyJobRequest {
-    AcknowledgeThirdPartyJobRequest { job_id: id.into(), nonce: NONCE.into(), client_token: TOKEN.into() }
+    AcknowledgeThirdPartyJobRequest {
+        job_id: id.into(),
+        nonce: NONCE.into(),
+        client_token: TOKEN.into(),
+    }
 }
 
 /// The same with a deadline.
@@ -162,15 +207,23 @@ pub struct Answer {
 impl From<Result<Response<AcknowledgeThirdPartyJobResponse>, Status>> for Answer {
     fn from(result: Result<Response<AcknowledgeThirdPartyJobResponse>, Status>) -> Self {
         match result {
-            Ok(response) => Self { metadata: response.metadata().clone(), result: Ok(response.into_inner()) },
-            Err(status) => Self { metadata: status.metadata().clone(), result: Err(Box::new(status)) },
+            Ok(response) => Self {
+                metadata: response.metadata().clone(),
+                result: Ok(response.into_inner()),
+            },
+            Err(status) => Self {
+                metadata: status.metadata().clone(),
+                result: Err(Box::new(status)),
+            },
         }
     }
 }
 
 impl Answer {
     pub fn ok(&self) -> &AcknowledgeThirdPartyJobResponse {
-        self.result.as_ref().unwrap_or_else(|status| panic!("not OK: {status:?}"))
+        self.result
+            .as_ref()
+            .unwrap_or_else(|status| panic!("not OK: {status:?}"))
     }
 
     pub fn status(&self) -> &Status {
@@ -178,7 +231,9 @@ impl Answer {
     }
 
     pub fn code(&self) -> Code {
-        self.result.as_ref().map_or_else(|status| status.code(), |_| Code::Ok)
+        self.result
+            .as_ref()
+            .map_or_else(|status| status.code(), |_| Code::Ok)
     }
 
     pub fn details(&self) -> ErrorDetails {
@@ -186,7 +241,9 @@ impl Answer {
     }
 
     pub fn reason(&self) -> String {
-        self.details().error_info().map_or_else(|| panic!("no ErrorInfo: {self:?}"), |info| info.reason.clone())
+        self.details()
+            .error_info()
+            .map_or_else(|| panic!("no ErrorInfo: {self:?}"), |info| info.reason.clone())
     }
 
     pub fn info(&self) -> HashMap<String, String> {
