@@ -15,12 +15,7 @@ use codepipeline_gateway::telemetry::{LogFormat, parse_filter};
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Listen {
     /// Where gRPC listens; [::] takes IPv4 too
-    #[arg(
-        long,
-        env = "GATEWAY_GRPC_ADDR",
-        value_name = "ADDR",
-        default_value = "[::]:50051"
-    )]
+    #[arg(long, env = "GATEWAY_GRPC_ADDR", value_name = "ADDR", default_value = "[::]:50051")]
     pub(crate) grpc_addr: SocketAddr,
 }
 
@@ -86,10 +81,7 @@ impl Behaviour {
             ));
         }
         Ok(Settings {
-            deadlines: Deadlines {
-                default: self.default_deadline,
-                max: self.max_deadline,
-            },
+            deadlines: Deadlines { default: self.default_deadline, max: self.max_deadline },
             max_in_flight: self.max_in_flight.get(),
             shutdown_delay: self.shutdown_delay,
             drain_timeout: self.drain_timeout,
@@ -127,7 +119,5 @@ fn positive(text: &str) -> Result<Duration, String> {
 }
 
 fn filter(text: &str) -> Result<String, String> {
-    parse_filter(text)
-        .map(|_| text.to_owned())
-        .map_err(|error| error.to_string())
+    parse_filter(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }

@@ -68,17 +68,11 @@ impl AcknowledgeJob {
 
 fn check_length(field: &'static str, value: &str, max: usize) -> Option<Violation> {
     if value.is_empty() {
-        return Some(Violation {
-            field,
-            description: "must not be empty".into(),
-        });
+        return Some(Violation { field, description: "must not be empty".into() });
     }
     // A scalar value takes at most four bytes, so most texts need no counting; `nth` stops at the limit.
     let too_long = value.len() > max && value.chars().nth(max).is_some();
-    too_long.then(|| Violation {
-        field,
-        description: format!("must have at most {max} characters"),
-    })
+    too_long.then(|| Violation { field, description: format!("must have at most {max} characters") })
 }
 
 impl JobId {
@@ -129,10 +123,7 @@ pub struct Acknowledgement {
 impl From<&Acknowledgement> for api::AcknowledgeThirdPartyJobResponse {
     fn from(acknowledgement: &Acknowledgement) -> Self {
         let aws_status = acknowledgement.aws_status.clone().unwrap_or_default();
-        Self {
-            status: job_status(&aws_status).into(),
-            aws_status,
-        }
+        Self { status: job_status(&aws_status).into(), aws_status }
     }
 }
 
@@ -158,27 +149,18 @@ mod tests {
 
     fn request(job_id: &str, nonce: &str, client_token: &str) -> api::AcknowledgeThirdPartyJobRequest {
         let (job_id, nonce, client_token) = (job_id.into(), nonce.into(), client_token.into());
-        api::AcknowledgeThirdPartyJobRequest {
-            job_id,
-            nonce,
-            client_token,
-        }
+        api::AcknowledgeThirdPartyJobRequest { job_id, nonce, client_token }
     }
 
     fn violated(request: api::AcknowledgeThirdPartyJobRequest) -> Vec<&'static str> {
         let failure = AcknowledgeJob::parse(request).err();
-        failure
-            .map(|f| f.violations.iter().map(|v| v.field).collect())
-            .unwrap_or_default()
+        failure.map(|f| f.violations.iter().map(|v| v.field).collect()).unwrap_or_default()
     }
 
     #[test]
     fn no_debug_shows_a_secret() {
         let request = request("job-1", "the-nonce", "the-token");
-        let shown = format!(
-            "{request:?} {:?}",
-            AcknowledgeJob::parse(request.clone()).unwrap()
-        );
+        let shown = format!("{request:?} {:?}", AcknowledgeJob::parse(request.clone()).unwrap());
         assert!(
             shown.contains("job-1") && !shown.contains("the-nonce") && !shown.contains("the-token"),
             "{shown}"

@@ -22,10 +22,7 @@ pub struct JobService<C> {
 impl<C: CodePipeline> JobService<C> {
     /// A service that asks this CodePipeline and gives up every call once `drain_over`.
     pub fn new(codepipeline: C, drain_over: CancellationToken) -> Self {
-        Self {
-            codepipeline,
-            drain_over,
-        }
+        Self { codepipeline, drain_over }
     }
 
     async fn acknowledge(
@@ -60,15 +57,8 @@ impl<C: CodePipeline> ThirdPartyJobService for JobService<C> {
         match self.acknowledge(request.into_inner(), &call).await {
             Ok(acknowledgement) => {
                 let response = reply(&acknowledgement);
-                let aws = AwsAnswer {
-                    request_id: acknowledgement.aws_request_id,
-                    ..AwsAnswer::default()
-                };
-                call.ends(End {
-                    failure: None,
-                    aws,
-                    log_text: None,
-                });
+                let aws = AwsAnswer { request_id: acknowledgement.aws_request_id, ..AwsAnswer::default() };
+                call.ends(End { failure: None, aws, log_text: None });
                 Ok(response)
             }
             Err(failure) => Err(failure.into_status(&call)),
@@ -78,10 +68,7 @@ impl<C: CodePipeline> ThirdPartyJobService for JobService<C> {
 
 fn reply(acknowledgement: &Acknowledgement) -> Response<AcknowledgeThirdPartyJobResponse> {
     let mut response = Response::new(acknowledgement.into());
-    let id = acknowledgement
-        .aws_request_id
-        .as_deref()
-        .and_then(|id| MetadataValue::try_from(id).ok());
+    let id = acknowledgement.aws_request_id.as_deref().and_then(|id| MetadataValue::try_from(id).ok());
     if let Some(id) = id {
         response.metadata_mut().insert("x-amzn-requestid", id);
     }

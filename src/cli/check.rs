@@ -18,18 +18,13 @@ pub(super) async fn run(serve: Serve) -> Result<(), Stop> {
         "shutdown:            {:?} of delay, then {:?} to drain",
         settings.shutdown_delay, settings.drain_timeout
     ))?;
-    say(format!(
-        "reflection:          {}",
-        if settings.reflection { "on" } else { "off" }
-    ))?;
+    say(format!("reflection:          {}", if settings.reflection { "on" } else { "off" }))?;
     let aws = settings.aws;
     say(format!(
         "attempts at AWS:     at most {}, {:?} each, {:?} of it to connect",
         aws.max_attempts, aws.attempt_timeout, aws.connect_timeout
     ))?;
-    let aws = Aws::load(Source::Environment)
-        .await
-        .map_err(|error| Stop::Usage(error.to_string()))?;
+    let aws = Aws::load(Source::Environment).await.map_err(|error| Stop::Usage(error.to_string()))?;
     say(format!("AWS region:          {}", aws.region()))?;
     say(format!("AWS endpoint:        {}", aws.endpoint()))?;
     let found = aws.describe_credentials().await;

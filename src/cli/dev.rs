@@ -40,62 +40,27 @@ struct Try {
 }
 
 const fn try_job(shows: &'static str, answer: &'static str, job: &'static str) -> Try {
-    Try {
-        shows,
-        answer,
-        job,
-        nonce: "nonce-1",
-        token: "token-1",
-        options: "",
-    }
+    Try { shows, answer, job, nonce: "nonce-1", token: "token-1", options: "" }
 }
 
 /// In the order in which they are printed and meant to be tried.
 const TRIES: [Try; 11] = [
     try_job("take a job", "OK", "job-1"),
-    try_job(
-        "take it again: somebody was first",
-        "FAILED_PRECONDITION INVALID_NONCE",
-        "job-1",
-    ),
+    try_job("take it again: somebody was first", "FAILED_PRECONDITION INVALID_NONCE", "job-1"),
     try_job("a job that isn't there", "NOT_FOUND JOB_NOT_FOUND", "job-0"),
     Try {
         token: "token-9",
-        ..try_job(
-            "a token that isn't the job's",
-            "PERMISSION_DENIED INVALID_CLIENT_TOKEN",
-            "job-2",
-        )
+        ..try_job("a token that isn't the job's", "PERMISSION_DENIED INVALID_CLIENT_TOKEN", "job-2")
     },
     Try {
         nonce: "",
         token: "",
-        ..try_job(
-            "fields left empty, all named at once",
-            "INVALID_ARGUMENT INVALID_REQUEST",
-            "job-2",
-        )
+        ..try_job("fields left empty, all named at once", "INVALID_ARGUMENT INVALID_REQUEST", "job-2")
     },
-    try_job(
-        "AWS answers with a status from the future",
-        "OK",
-        "job-future-status",
-    ),
-    try_job(
-        "AWS throttles, three times over",
-        "RESOURCE_EXHAUSTED AWS_THROTTLED",
-        "job-throttled",
-    ),
-    try_job(
-        "AWS fails inside: nobody can know",
-        "UNKNOWN AWS_UNAVAILABLE",
-        "job-broken",
-    ),
-    try_job(
-        "AWS took it, and the answer got lost",
-        "UNKNOWN AWS_CONNECTION_LOST",
-        "job-lost-answer",
-    ),
+    try_job("AWS answers with a status from the future", "OK", "job-future-status"),
+    try_job("AWS throttles, three times over", "RESOURCE_EXHAUSTED AWS_THROTTLED", "job-throttled"),
+    try_job("AWS fails inside: nobody can know", "UNKNOWN AWS_UNAVAILABLE", "job-broken"),
+    try_job("AWS took it, and the answer got lost", "UNKNOWN AWS_CONNECTION_LOST", "job-lost-answer"),
     Try {
         options: "-max-time 1 ",
         ..try_job(
@@ -104,11 +69,7 @@ const TRIES: [Try; 11] = [
             "job-slow",
         )
     },
-    try_job(
-        "AWS denies the gateway's role",
-        "INTERNAL GATEWAY_ACCESS_DENIED",
-        "job-denied",
-    ),
+    try_job("AWS denies the gateway's role", "INTERNAL GATEWAY_ACCESS_DENIED", "job-denied"),
 ];
 
 impl Dev {
@@ -125,9 +86,7 @@ impl Dev {
         let aws = Aws::load(source(simulator.endpoint_url()))
             .await
             .map_err(|error| Stop::Failed(error.to_string()))?;
-        let address = listener
-            .local_addr()
-            .map_err(|error| Stop::Failed(error.to_string()))?;
+        let address = listener.local_addr().map_err(|error| Stop::Failed(error.to_string()))?;
         say(format!(
             "Gateway on {address}, CodePipeline simulator on {}. Ctrl-C ends both. Try:",
             simulator.addr()
@@ -140,22 +99,9 @@ impl Dev {
 }
 
 fn source(endpoint_url: String) -> Source {
-    let AccessKey {
-        access_key_id,
-        secret_access_key,
-        session_token,
-        expired: _,
-    } = AccessKey::fake();
-    let keys = FakeKeys {
-        access_key_id,
-        secret_access_key,
-        session_token,
-    };
-    Source::Fixed {
-        region: "eu-west-1".into(),
-        endpoint_url,
-        keys: Some(keys),
-    }
+    let AccessKey { access_key_id, secret_access_key, session_token, expired: _ } = AccessKey::fake();
+    let keys = FakeKeys { access_key_id, secret_access_key, session_token };
+    Source::Fixed { region: "eu-west-1".into(), endpoint_url, keys: Some(keys) }
 }
 
 fn jobs() -> Vec<Job> {
@@ -166,19 +112,11 @@ fn jobs() -> Vec<Job> {
         job("job-2"),
         failing(
             "job-future-status",
-            Fault::Answer(AnswerFault {
-                body: r#"{"status":"Paused"}"#.into(),
-                ..AnswerFault::default()
-            }),
+            Fault::Answer(AnswerFault { body: r#"{"status":"Paused"}"#.into(), ..AnswerFault::default() }),
         ),
         failing("job-throttled", Fault::error("ThrottlingException")),
         failing("job-broken", Fault::status(503)),
-        failing(
-            "job-lost-answer",
-            Fault::Reset {
-                when: CallMoment::AfterProcessing,
-            },
-        ),
+        failing("job-lost-answer", Fault::Reset { when: CallMoment::AfterProcessing }),
         failing("job-slow", Fault::Hang { process: false }),
         failing("job-denied", Fault::error("AccessDeniedException")),
     ]
@@ -189,27 +127,13 @@ fn print_tries(address: SocketAddr) -> Result<(), Stop> {
     say("  # what there is: OK")?;
     say(format!("  grpcurl -plaintext {address} list"))?;
     say("  # the call, its fields and its errors, described: OK")?;
-    say(format!(
-        "  grpcurl -plaintext {address} describe codepipeline.thirdparty.v1.ThirdPartyJobService"
-    ))?;
+    say(format!("  grpcurl -plaintext {address} describe codepipeline.thirdparty.v1.ThirdPartyJobService"))?;
     say("  # is it healthy: OK")?;
-    say(format!(
-        "  grpcurl -plaintext {address} grpc.health.v1.Health/Check"
-    ))?;
-    for Try {
-        shows,
-        answer,
-        job,
-        nonce,
-        token,
-        options,
-    } in &TRIES
-    {
+    say(format!("  grpcurl -plaintext {address} grpc.health.v1.Health/Check"))?;
+    for Try { shows, answer, job, nonce, token, options } in &TRIES {
         say(format!("  # {shows}: {answer}"))?;
         let request = format!(r#"{{"job_id":"{job}","nonce":"{nonce}","client_token":"{token}"}}"#);
-        say(format!(
-            "  grpcurl -plaintext {options}-d '{request}' {address} {METHOD}"
-        ))?;
+        say(format!("  grpcurl -plaintext {options}-d '{request}' {address} {METHOD}"))?;
     }
     say("")
 }

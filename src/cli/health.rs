@@ -30,27 +30,16 @@ impl Health {
             return Err(bad(&"one looks like localhost:50051"));
         }
         let ask = async {
-            let channel = endpoint
-                .connect()
-                .await
-                .map_err(|_| "nothing that speaks gRPC answers there".to_owned())?;
-            let asked = HealthClient::new(channel)
-                .check(HealthCheckRequest {
-                    service: String::new(),
-                })
-                .await;
-            asked
-                .map(|answer| answer.into_inner().status())
-                .map_err(|status| status.message().to_owned())
+            let channel =
+                endpoint.connect().await.map_err(|_| "nothing that speaks gRPC answers there".to_owned())?;
+            let asked = HealthClient::new(channel).check(HealthCheckRequest { service: String::new() }).await;
+            asked.map(|answer| answer.into_inner().status()).map_err(|status| status.message().to_owned())
         };
         match tokio::time::timeout(self.timeout, ask).await {
             Ok(Ok(ServingStatus::Serving)) => say("SERVING"),
             Ok(Ok(status)) => Err(Stop::Failed(format!("{}: {}", self.addr, status.as_str_name()))),
             Ok(Err(reason)) => Err(Stop::Failed(format!("{}: {reason}", self.addr))),
-            Err(_elapsed) => Err(Stop::Failed(format!(
-                "{}: no answer within {:?}",
-                self.addr, self.timeout
-            ))),
+            Err(_elapsed) => Err(Stop::Failed(format!("{}: no answer within {:?}", self.addr, self.timeout))),
         }
     }
 }

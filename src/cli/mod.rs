@@ -69,9 +69,7 @@ impl Stop {
 
 /// Parses the command line and the environment, and runs the subcommand.
 pub(crate) fn run() -> Result<(), Stop> {
-    let parsed = Cli::command()
-        .try_get_matches()
-        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let parsed = Cli::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) if !error.use_stderr() => {
@@ -93,9 +91,7 @@ pub(crate) fn run() -> Result<(), Stop> {
 fn block_on(work: impl Future<Output = Result<(), Stop>>) -> Result<(), Stop> {
     // As many workers as the cgroup's CPU quota has CPUs (`available_parallelism`).
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime
-        .map_err(|error| Stop::Failed(format!("can't start the runtime: {error}")))?
-        .block_on(work)
+    runtime.map_err(|error| Stop::Failed(format!("can't start the runtime: {error}")))?.block_on(work)
 }
 
 /// Prints a line for the person who ran the command.

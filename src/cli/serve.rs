@@ -31,9 +31,7 @@ impl Serve {
         for warning in self.behaviour.warnings().into_iter().chain(ignored_variables()) {
             tracing::warn!("{warning}");
         }
-        let aws = Aws::load(Source::Environment)
-            .await
-            .map_err(|error| Stop::Usage(error.to_string()))?;
+        let aws = Aws::load(Source::Environment).await.map_err(|error| Stop::Usage(error.to_string()))?;
         let listener = bind(self.listen.grpc_addr, "--grpc-addr (GATEWAY_GRPC_ADDR)").await?;
         gateway(listener, aws, settings, stop_on_signals()?).await
     }
@@ -46,9 +44,7 @@ pub(super) async fn gateway(
     settings: Settings,
     shutdown: Shutdown,
 ) -> Result<(), Stop> {
-    let address = listener
-        .local_addr()
-        .map_err(|error| Stop::Failed(error.to_string()))?;
+    let address = listener.local_addr().map_err(|error| Stop::Failed(error.to_string()))?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"), grpc = %address, region = &*aws.region(), endpoint = aws.endpoint(),
         tls = false, auth = "none", "listening"
@@ -68,11 +64,7 @@ pub(super) async fn bind(address: std::net::SocketAddr, flag: &str) -> Result<Tc
 }
 
 pub(super) fn start_logs(logs: &Logs) -> Result<(), Stop> {
-    let on_terminal = if io::stderr().is_terminal() {
-        LogFormat::Text
-    } else {
-        LogFormat::Json
-    };
+    let on_terminal = if io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json };
     let filter = parse_filter(&logs.log_level).map_err(|error| Stop::Usage(error.to_string()))?;
     let started = telemetry::init(logs.log_format.unwrap_or(on_terminal), filter, io::stderr);
     started.map_err(|error| Stop::Failed(error.to_string()))
@@ -105,14 +97,7 @@ fn ignored_variables() -> Vec<&'static str> {
             "AWS_MAX_ATTEMPTS",
             "AWS_MAX_ATTEMPTS is ignored: use --aws-max-attempts (GATEWAY_AWS_MAX_ATTEMPTS)",
         ),
-        (
-            "AWS_RETRY_MODE",
-            "AWS_RETRY_MODE is ignored: the gateway repeats only what provably did nothing",
-        ),
+        ("AWS_RETRY_MODE", "AWS_RETRY_MODE is ignored: the gateway repeats only what provably did nothing"),
     ];
-    ignored
-        .into_iter()
-        .filter(|(name, _)| env::var_os(name).is_some())
-        .map(|(_, warning)| warning)
-        .collect()
+    ignored.into_iter().filter(|(name, _)| env::var_os(name).is_some()).map(|(_, warning)| warning).collect()
 }

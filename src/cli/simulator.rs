@@ -31,9 +31,7 @@ impl Run {
         let shutdown = stop_on_signals()?;
         let count = jobs.len();
         let simulator = start(bind(self.addr, "--addr").await?, config, jobs)?;
-        say(format!(
-            "CodePipeline simulator with {count} jobs. Point any AWS SDK at it:"
-        ))?;
+        say(format!("CodePipeline simulator with {count} jobs. Point any AWS SDK at it:"))?;
         say(format!(
             "  export AWS_ENDPOINT_URL_CODEPIPELINE={} AWS_REGION=eu-west-1",
             simulator.endpoint_url()

@@ -34,11 +34,7 @@ pub(super) fn line(error: &clap::Error, command: &Command) -> String {
         }
         _ => {
             let text = error.to_string();
-            let first = text
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .trim_start_matches("error: ");
+            let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
             format!("{first}; see --help")
         }
     }
@@ -47,11 +43,8 @@ pub(super) fn line(error: &clap::Error, command: &Command) -> String {
 /// `--grpc-addr <ADDR>` → `--grpc-addr (GATEWAY_GRPC_ADDR)`.
 fn with_variable(arg: &str, command: &Command) -> String {
     let flag = arg.split_whitespace().next().unwrap_or(arg);
-    let named = |candidate: &&Arg| {
-        candidate
-            .get_long()
-            .is_some_and(|long| flag.strip_prefix("--") == Some(long))
-    };
+    let named =
+        |candidate: &&Arg| candidate.get_long().is_some_and(|long| flag.strip_prefix("--") == Some(long));
     let found = command
         .get_subcommands()
         .flat_map(Command::get_arguments)

@@ -52,11 +52,7 @@ impl AwsCodePipeline {
     /// A client that signs with whatever credentials are held at the time. Makes no call.
     #[must_use]
     pub fn new(aws: &Aws, credentials: Arc<credentials::Held>, limits: Limits) -> Self {
-        Self {
-            client: aws.client(credentials.clone(), limits.connect_timeout),
-            credentials,
-            limits,
-        }
+        Self { client: aws.client(credentials.clone(), limits.connect_timeout), credentials, limits }
     }
 
     async fn attempt(
@@ -98,10 +94,7 @@ impl CodePipeline for AwsCodePipeline {
         deadline: Instant,
         progress: &Progress,
     ) -> Result<Acknowledgement, Failure> {
-        attempts(self.limits.max_attempts, deadline, progress, || {
-            self.attempt(job, progress)
-        })
-        .await
+        attempts(self.limits.max_attempts, deadline, progress, || self.attempt(job, progress)).await
     }
 }
 
@@ -135,38 +128,22 @@ fn failed(error: &SdkError<OperationError, HttpResponse>, wire: &Wire) -> Attemp
 /// A 2xx whose body broke off, or isn't what it should be.
 fn accepted_but_unreadable(response: &HttpResponse) -> Failure {
     // The SDK puts the body back only once it has read all of it.
-    let reason = if response.body().bytes().is_some() {
-        Reason::AwsBadResponse
-    } else {
-        Reason::AwsConnectionLost
-    };
+    let reason =
+        if response.body().bytes().is_some() { Reason::AwsBadResponse } else { Reason::AwsConnectionLost };
     let header = |name: &str| response.headers().get(name);
     let aws = AwsAnswer {
         request_id: answer::request_id(&header),
         http_status: Some(response.status().as_u16()),
         error_code: None,
     };
-    Failure {
-        aws,
-        ..Failure::new(reason, Outcome::Unknown)
-    }
+    Failure { aws, ..Failure::new(reason, Outcome::Unknown) }
 }
 
 fn refused(response: &HttpResponse) -> AttemptFailed {
     let body = response.body().bytes().unwrap_or_default();
-    let answer = answer::read(
-        response.status().as_u16(),
-        |name| response.headers().get(name),
-        body,
-    );
-    let failure = Failure {
-        log_text: answer.message.clone(),
-        ..classify::error_answer(&answer)
-    };
-    AttemptFailed {
-        failure,
-        knows_aws_time: answer.has_date,
-    }
+    let answer = answer::read(response.status().as_u16(), |name| response.headers().get(name), body);
+    let failure = Failure { log_text: answer.message.clone(), ..classify::error_answer(&answer) };
+    AttemptFailed { failure, knows_aws_time: answer.has_date }
 }
 
 /// No answer. Whether the request may have reached AWS can't be read off the SDK's own kinds of error (a broken
@@ -182,19 +159,14 @@ fn unanswered(error: &SdkError<OperationError, HttpResponse>, wire: &Wire) -> Fa
     } else {
         Failure::not_sent(Reason::AwsUnreachable)
     };
-    Failure {
-        log_text: Some(chain(error)),
-        ..failure
-    }
+    Failure { log_text: Some(chain(error)), ..failure }
 }
 
 fn says_unsent(error: &(dyn Error + 'static)) -> bool {
     error
         .downcast_ref::<hyper_util::client::legacy::Error>()
         .is_some_and(hyper_util::client::legacy::Error::is_connect)
-        || error
-            .downcast_ref::<hyper::Error>()
-            .is_some_and(hyper::Error::is_canceled)
+        || error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled)
 }
 
 /// Watches how far an attempt's request got.

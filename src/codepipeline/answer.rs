@@ -32,10 +32,8 @@ pub(super) fn read<'a>(status: u16, header: impl Fn(&str) -> Option<&'a str>, bo
     let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     let text = |key: &str| body.get(key).and_then(Value::as_str);
     // The order is that of Smithy's awsJson1_1 protocol: the header first, then `__type`, then `code`.
-    let code = [header("x-amzn-errortype"), text("__type"), text("code")]
-        .into_iter()
-        .flatten()
-        .find_map(bare_code);
+    let code =
+        [header("x-amzn-errortype"), text("__type"), text("code")].into_iter().flatten().find_map(bare_code);
     ErrorAnswer {
         status,
         code,
@@ -50,9 +48,7 @@ pub(super) fn read<'a>(status: u16, header: impl Fn(&str) -> Option<&'a str>, bo
 pub(super) fn request_id<'a>(header: &impl Fn(&str) -> Option<&'a str>) -> Option<String> {
     let id = header("x-amzn-requestid").or_else(|| header("x-amz-request-id"))?;
     let plain = (1..=128).contains(&id.len())
-        && id
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-_.=".contains(&b));
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.=".contains(&b));
     plain.then(|| id.to_owned())
 }
 
@@ -61,9 +57,7 @@ fn bare_code(code: &str) -> Option<String> {
     let code = code.split(':').next()?;
     let code = code.rsplit('#').next()?.trim();
     let plain = (1..=128).contains(&code.len())
-        && code
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        && code.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
     plain.then(|| code.to_owned())
 }
 
@@ -82,12 +76,7 @@ mod tests {
     use super::*;
 
     fn read_with(headers: &[(&str, &str)], body: &str) -> ErrorAnswer {
-        let header = |name: &str| {
-            headers
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| *value)
-        };
+        let header = |name: &str| headers.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
         read(400, header, body.as_bytes())
     }
 
@@ -95,31 +84,13 @@ mod tests {
     fn every_shape_of_a_code_is_read() {
         let shapes: [(&[(&str, &str)], &str); 8] = [
             (&[], r#"{"__type":"JobNotFoundException"}"#),
-            (
-                &[],
-                r#"{"__type":"com.amazonaws.codepipeline#JobNotFoundException"}"#,
-            ),
-            (
-                &[],
-                r#"{"__type":"JobNotFoundException:http://internal.amazon.com/coral/"}"#,
-            ),
+            (&[], r#"{"__type":"com.amazonaws.codepipeline#JobNotFoundException"}"#),
+            (&[], r#"{"__type":"JobNotFoundException:http://internal.amazon.com/coral/"}"#),
             (&[], r#"{"code":"JobNotFoundException"}"#),
             (&[("x-amzn-errortype", "JobNotFoundException")], ""),
-            (
-                &[(
-                    "x-amzn-errortype",
-                    "a.b#JobNotFoundException:http://internal.amazon.com/",
-                )],
-                "<html>",
-            ),
-            (
-                &[("x-amzn-errortype", "JobNotFoundException")],
-                r#"{"__type":"Other"}"#,
-            ),
-            (
-                &[],
-                r#"{"__type":7,"code":"JobNotFoundException","message":{"not":"text"}}"#,
-            ),
+            (&[("x-amzn-errortype", "a.b#JobNotFoundException:http://internal.amazon.com/")], "<html>"),
+            (&[("x-amzn-errortype", "JobNotFoundException")], r#"{"__type":"Other"}"#),
+            (&[], r#"{"__type":7,"code":"JobNotFoundException","message":{"not":"text"}}"#),
         ];
         for (headers, body) in shapes {
             assert_eq!(
@@ -152,20 +123,10 @@ mod tests {
     #[test]
     fn a_hint_is_read_in_both_units_and_bounded() {
         let hint = |name, value| read_with(&[(name, value)], "").retry_after;
-        assert_eq!(
-            hint("x-amz-retry-after", "1500"),
-            Some(Duration::from_millis(1500))
-        );
+        assert_eq!(hint("x-amz-retry-after", "1500"), Some(Duration::from_millis(1500)));
         assert_eq!(hint("retry-after", "2"), Some(Duration::from_secs(2)));
         assert_eq!(hint("retry-after", "4294967295"), Some(MAX_RETRY_AFTER));
-        for odd in [
-            "",
-            "0",
-            "-1",
-            "soon",
-            "Wed, 21 Oct 2026 07:28:00 GMT",
-            "99999999999999999999",
-        ] {
+        for odd in ["", "0", "-1", "soon", "Wed, 21 Oct 2026 07:28:00 GMT", "99999999999999999999"] {
             assert_eq!(hint("retry-after", odd), None, "{odd}");
         }
     }

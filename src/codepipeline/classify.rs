@@ -12,10 +12,7 @@ use crate::error::{AwsAnswer, Failure, Outcome, Reason, Violation};
 /// What an answer with a status other than 2xx means. AWS's code counts first, then the status, then the body.
 pub(super) fn error_answer(answer: &ErrorAnswer) -> Failure {
     let message = answer.message.as_deref().unwrap_or_default();
-    let by_code = answer
-        .code
-        .as_deref()
-        .and_then(|code| reason_of_code(code, message));
+    let by_code = answer.code.as_deref().and_then(|code| reason_of_code(code, message));
     let reason = by_code.unwrap_or_else(|| reason_of_status(answer));
     let outcome = match reason {
         Reason::AwsUnavailable | Reason::AwsRequestTimeout => Outcome::Unknown,
@@ -28,11 +25,7 @@ pub(super) fn error_answer(answer: &ErrorAnswer) -> Failure {
             http_status: Some(answer.status),
         },
         retry_after: answer.retry_after,
-        violations: if reason == Reason::ValidationFailed {
-            fields_named_in(message)
-        } else {
-            Vec::new()
-        },
+        violations: if reason == Reason::ValidationFailed { fields_named_in(message) } else { Vec::new() },
         ..Failure::new(reason, outcome)
     }
 }
@@ -93,16 +86,9 @@ fn reason_of_status(answer: &ErrorAnswer) -> Reason {
 
 /// The fields that a ValidationException names: "Value at 'nonce' failed to satisfy constraint: …".
 fn fields_named_in(message: &str) -> Vec<Violation> {
-    [
-        ("jobId", "job_id"),
-        ("nonce", "nonce"),
-        ("clientToken", "client_token"),
-    ]
-    .into_iter()
-    .filter(|(aws, _)| message.contains(&format!("at '{aws}'")))
-    .map(|(_, field)| Violation {
-        field,
-        description: "was refused by AWS".into(),
-    })
-    .collect()
+    [("jobId", "job_id"), ("nonce", "nonce"), ("clientToken", "client_token")]
+        .into_iter()
+        .filter(|(aws, _)| message.contains(&format!("at '{aws}'")))
+        .map(|(_, field)| Violation { field, description: "was refused by AWS".into() })
+        .collect()
 }

@@ -52,15 +52,8 @@ impl Held {
     /// Holds nothing yet.
     #[must_use]
     pub fn empty() -> Arc<Self> {
-        let (current, status) = (
-            watch::Sender::new(None),
-            watch::Sender::new(CredentialStatus::Loading),
-        );
-        Arc::new(Self {
-            current,
-            status,
-            renew: Notify::new(),
-        })
+        let (current, status) = (watch::Sender::new(None), watch::Sender::new(CredentialStatus::Loading));
+        Arc::new(Self { current, status, renew: Notify::new() })
     }
 
     /// Follows where the gateway stands.
@@ -76,18 +69,13 @@ impl Held {
 
     /// Asks for new credentials if AWS has refused these.
     pub(super) fn heed(&self, reason: Reason) {
-        if matches!(
-            reason,
-            Reason::GatewayCredentialsExpired | Reason::GatewayCredentialsRejected
-        ) {
+        if matches!(reason, Reason::GatewayCredentialsExpired | Reason::GatewayCredentialsRejected) {
             self.renew.notify_one();
         }
     }
 
     fn hold(&self, credentials: Credentials) {
-        let status = CredentialStatus::Held {
-            expiry: credentials.expiry(),
-        };
+        let status = CredentialStatus::Held { expiry: credentials.expiry() };
         self.current.send_replace(Some(credentials));
         self.status.send_replace(status);
     }
@@ -99,8 +87,7 @@ impl ProvideCredentials for Held {
         Self: 'a,
     {
         future::ProvideCredentials::ready(
-            self.current()
-                .ok_or_else(|| CredentialsError::not_loaded("none held yet")),
+            self.current().ok_or_else(|| CredentialsError::not_loaded("none held yet")),
         )
     }
 }
@@ -162,10 +149,7 @@ pub(super) async fn load(aws: &Aws) -> Result<Credentials, String> {
 /// How long after `now` credentials are renewed; never, if they don't expire.
 fn renew_in(expiry: Option<SystemTime>, now: SystemTime) -> Option<Duration> {
     let left = expiry?.duration_since(now).unwrap_or_default();
-    Some(
-        left.saturating_sub(RENEW_BEFORE_EXPIRY.min(left / 4))
-            .max(MIN_INTERVAL),
-    )
+    Some(left.saturating_sub(RENEW_BEFORE_EXPIRY.min(left / 4)).max(MIN_INTERVAL))
 }
 
 async fn sleep_or_forever(wait: Option<Duration>) {

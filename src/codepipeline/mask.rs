@@ -11,11 +11,7 @@ const MASK: &str = "[redacted]";
 
 /// The text with every one of the secrets replaced, cut to a length that suits a log line.
 pub(super) fn mask(text: &str, secrets: &[&str]) -> String {
-    let mut secrets: Vec<&str> = secrets
-        .iter()
-        .copied()
-        .filter(|secret| !secret.is_empty())
-        .collect();
+    let mut secrets: Vec<&str> = secrets.iter().copied().filter(|secret| !secret.is_empty()).collect();
     // Longest first: a secret that is part of another must not leave the rest of it standing.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     let mut rest = text;
@@ -58,10 +54,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_masked_wherever_it_stands() {
-        assert_eq!(
-            mask("Value 'n-1' at 'nonce'", &["n-1", "t"]),
-            "Value '[redacted]' a[redacted] 'nonce'"
-        );
+        assert_eq!(mask("Value 'n-1' at 'nonce'", &["n-1", "t"]), "Value '[redacted]' a[redacted] 'nonce'");
         assert_eq!(mask("abcdef", &["abc", "abcdef", ""]), MASK);
         assert_eq!(mask("ααβ", &["αβ"]), "α[redacted]");
     }

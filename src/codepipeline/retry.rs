@@ -42,10 +42,7 @@ where
     let mut made = 0;
     loop {
         made += 1;
-        let AttemptFailed {
-            failure,
-            knows_aws_time,
-        } = match attempt().await {
+        let AttemptFailed { failure, knows_aws_time } = match attempt().await {
             Ok(answer) => return Ok(answer),
             Err(failed) => failed,
         };
@@ -57,11 +54,7 @@ where
             Outcome::Unknown => false,
         };
         // A corrected clock needs no waiting.
-        let wait = if corrects_clock {
-            Duration::ZERO
-        } else {
-            backoff(made, failure.retry_after)
-        };
+        let wait = if corrects_clock { Duration::ZERO } else { backoff(made, failure.retry_after) };
         if !safe || made >= max_attempts || Instant::now() + wait >= deadline {
             return Err(failure);
         }
@@ -72,17 +65,12 @@ where
 
 /// Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"); what AWS asks for comes first.
 fn backoff(made: u32, asked: Option<Duration>) -> Duration {
-    let ceiling = FIRST_BACKOFF
-        .saturating_mul(1 << (made - 1).min(16))
-        .min(MAX_BACKOFF);
+    let ceiling = FIRST_BACKOFF.saturating_mul(1 << (made - 1).min(16)).min(MAX_BACKOFF);
     asked.unwrap_or_default() + ceiling.mul_f64(fastrand::f64())
 }
 
 impl From<Failure> for AttemptFailed {
     fn from(failure: Failure) -> Self {
-        Self {
-            failure,
-            knows_aws_time: false,
-        }
+        Self { failure, knows_aws_time: false }
     }
 }

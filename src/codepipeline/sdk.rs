@@ -88,25 +88,14 @@ impl Aws {
     /// No region, or a region or endpoint that makes no sense.
     pub async fn load(source: Source) -> Result<Self, AwsError> {
         let config = sdk_config(&source).await;
-        let region = config
-            .region()
-            .map(ToString::to_string)
-            .ok_or(AwsError::NoRegion)?;
-        let plain = |region: &str| {
-            region
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        };
+        let region = config.region().map(ToString::to_string).ok_or(AwsError::NoRegion)?;
+        let plain =
+            |region: &str| region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if !plain(&region) || !region.contains('-') || region.len() > 63 {
             return Err(AwsError::BadRegion(region));
         }
         let endpoint = endpoint(&config, &region).await?;
-        Ok(Self {
-            source,
-            config,
-            region: region.into(),
-            endpoint,
-        })
+        Ok(Self { source, config, region: region.into(), endpoint })
     }
 
     /// The region that requests are signed for.
@@ -128,25 +117,15 @@ impl Aws {
     pub async fn describe_credentials(&self) -> Result<String, String> {
         let found = credentials::load(self).await?;
         let key = found.access_key_id();
-        let tail = key
-            .get(key.len().saturating_sub(4)..)
-            .filter(|_| key.len() >= 16)
-            .unwrap_or_default();
-        let expiry = found
-            .expiry()
-            .map(|at| format!(", expire {}", humantime::format_rfc3339_seconds(at)));
-        Ok(format!(
-            "access key ****{tail}{}",
-            expiry.unwrap_or_else(|| ", don't expire".into())
-        ))
+        let tail = key.get(key.len().saturating_sub(4)..).filter(|_| key.len() >= 16).unwrap_or_default();
+        let expiry = found.expiry().map(|at| format!(", expire {}", humantime::format_rfc3339_seconds(at)));
+        Ok(format!("access key ****{tail}{}", expiry.unwrap_or_else(|| ", don't expire".into())))
     }
 
     /// A client for this configuration. Building one takes milliseconds: there is one for the life of the gateway.
     pub(super) fn client(&self, credentials: Arc<Held>, connect_timeout: Duration) -> Client {
         let config = aws_sdk_codepipeline::config::Builder::from(&self.config)
-            .credentials_provider(SharedCredentialsProvider::from(
-                credentials as Arc<dyn ProvideCredentials>,
-            ))
+            .credentials_provider(SharedCredentialsProvider::from(credentials as Arc<dyn ProvideCredentials>))
             // Ours are always fresh; the SDK's cache would keep what AWS has called expired.
             .identity_cache(IdentityCache::no_cache())
             // `retry.rs` decides.
@@ -169,16 +148,9 @@ async fn sdk_config(source: &Source) -> SdkConfig {
     match source {
         Source::Environment => {
             // AWS_MAX_ATTEMPTS and AWS_RETRY_MODE don't apply: a value given here keeps them from being read at all.
-            aws_config::defaults(behavior())
-                .retry_config(RetryConfig::disabled())
-                .load()
-                .await
+            aws_config::defaults(behavior()).retry_config(RetryConfig::disabled()).load().await
         }
-        Source::Fixed {
-            region,
-            endpoint_url,
-            keys,
-        } => {
+        Source::Fixed { region, endpoint_url, keys } => {
             let mut config = SdkConfig::builder()
                 .behavior_version(behavior())
                 .region(Region::new(region.clone()))
@@ -191,18 +163,9 @@ async fn sdk_config(source: &Source) -> SdkConfig {
 
 impl FakeKeys {
     fn provider(&self) -> SharedCredentialsProvider {
-        let Self {
-            access_key_id,
-            secret_access_key,
-            session_token,
-        } = self;
-        let credentials = Credentials::new(
-            access_key_id,
-            secret_access_key,
-            session_token.clone(),
-            None,
-            "fixed",
-        );
+        let Self { access_key_id, secret_access_key, session_token } = self;
+        let credentials =
+            Credentials::new(access_key_id, secret_access_key, session_token.clone(), None, "fixed");
         SharedCredentialsProvider::new(credentials)
     }
 }
@@ -221,10 +184,7 @@ async fn endpoint(config: &SdkConfig, region: &str) -> Result<String, AwsError> 
         .build()
         .map_err(|error| AwsError::BadEndpoint(error.to_string()))?;
     let resolved = DefaultResolver::new().resolve_endpoint(&params).await;
-    Ok(resolved
-        .map_err(|error| AwsError::BadEndpoint(error.to_string()))?
-        .url()
-        .to_owned())
+    Ok(resolved.map_err(|error| AwsError::BadEndpoint(error.to_string()))?.url().to_owned())
 }
 
 /// What the SDK reads for this service alone: AWS_ENDPOINT_URL_CODEPIPELINE, or `codepipeline` in a services section.

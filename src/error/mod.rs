@@ -73,15 +73,9 @@ impl Failure {
     /// The request breaks these rules.
     #[must_use]
     pub fn invalid_request(violations: Vec<Violation>) -> Self {
-        let list: Vec<String> = violations
-            .iter()
-            .map(|v| format!("{} {}", v.field, v.description))
-            .collect();
+        let list: Vec<String> = violations.iter().map(|v| format!("{} {}", v.field, v.description)).collect();
         let sentence = format!("The request is invalid: {}.", list.join(", "));
-        Self {
-            violations,
-            ..Self::not_sent(Reason::InvalidRequest).with_sentence(sentence)
-        }
+        Self { violations, ..Self::not_sent(Reason::InvalidRequest).with_sentence(sentence) }
     }
 
     /// Tells more than the reason's own sentence. Never anything that came from outside.

@@ -200,11 +200,7 @@ impl Reason {
     #[must_use]
     pub fn sentence(self, outcome: Outcome) -> Cow<'static, str> {
         match self.row() {
-            Row {
-                outcomes: AsItWas,
-                sentence,
-                ..
-            } => format!("{sentence}{}", outcome.clause()).into(),
+            Row { outcomes: AsItWas, sentence, .. } => format!("{sentence}{}", outcome.clause()).into(),
             Row { sentence, .. } => sentence.into(),
         }
     }

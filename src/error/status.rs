@@ -34,12 +34,7 @@ impl Failure {
             log_text: self.log_text.clone(),
         });
         let mut metadata = MetadataMap::new();
-        if let Some(id) = self
-            .aws
-            .request_id
-            .as_deref()
-            .and_then(|id| MetadataValue::try_from(id).ok())
-        {
+        if let Some(id) = self.aws.request_id.as_deref().and_then(|id| MetadataValue::try_from(id).ok()) {
             metadata.insert("x-amzn-requestid", id);
         }
         if self.outcome == Outcome::Unknown {
@@ -57,10 +52,8 @@ impl Failure {
             details.set_retry_info(Some(self.retry_after.unwrap_or_else(about_a_second)));
         }
         if !self.violations.is_empty() {
-            let violations = self
-                .violations
-                .iter()
-                .map(|v| FieldViolation::new(v.field, v.description.as_str()));
+            let violations =
+                self.violations.iter().map(|v| FieldViolation::new(v.field, v.description.as_str()));
             details.set_bad_request(violations.collect::<Vec<_>>());
         }
         let job_id = call.job_id().map(|id| cut(id, MAX_JOB_ID_IN_DETAILS));
@@ -80,18 +73,12 @@ impl Failure {
         let known = [
             ("awsErrorCode", self.aws.error_code.clone()),
             ("awsRequestId", self.aws.request_id.clone()),
-            (
-                "httpStatus",
-                self.aws.http_status.map(|status| status.to_string()),
-            ),
+            ("httpStatus", self.aws.http_status.map(|status| status.to_string())),
             ("attempts", Some(call.progress().attempts().to_string())),
             ("region", Some(call.region().to_owned())),
             ("outcome", Some(self.outcome.as_str().to_owned())),
         ];
-        known
-            .into_iter()
-            .filter_map(|(key, value)| Some((key.to_owned(), value?)))
-            .collect()
+        known.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
     }
 }
 
@@ -111,10 +98,7 @@ pub(crate) fn has_details(headers: &HeaderMap) -> bool {
 pub(crate) fn into_response(failure: Failure, call: &Call, offered: &HeaderMap) -> Response<Body> {
     const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
     let mut response = failure.into_status(call).into_http::<Body>();
-    let accept = offered
-        .get(&ACCEPT_ENCODING)
-        .cloned()
-        .unwrap_or(HeaderValue::from_static("identity"));
+    let accept = offered.get(&ACCEPT_ENCODING).cloned().unwrap_or(HeaderValue::from_static("identity"));
     response.headers_mut().insert(ACCEPT_ENCODING, accept);
     response
 }

@@ -107,9 +107,7 @@ async fn connection(
         let layers = layers.clone();
         async move { Ok::<_, Infallible>(layers.answer(request, peer).await) }
     });
-    let served = watcher
-        .watch(http.serve_connection(TokioIo::new(socket), service).into_owned())
-        .await;
+    let served = watcher.watch(http.serve_connection(TokioIo::new(socket), service).into_owned()).await;
     if let Err(error) = served {
         tracing::debug!(%peer, error, "the connection ended badly");
     }
@@ -118,13 +116,8 @@ async fn connection(
 fn http(executor: Tracked, max_streams: u32) -> auto::Builder<Tracked> {
     let mut http = auto::Builder::new(executor);
     // HTTP/1 is understood only to answer it with a sentence (see `layers`).
-    http.http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HTTP1_HEADER_TIMEOUT)
-        .keep_alive(false);
-    http.http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(max_streams);
+    http.http1().timer(TokioTimer::new()).header_read_timeout(HTTP1_HEADER_TIMEOUT).keep_alive(false);
+    http.http2().timer(TokioTimer::new()).max_concurrent_streams(max_streams);
     http
 }
 

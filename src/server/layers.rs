@@ -47,14 +47,7 @@ struct Shared {
 impl Layers {
     pub(super) fn new(routes: Routes, deadlines: Deadlines, max_in_flight: usize, region: Arc<str>) -> Self {
         let slots = Semaphore::new(max_in_flight.min(Semaphore::MAX_PERMITS));
-        Self {
-            routes,
-            shared: Arc::new(Shared {
-                deadlines,
-                region,
-                slots,
-            }),
-        }
+        Self { routes, shared: Arc::new(Shared { deadlines, region, slots }) }
     }
 
     /// Answers one request, whatever becomes of it.
@@ -64,19 +57,14 @@ impl Layers {
             return not_grpc();
         }
         // From here on there is a call, with an id and a deadline that counts from its arrival.
-        let call = Arc::new(Call::begin(
-            request.headers(),
-            self.shared.deadlines,
-            self.shared.region.clone(),
-        ));
+        let call =
+            Arc::new(Call::begin(request.headers(), self.shared.deadlines, self.shared.region.clone()));
         request.extensions_mut().insert(call.clone());
         let path = request.uri().path().to_owned();
         // Logs the call even if this future is dropped because the caller hung up.
         let log = CallLog::begin(call.clone(), &path, peer);
         // A panic must cost its own call only, and must tell the caller what is known.
-        let routed = AssertUnwindSafe(self.route(request, &path, &call))
-            .catch_unwind()
-            .await;
+        let routed = AssertUnwindSafe(self.route(request, &path, &call)).catch_unwind().await;
         let response = routed.unwrap_or_else(|panic| after_panic(panic, &call));
         // tonic's own errors get their row of the table.
         let mut response = if has_details(response.headers()) {
@@ -95,11 +83,7 @@ impl Layers {
     async fn route(&self, request: Request<Incoming>, path: &str, call: &Call) -> Response<Body> {
         let slot = path.starts_with(JOBS).then(|| self.shared.slots.try_acquire());
         if let Some(Err(_none_left)) = slot {
-            return into_response(
-                Failure::not_sent(Reason::GatewayOverloaded),
-                call,
-                &HeaderMap::new(),
-            );
+            return into_response(Failure::not_sent(Reason::GatewayOverloaded), call, &HeaderMap::new());
         }
         match self.routes.clone().oneshot(request).await {
             Ok(response) => response,
@@ -109,10 +93,7 @@ impl Layers {
 }
 
 fn is_grpc(request: &Request<Incoming>) -> bool {
-    let content_type = request
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .map_or(&b""[..], HeaderValue::as_bytes);
+    let content_type = request.headers().get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     // "application/grpc" and "application/grpc+proto", but not gRPC-Web's "application/grpc-web".
     let grpc = content_type
         .strip_prefix(b"application/grpc")
@@ -126,10 +107,9 @@ fn not_grpc() -> Response<Body> {
                             Try: grpcurl -plaintext HOST:PORT list\n";
     let mut response = Response::new(Body::new(Full::from(SENTENCE)));
     *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
 
@@ -141,9 +121,7 @@ fn after_panic(panic: Box<dyn Any + Send>, call: &Call) -> Response<Body> {
 
 /// Why tonic refused a call: it gives a code and no details.
 fn reason_of(path: &str, headers: &HeaderMap) -> Failure {
-    let code = headers
-        .get("grpc-status")
-        .map_or(Code::Unknown, |status| Code::from_bytes(status.as_bytes()));
+    let code = headers.get("grpc-status").map_or(Code::Unknown, |status| Code::from_bytes(status.as_bytes()));
     let unreadable = |sentence: &str| Failure::not_sent(Reason::InvalidRequest).with_sentence(sentence);
     match code {
         Code::Unimplemented if METHODS.contains(&path) => unreadable(

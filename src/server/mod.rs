@@ -75,11 +75,7 @@ pub async fn serve<C: CodePipeline>(
     let drain_over = CancellationToken::new();
     let health = HealthReporter::new();
     set_health(&health, ServingStatus::NotServing).await;
-    let routes = routes(
-        JobService::new(codepipeline, drain_over.clone()),
-        &health,
-        settings.reflection,
-    );
+    let routes = routes(JobService::new(codepipeline, drain_over.clone()), &health, settings.reflection);
     let layers = Layers::new(routes, settings.deadlines, settings.max_in_flight, region);
     let stopping = shutdown.begun();
     tokio::select! {

@@ -17,9 +17,7 @@ pub(super) fn add_to(routes: Routes) -> Routes {
 
 fn try_add_to(routes: Routes) -> Result<Routes, Error> {
     let v1 = everything().build_v1()?.max_decoding_message_size(MAX_MESSAGE);
-    let v1alpha = everything()
-        .build_v1alpha()?
-        .max_decoding_message_size(MAX_MESSAGE);
+    let v1alpha = everything().build_v1alpha()?.max_decoding_message_size(MAX_MESSAGE);
     Ok(routes.add_service(v1).add_service(v1alpha))
 }
 

@@ -21,30 +21,18 @@ impl CallLog {
     pub(crate) fn begin(call: Arc<Call>, path: &str, peer: SocketAddr) -> Self {
         let method =
             (!path.starts_with("/grpc.health.v1.Health/")).then(|| path.trim_start_matches('/').to_owned());
-        Self {
-            call,
-            method,
-            peer,
-            answered: false,
-        }
+        Self { call, method, peer, answered: false }
     }
 
     /// The caller gets this answer.
     pub(crate) fn answered(mut self, headers: &HeaderMap) {
         self.answered = true;
         // An error is in the headers; what isn't there is in the trailers, and those of a success say OK.
-        let code = headers
-            .get("grpc-status")
-            .map_or(Code::Ok, |status| Code::from_bytes(status.as_bytes()));
+        let code = headers.get("grpc-status").map_or(Code::Ok, |status| Code::from_bytes(status.as_bytes()));
         let end = self.call.end();
         let none = AwsAnswer::default();
         let aws = end.map_or(&none, |end| &end.aws);
-        self.write(
-            code,
-            end.and_then(|end| end.failure),
-            aws,
-            end.and_then(|end| end.log_text.as_deref()),
-        );
+        self.write(code, end.and_then(|end| end.failure), aws, end.and_then(|end| end.log_text.as_deref()));
     }
 
     fn write(&self, code: Code, failure: Option<(Reason, Outcome)>, aws: &AwsAnswer, text: Option<&str>) {
@@ -75,12 +63,7 @@ impl Drop for CallLog {
     fn drop(&mut self) {
         if !self.answered {
             let failure = self.call.cut_short(Reason::CallerCancelled);
-            self.write(
-                failure.code(),
-                Some((failure.reason, failure.outcome)),
-                &failure.aws,
-                None,
-            );
+            self.write(failure.code(), Some((failure.reason, failure.outcome)), &failure.aws, None);
         }
     }
 }

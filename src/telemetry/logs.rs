@@ -37,16 +37,11 @@ where
     let layer = fmt::layer().with_writer(writer);
     let layer = match format {
         LogFormat::Text => layer.with_ansi(false).boxed(),
-        LogFormat::Json => layer
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_span_list(false)
-            .boxed(),
+        LogFormat::Json => {
+            layer.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
+        }
     };
-    tracing_subscriber::registry()
-        .with(layer.with_filter(filter.and(filter_fn(is_safe))))
-        .try_init()?;
+    tracing_subscriber::registry().with(layer.with_filter(filter.and(filter_fn(is_safe)))).try_init()?;
     panic::set_hook(Box::new(|panic| {
         // Not its text: that may hold whatever the code was handling.
         let place = panic.location().map(ToString::to_string);

@@ -50,6 +50,17 @@ HOSTILE = {
     "a secret's mask": "[redacted]",
 }
 
+# AWS's statuses → the proto's.
+STATUSES = {
+    "Created": "JOB_STATUS_CREATED",
+    "Queued": "JOB_STATUS_QUEUED",
+    "Dispatched": "JOB_STATUS_DISPATCHED",
+    "InProgress": "JOB_STATUS_IN_PROGRESS",
+    "TimedOut": "JOB_STATUS_TIMED_OUT",
+    "Succeeded": "JOB_STATUS_SUCCEEDED",
+    "Failed": "JOB_STATUS_FAILED",
+}
+
 # AWS's code → the gateway's gRPC code, reason and outcome: the table in docs/errors.md, as far as an answer of AWS
 # decides it. An answer without a code is known by its HTTP status.
 ERRORS = {
@@ -139,12 +150,18 @@ def boundary_cases():
         for kind, alphabet in ALPHABETS.items():
             for length in LENGTHS:
                 if length > 0 or kind == "ASCII":
-                    yield matching(f"{name}: {length} × {kind}", replace(Values(), **{name: of_length(alphabet, length)}))
+                    yield matching(
+                        f"{name}: {length} × {kind}", replace(Values(), **{name: of_length(alphabet, length)})
+                    )
     # Every set of fields at once, too short and too long, and a mix of both.
     names = list(FIELDS)
     for chosen in range(1, 8):
         fields = [name for bit, name in enumerate(names) if chosen >> bit & 1]
-        for kind, values in (("empty", [""] * 3), ("too long", ["x" * 513] * 3), ("empty or too long", ["", "x" * 513, ""])):
+        for kind, values in (
+            ("empty", [""] * 3),
+            ("too long", ["x" * 513] * 3),
+            ("empty or too long", ["", "x" * 513, ""]),
+        ):
             yield matching(f"{kind}: {', '.join(fields)}", replace(Values(), **dict(zip(fields, values))))
     for length in (1_000, 10_000, 50_000, 100_000, 1_000_000):
         for name in FIELDS:
@@ -162,7 +179,11 @@ def hostile_cases():
 
 def mismatch_cases():
     job = Values()
-    errors = {"jobId": "JobNotFoundException", "nonce": "InvalidNonceException", "clientToken": "InvalidClientTokenException"}
+    errors = {
+        "jobId": "JobNotFoundException",
+        "nonce": "InvalidNonceException",
+        "clientToken": "InvalidClientTokenException",
+    }
     for name, code in errors.items():
         own = getattr(job, name)
         for kind, value in {
@@ -180,8 +201,15 @@ def mismatch_cases():
             yield Case(f"{name}: {kind}", replace(job, **{name: value}), code, job=replace(job, **{name: held}))
     swapped = replace(job, nonce=job.clientToken, clientToken=job.nonce)
     yield Case("nonce and token swapped", swapped, "InvalidClientTokenException", job=job)
-    yield Case("a wrong nonce and a wrong token", replace(job, nonce="x", clientToken="x"), "InvalidClientTokenException", job=job)
-    yield Case("an unknown job and a wrong token", replace(job, jobId="x", clientToken="x"), "JobNotFoundException", job=job)
+    yield Case(
+        "a wrong nonce and a wrong token",
+        replace(job, nonce="x", clientToken="x"),
+        "InvalidClientTokenException",
+        job=job,
+    )
+    yield Case(
+        "an unknown job and a wrong token", replace(job, jobId="x", clientToken="x"), "JobNotFoundException", job=job
+    )
     yield Case("a second acknowledge", job, "InvalidNonceException", job=job, taken=True)
 
 
@@ -195,7 +223,12 @@ def error_cases():
             continue
         status = 500 if code.startswith("Internal") else 503 if code == "ServiceUnavailable" else 400
         # The four errors that the operation has come in every shape, of the others each in one.
-        modelled = code in ("ValidationException", "JobNotFoundException", "InvalidNonceException", "InvalidClientTokenException")
+        modelled = code in (
+            "ValidationException",
+            "JobNotFoundException",
+            "InvalidNonceException",
+            "InvalidClientTokenException",
+        )
         for shape in shapes if modelled else (shapes[number % len(shapes)],):
             fault = {"error": {"code": code, "http_status": status, "shape": shape, "message": "AWS's own words."}}
             # boto3 knows these shapes for other protocols only: it falls back to the HTTP status.
@@ -205,7 +238,7 @@ def error_cases():
 
 def status_cases():
     job = Values()
-    for status in ("Created", "Queued", "Dispatched", "InProgress", "TimedOut", "Succeeded", "Failed", "Paused", "in progress", "界"):
+    for status in (*STATUSES, "Paused", "inprogress", "IN_PROGRESS", "界"):
         fault = {"answer": {"body": '{"status":"' + status + '"}'}}
         yield Case(f"AWS answers the status {status}", job, status, job=job, faults=(fault,))
     yield Case("AWS answers no status", job, "", job=job, faults=({"answer": {"body": "{}"}},))

@@ -16,12 +16,7 @@ async fn with_keys(keys: FakeKeys) -> (World, Answer) {
 }
 
 fn told(answer: &Answer) -> (Code, String, String, u32) {
-    (
-        answer.code(),
-        answer.reason(),
-        answer.outcome(),
-        answer.attempts(),
-    )
+    (answer.code(), answer.reason(), answer.outcome(), answer.attempts())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,12 +24,7 @@ async fn without_credentials_it_is_not_healthy_and_sends_nothing() {
     let world = World::with(settings(), None).await;
     world.gateway.wait_for_health(ServingStatus::NotServing).await;
     let answer = world.acknowledge("job-1").await;
-    let expected = (
-        Code::Unavailable,
-        "GATEWAY_CREDENTIALS_UNAVAILABLE".into(),
-        "not_sent".into(),
-        0,
-    );
+    let expected = (Code::Unavailable, "GATEWAY_CREDENTIALS_UNAVAILABLE".into(), "not_sent".into(), 0);
     assert_eq!(told(&answer), expected);
     assert!(answer.details().retry_info().is_some());
     assert_eq!(world.simulator.requests().len(), 0);
@@ -43,50 +33,24 @@ async fn without_credentials_it_is_not_healthy_and_sends_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_secret_is_the_gateways_trouble() {
-    let (world, answer) = with_keys(FakeKeys {
-        secret_access_key: "wrong".into(),
-        ..fake_keys()
-    })
-    .await;
-    assert_eq!(
-        told(&answer),
-        (
-            Code::Internal,
-            "GATEWAY_CREDENTIALS_REJECTED".into(),
-            "rejected".into(),
-            1
-        )
-    );
+    let (world, answer) = with_keys(FakeKeys { secret_access_key: "wrong".into(), ..fake_keys() }).await;
+    assert_eq!(told(&answer), (Code::Internal, "GATEWAY_CREDENTIALS_REJECTED".into(), "rejected".into(), 1));
     assert_eq!(answer.info()["awsErrorCode"], "InvalidSignatureException");
     world.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_aws_does_not_know_is_the_gateways_trouble() {
-    let (world, answer) = with_keys(FakeKeys {
-        access_key_id: "AKIAFAKEUNKNOWN00000".into(),
-        ..fake_keys()
-    })
-    .await;
-    assert_eq!(
-        told(&answer),
-        (
-            Code::Internal,
-            "GATEWAY_CREDENTIALS_REJECTED".into(),
-            "rejected".into(),
-            1
-        )
-    );
+    let (world, answer) =
+        with_keys(FakeKeys { access_key_id: "AKIAFAKEUNKNOWN00000".into(), ..fake_keys() }).await;
+    assert_eq!(told(&answer), (Code::Internal, "GATEWAY_CREDENTIALS_REJECTED".into(), "rejected".into(), 1));
     assert_eq!(answer.info()["awsErrorCode"], "UnrecognizedClientException");
     world.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn expired_credentials_can_be_called_with_again() {
-    let keys = FakeKeys {
-        session_token: Some("fake-session-token".into()),
-        ..fake_keys()
-    };
+    let keys = FakeKeys { session_token: Some("fake-session-token".into()), ..fake_keys() };
     let world = World::with(settings(), Some(keys)).await;
     let session = AccessKey::fake().with_session_token("fake-session-token");
     world.simulator.set_keys(vec![session.clone().expired()]);
@@ -94,12 +58,7 @@ async fn expired_credentials_can_be_called_with_again() {
     let answer = world.acknowledge("job-1").await;
     assert_eq!(
         told(&answer),
-        (
-            Code::Unavailable,
-            "GATEWAY_CREDENTIALS_EXPIRED".into(),
-            "rejected".into(),
-            1
-        )
+        (Code::Unavailable, "GATEWAY_CREDENTIALS_EXPIRED".into(), "rejected".into(), 1)
     );
     assert!(answer.details().retry_info().is_some());
     world.simulator.set_keys(vec![session]);
@@ -115,11 +74,7 @@ async fn a_clock_that_is_off_by_an_hour_costs_one_attempt_once() {
         world.add("job-1");
         world.add("job-2");
         world.acknowledge("job-1").await.ok();
-        assert_eq!(
-            world.requests_for("job-1"),
-            2,
-            "refused, and repeated with AWS's time"
-        );
+        assert_eq!(world.requests_for("job-1"), 2, "refused, and repeated with AWS's time");
         let refused = world.simulator.requests()[0].processed.clone();
         assert!(
             refused.is_none()
@@ -142,15 +97,7 @@ async fn a_clock_that_can_not_be_corrected_is_told() {
     world.simulator.shift_clock(3600);
     world.add("job-1");
     let answer = world.acknowledge("job-1").await;
-    assert_eq!(
-        told(&answer),
-        (
-            Code::Unavailable,
-            "GATEWAY_CLOCK_SKEW".into(),
-            "rejected".into(),
-            1
-        )
-    );
+    assert_eq!(told(&answer), (Code::Unavailable, "GATEWAY_CLOCK_SKEW".into(), "rejected".into(), 1));
     assert!(answer.details().retry_info().is_some());
     assert_eq!(world.simulator.acknowledged("job-1"), 0);
     world.stop().await;

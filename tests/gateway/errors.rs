@@ -23,13 +23,7 @@ struct Told {
 }
 
 const fn told(code: Code, reason: &'static str, outcome: &'static str) -> Told {
-    Told {
-        code,
-        reason,
-        outcome,
-        attempts: 1,
-        retry_info: false,
-    }
+    Told { code, reason, outcome, attempts: 1, retry_info: false }
 }
 
 impl Told {
@@ -38,37 +32,20 @@ impl Told {
     }
 
     const fn retry(self) -> Self {
-        Self {
-            retry_info: true,
-            ..self
-        }
+        Self { retry_info: true, ..self }
     }
 
     /// Checks everything that holds for every error, whatever its row.
     fn check(self, answer: &Answer, what: &str) {
         let status = answer.status();
         let details = answer.details();
-        let info = details
-            .error_info()
-            .unwrap_or_else(|| panic!("{what}: no ErrorInfo in {status:?}"));
-        let seen = (
-            status.code(),
-            info.reason.as_str(),
-            info.metadata["outcome"].as_str(),
-        );
+        let info = details.error_info().unwrap_or_else(|| panic!("{what}: no ErrorInfo in {status:?}"));
+        let seen = (status.code(), info.reason.as_str(), info.metadata["outcome"].as_str());
         assert_eq!(seen, (self.code, self.reason, self.outcome), "{what}: {status:?}");
-        assert_eq!(
-            info.metadata["attempts"],
-            self.attempts.to_string(),
-            "{what}: attempts"
-        );
+        assert_eq!(info.metadata["attempts"], self.attempts.to_string(), "{what}: attempts");
         assert_eq!(info.metadata["region"], REGION, "{what}");
         assert_eq!(info.domain, "codepipeline-gateway", "{what}");
-        assert_eq!(
-            details.retry_info().is_some(),
-            self.retry_info,
-            "{what}: RetryInfo"
-        );
+        assert_eq!(details.retry_info().is_some(), self.retry_info, "{what}: RetryInfo");
         assert_eq!(
             answer.header("grpc-retry-pushback-ms").is_some(),
             self.outcome == "unknown",
@@ -80,17 +57,9 @@ impl Told {
         assert_eq!(answer.header("x-request-id"), Some(id.as_str()), "{what}");
         check_message(status.message(), what);
         let all = format!("{status:?} {details:?} {:?}", answer.metadata);
-        assert!(
-            !all.contains(NONCE) && !all.contains(TOKEN),
-            "{what}: a secret shows in {all}"
-        );
-        let size: usize = answer
-            .metadata
-            .clone()
-            .into_headers()
-            .iter()
-            .map(|(k, v)| k.as_str().len() + v.len())
-            .sum();
+        assert!(!all.contains(NONCE) && !all.contains(TOKEN), "{what}: a secret shows in {all}");
+        let size: usize =
+            answer.metadata.clone().into_headers().iter().map(|(k, v)| k.as_str().len() + v.len()).sum();
         assert!(
             size + status.message().len() * 3 + status.details().len() * 2 < 4096,
             "{what}: {size} bytes of metadata"
@@ -100,14 +69,8 @@ impl Told {
 
 /// One sentence for a person.
 fn check_message(message: &str, what: &str) {
-    assert!(
-        message.ends_with('.') && message.len() > 30 && message.is_ascii(),
-        "{what}: {message:?}"
-    );
-    assert!(
-        message.starts_with(|c: char| c.is_ascii_uppercase()),
-        "{what}: {message:?}"
-    );
+    assert!(message.ends_with('.') && message.len() > 30 && message.is_ascii(), "{what}: {message:?}");
+    assert!(message.starts_with(|c: char| c.is_ascii_uppercase()), "{what}: {message:?}");
     for inside in ["Error(", "Exception", "{", "::", "arn:", "Some("] {
         assert!(!message.contains(inside), "{what}: {message:?} shows {inside}");
     }
@@ -178,13 +141,7 @@ async fn every_aws_code_in_every_wire_shape_has_its_row() {
     let world = World::start().await;
     let mut rows = Vec::new();
     for (code, told) in CODES.into_iter().chain(BARE_CODES) {
-        for shape in [
-            Shape::Type,
-            Shape::TypeNamespace,
-            Shape::TypeUri,
-            Shape::Header,
-            Shape::Code,
-        ] {
+        for shape in [Shape::Type, Shape::TypeNamespace, Shape::TypeUri, Shape::Header, Shape::Code] {
             for message_key in [MessageKey::Lower, MessageKey::Upper] {
                 let job = format!("job-{}", rows.len());
                 rows.push(check_code(&world, job, code, shape, message_key, told));
@@ -205,15 +162,8 @@ async fn check_code(
     message_key: MessageKey,
     told: Told,
 ) {
-    let message = Some(format!(
-        "AWS says {NONCE} and {TOKEN} of arn:aws:iam::123456789012:role/x"
-    ));
-    let fault = ErrorFault {
-        shape,
-        message_key,
-        message,
-        ..ErrorFault::new(code)
-    };
+    let message = Some(format!("AWS says {NONCE} and {TOKEN} of arn:aws:iam::123456789012:role/x"));
+    let fault = ErrorFault { shape, message_key, message, ..ErrorFault::new(code) };
     world.add(&job);
     (0..3).for_each(|_| world.simulator.fault_job(&job, Fault::Error(fault.clone())));
     let answer = world.acknowledge(&job).await;
@@ -222,39 +172,20 @@ async fn check_code(
     let info = answer.info();
     assert_eq!(info["awsErrorCode"], code, "{what}");
     assert_eq!(info["httpStatus"], "400", "{what}");
-    assert_eq!(
-        answer.header("x-amzn-requestid"),
-        Some(info["awsRequestId"].as_str()),
-        "{what}"
-    );
-    assert_eq!(
-        world.requests_for(&job),
-        told.attempts as usize,
-        "{what}: requests that AWS saw"
-    );
+    assert_eq!(answer.header("x-amzn-requestid"), Some(info["awsRequestId"].as_str()), "{what}");
+    assert_eq!(world.requests_for(&job), told.attempts as usize, "{what}: requests that AWS saw");
 }
 
 fn answer(http_status: u16, body: &str) -> Fault {
-    Fault::Answer(AnswerFault {
-        http_status,
-        body: body.into(),
-        ..AnswerFault::default()
-    })
+    Fault::Answer(AnswerFault { http_status, body: body.into(), ..AnswerFault::default() })
 }
 
 fn code_with_status(code: &str, http_status: u16) -> Fault {
-    Fault::Error(ErrorFault {
-        http_status,
-        ..ErrorFault::new(code)
-    })
+    Fault::Error(ErrorFault { http_status, ..ErrorFault::new(code) })
 }
 
 fn cut(http_status: Option<u16>, code: Option<&str>) -> Fault {
-    Fault::CutBody {
-        process: false,
-        http_status,
-        code: code.map(str::to_owned),
-    }
+    Fault::CutBody { process: false, http_status, code: code.map(str::to_owned) }
 }
 
 #[rustfmt::skip]
@@ -311,11 +242,7 @@ async fn every_other_answer_has_its_row() {
         (0..3).for_each(|_| world.simulator.fault_job(&job, fault.clone()));
         let answer = world.acknowledge(&job).await;
         told.check(&answer, what);
-        assert_eq!(
-            world.requests_for(&job),
-            told.attempts as usize,
-            "{what}: requests that AWS saw"
-        );
+        assert_eq!(world.requests_for(&job), told.attempts as usize, "{what}: requests that AWS saw");
     }
     world.stop().await;
 }
@@ -335,26 +262,15 @@ async fn details_tell_what_the_code_can_not() {
     world.acknowledge("job-taken").await.ok();
     let taken = world.acknowledge("job-taken").await.details();
     let violation = &taken.precondition_failure().unwrap().violations[0];
-    assert_eq!(
-        (violation.r#type.as_str(), violation.subject.as_str()),
-        ("NONCE", "job-taken")
-    );
+    assert_eq!((violation.r#type.as_str(), violation.subject.as_str()), ("NONCE", "job-taken"));
 
     let text = "2 validation errors detected: Value at 'nonce' failed to satisfy constraint: Member must satisfy \
                 regular expression pattern: [a-z]+; Value 'x' at 'clientToken' failed to satisfy constraint: no";
-    let fault = ErrorFault {
-        message: Some(text.into()),
-        ..ErrorFault::new("ValidationException")
-    };
+    let fault = ErrorFault { message: Some(text.into()), ..ErrorFault::new("ValidationException") };
     world.simulator.fault_job("job-odd", Fault::Error(fault));
     let odd = world.acknowledge("job-odd").await.details();
-    let fields: Vec<&str> = odd
-        .bad_request()
-        .unwrap()
-        .field_violations
-        .iter()
-        .map(|v| v.field.as_str())
-        .collect();
+    let fields: Vec<&str> =
+        odd.bad_request().unwrap().field_violations.iter().map(|v| v.field.as_str()).collect();
     assert_eq!(fields, ["nonce", "client_token"]);
     world.stop().await;
 }
@@ -362,29 +278,16 @@ async fn details_tell_what_the_code_can_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_throttled_caller_is_told_how_long_aws_asks_to_wait() {
     let world = World::start().await;
-    let hinted = ErrorFault {
-        retry_after_ms: Some(25_000),
-        ..ErrorFault::new("ThrottlingException")
-    };
+    let hinted = ErrorFault { retry_after_ms: Some(25_000), ..ErrorFault::new("ThrottlingException") };
     world.simulator.fault_job("job-hinted", Fault::Error(hinted));
     let answer = world.acknowledge("job-hinted").await;
     told(ResourceExhausted, "AWS_THROTTLED", "rejected")
         .retry()
         .check(&answer, "a wait that doesn't fit the deadline");
-    assert_eq!(
-        answer.details().retry_info().unwrap().retry_delay,
-        Some(Duration::from_secs(25))
-    );
+    assert_eq!(answer.details().retry_info().unwrap().retry_delay, Some(Duration::from_secs(25)));
 
     (0..3).for_each(|_| world.simulator.fault_job("job-plain", Fault::error("SlowDown")));
-    let delay = world
-        .acknowledge("job-plain")
-        .await
-        .details()
-        .retry_info()
-        .unwrap()
-        .retry_delay
-        .unwrap();
+    let delay = world.acknowledge("job-plain").await.details().retry_info().unwrap().retry_delay.unwrap();
     assert!((0.8..=1.2).contains(&delay.as_secs_f64()), "{delay:?}");
     world.stop().await;
 }

@@ -29,10 +29,7 @@ pub const REGION: &str = "eu-west-1";
 /// Settings for tests: short where a test has to wait, long where it must not.
 pub fn settings() -> Settings {
     Settings {
-        deadlines: Deadlines {
-            default: Duration::from_secs(20),
-            max: Duration::from_secs(30),
-        },
+        deadlines: Deadlines { default: Duration::from_secs(20), max: Duration::from_secs(30) },
         max_in_flight: 64,
         shutdown_delay: Duration::ZERO,
         drain_timeout: Duration::from_secs(10),
@@ -46,17 +43,8 @@ pub fn settings() -> Settings {
 }
 
 pub fn fake_keys() -> FakeKeys {
-    let AccessKey {
-        access_key_id,
-        secret_access_key,
-        session_token,
-        expired: _,
-    } = AccessKey::fake();
-    FakeKeys {
-        access_key_id,
-        secret_access_key,
-        session_token,
-    }
+    let AccessKey { access_key_id, secret_access_key, session_token, expired: _ } = AccessKey::fake();
+    FakeKeys { access_key_id, secret_access_key, session_token }
 }
 
 /// A gateway with a simulator behind it.
@@ -90,11 +78,7 @@ impl World {
 
     /// How many requests for this job reached the simulator.
     pub fn requests_for(&self, id: &str) -> usize {
-        self.simulator
-            .requests()
-            .iter()
-            .filter(|request| request.job_id.as_deref() == Some(id))
-            .count()
+        self.simulator.requests().iter().filter(|request| request.job_id.as_deref() == Some(id)).count()
     }
 
     pub async fn stop(self) {
@@ -115,25 +99,14 @@ impl Gateway {
     /// Starts one and waits until it is healthy, if it has keys to become so.
     pub async fn start(endpoint_url: String, settings: Settings, keys: Option<FakeKeys>) -> Self {
         let healthy = keys.is_some();
-        let source = Source::Fixed {
-            region: REGION.into(),
-            endpoint_url,
-            keys,
-        };
+        let source = Source::Fixed { region: REGION.into(), endpoint_url, keys };
         let aws = Aws::load(source).await.unwrap();
         let listener = loopback().await;
         let address = listener.local_addr().unwrap();
         let shutdown = Shutdown::new();
         let served = tokio::spawn(run(listener, aws, settings, shutdown.clone()));
-        let channel = Endpoint::from_shared(format!("http://{address}"))
-            .unwrap()
-            .connect_lazy();
-        let gateway = Self {
-            address,
-            channel,
-            shutdown,
-            served,
-        };
+        let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
+        let gateway = Self { address, channel, shutdown, served };
         if healthy {
             gateway.wait_for_health(ServingStatus::Serving).await;
         }
@@ -142,14 +115,8 @@ impl Gateway {
 
     /// Waits on a health watch, the way a client library does.
     pub async fn wait_for_health(&self, wanted: ServingStatus) {
-        let request = HealthCheckRequest {
-            service: String::new(),
-        };
-        let mut watch = HealthClient::new(self.channel.clone())
-            .watch(request)
-            .await
-            .unwrap()
-            .into_inner();
+        let request = HealthCheckRequest { service: String::new() };
+        let mut watch = HealthClient::new(self.channel.clone()).watch(request).await.unwrap().into_inner();
         while let Some(status) = watch.message().await.unwrap() {
             if status.status() == wanted {
                 return;
@@ -179,11 +146,7 @@ impl Gateway {
 
 /// A request for a job with the usual secrets.
 pub fn request(id: &str) -> AcknowledgeThirdPartyJobRequest {
-    AcknowledgeThirdPartyJobRequest {
-        job_id: id.into(),
-        nonce: NONCE.into(),
-        client_token: TOKEN.into(),
-    }
+    AcknowledgeThirdPartyJobRequest { job_id: id.into(), nonce: NONCE.into(), client_token: TOKEN.into() }
 }
 
 /// The same with a deadline.
@@ -207,23 +170,15 @@ pub struct Answer {
 impl From<Result<Response<AcknowledgeThirdPartyJobResponse>, Status>> for Answer {
     fn from(result: Result<Response<AcknowledgeThirdPartyJobResponse>, Status>) -> Self {
         match result {
-            Ok(response) => Self {
-                metadata: response.metadata().clone(),
-                result: Ok(response.into_inner()),
-            },
-            Err(status) => Self {
-                metadata: status.metadata().clone(),
-                result: Err(Box::new(status)),
-            },
+            Ok(response) => Self { metadata: response.metadata().clone(), result: Ok(response.into_inner()) },
+            Err(status) => Self { metadata: status.metadata().clone(), result: Err(Box::new(status)) },
         }
     }
 }
 
 impl Answer {
     pub fn ok(&self) -> &AcknowledgeThirdPartyJobResponse {
-        self.result
-            .as_ref()
-            .unwrap_or_else(|status| panic!("not OK: {status:?}"))
+        self.result.as_ref().unwrap_or_else(|status| panic!("not OK: {status:?}"))
     }
 
     pub fn status(&self) -> &Status {
@@ -231,9 +186,7 @@ impl Answer {
     }
 
     pub fn code(&self) -> Code {
-        self.result
-            .as_ref()
-            .map_or_else(|status| status.code(), |_| Code::Ok)
+        self.result.as_ref().map_or_else(|status| status.code(), |_| Code::Ok)
     }
 
     pub fn details(&self) -> ErrorDetails {

@@ -68,10 +68,7 @@ impl CodePipeline for Panicking {
 async fn answer_of(buggy: Panicking) -> Answer {
     let listener = loopback().await;
     let address = listener.local_addr().unwrap();
-    let (shutdown, status) = (
-        Shutdown::new(),
-        watch::Sender::new(CredentialStatus::Held { expiry: None }),
-    );
+    let (shutdown, status) = (Shutdown::new(), watch::Sender::new(CredentialStatus::Held { expiry: None }));
     let served = tokio::spawn(serve(
         listener,
         buggy,
@@ -80,11 +77,7 @@ async fn answer_of(buggy: Panicking) -> Answer {
         settings(),
         shutdown.clone(),
     ));
-    let channel = Endpoint::from_shared(format!("http://{address}"))
-        .unwrap()
-        .connect()
-        .await
-        .unwrap();
+    let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
     let mut client =
         codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient::new(channel);
     let first: Answer = client.acknowledge_third_party_job(request("job-1")).await.into();
@@ -100,10 +93,7 @@ async fn answer_of(buggy: Panicking) -> Answer {
 async fn a_panic_is_answered_with_what_is_known() {
     for (after_an_attempt, outcome) in [(false, "not_sent"), (true, "unknown")] {
         let answer = answer_of(Panicking { after_an_attempt }).await;
-        assert_eq!(
-            (answer.code(), answer.reason().as_str()),
-            (Code::Internal, "GATEWAY_BUG")
-        );
+        assert_eq!((answer.code(), answer.reason().as_str()), (Code::Internal, "GATEWAY_BUG"));
         assert_eq!(answer.outcome(), outcome);
         assert!(!format!("{answer:?}").contains(crate::harness::NONCE));
     }

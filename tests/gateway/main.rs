@@ -1,15 +1,10 @@
 //! The gateway as its callers meet it: a real gRPC client, real sockets, the real SDK, and the simulator for AWS.
 
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "tests"
-)]
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod command;
 mod credentials;
+mod docs;
 mod errors;
 mod harness;
 mod limits;

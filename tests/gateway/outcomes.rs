@@ -20,21 +20,11 @@ async fn the_first_acknowledge_takes_the_job_and_the_second_does_not() {
     assert_eq!(first.ok().status(), JobStatus::InProgress);
     assert_eq!(first.ok().aws_status, "InProgress");
     let seen = world.simulator.requests();
-    assert_eq!(
-        first.header("x-amzn-requestid"),
-        Some(seen[0].request_id.as_str())
-    );
-    assert_eq!(
-        first.header("x-request-id").map(str::len),
-        Some(36),
-        "a fresh UUID"
-    );
+    assert_eq!(first.header("x-amzn-requestid"), Some(seen[0].request_id.as_str()));
+    assert_eq!(first.header("x-request-id").map(str::len), Some(36), "a fresh UUID");
 
     let second = world.acknowledge("job-1").await;
-    assert_eq!(
-        (second.code(), second.reason().as_str()),
-        (Code::FailedPrecondition, "INVALID_NONCE")
-    );
+    assert_eq!((second.code(), second.reason().as_str()), (Code::FailedPrecondition, "INVALID_NONCE"));
     assert_eq!(world.simulator.acknowledged("job-1"), 1);
     world.stop().await;
 }
@@ -56,17 +46,9 @@ async fn of_many_workers_at_once_exactly_one_gets_the_job() {
 async fn an_answer_lost_after_aws_did_it_is_unknown_after_one_attempt() {
     let world = World::start().await;
     world.add("job-1");
-    world.simulator.fault_job(
-        "job-1",
-        Fault::Reset {
-            when: CallMoment::AfterProcessing,
-        },
-    );
+    world.simulator.fault_job("job-1", Fault::Reset { when: CallMoment::AfterProcessing });
     let answer = world.acknowledge("job-1").await;
-    assert_eq!(
-        (answer.code(), answer.reason().as_str()),
-        (Code::Unknown, "AWS_CONNECTION_LOST")
-    );
+    assert_eq!((answer.code(), answer.reason().as_str()), (Code::Unknown, "AWS_CONNECTION_LOST"));
     assert_eq!((answer.outcome().as_str(), answer.attempts()), ("unknown", 1));
     assert_eq!(world.simulator.acknowledged("job-1"), 1, "it did happen");
     assert_eq!(
@@ -80,23 +62,14 @@ async fn an_answer_lost_after_aws_did_it_is_unknown_after_one_attempt() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_status_that_nobody_knows_or_none_at_all_is_still_ok() {
     let world = World::start().await;
-    let answer = |body: &str| {
-        Fault::Answer(AnswerFault {
-            body: body.into(),
-            ..AnswerFault::default()
-        })
-    };
+    let answer = |body: &str| Fault::Answer(AnswerFault { body: body.into(), ..AnswerFault::default() });
     for (body, status, aws_status) in [
         (r#"{"status":"Paused"}"#, JobStatus::Unspecified, "Paused"),
         (r#"{"status":""}"#, JobStatus::Unspecified, ""),
         (r#"{"status":null}"#, JobStatus::Unspecified, ""),
         ("{}", JobStatus::Unspecified, ""),
         ("", JobStatus::Unspecified, ""),
-        (
-            r#"{"status":"Queued","new":{"member":[1]}}"#,
-            JobStatus::Queued,
-            "Queued",
-        ),
+        (r#"{"status":"Queued","new":{"member":[1]}}"#, JobStatus::Queued, "Queued"),
         (r#"{"status":"Created"}"#, JobStatus::Created, "Created"),
         (r#"{"status":"Dispatched"}"#, JobStatus::Dispatched, "Dispatched"),
         (r#"{"status":"TimedOut"}"#, JobStatus::TimedOut, "TimedOut"),
@@ -105,11 +78,7 @@ async fn a_status_that_nobody_knows_or_none_at_all_is_still_ok() {
     ] {
         world.simulator.fault_job("job-1", answer(body));
         let got = world.acknowledge("job-1").await;
-        assert_eq!(
-            (got.ok().status(), got.ok().aws_status.as_str()),
-            (status, aws_status),
-            "{body}"
-        );
+        assert_eq!((got.ok().status(), got.ok().aws_status.as_str()), (status, aws_status), "{body}");
     }
     world.stop().await;
 }
@@ -119,10 +88,7 @@ async fn a_throttled_call_is_repeated_until_it_passes() {
     let world = World::start().await;
     let job = Job::new("job-1", NONCE, TOKEN).with_fault(2, Fault::error("ThrottlingException"));
     world.simulator.add_job(job);
-    assert_eq!(
-        world.acknowledge("job-1").await.ok().status(),
-        JobStatus::InProgress
-    );
+    assert_eq!(world.acknowledge("job-1").await.ok().status(), JobStatus::InProgress);
     assert_eq!(world.requests_for("job-1"), 3);
     world.stop().await;
 }
@@ -133,16 +99,11 @@ async fn fifty_throttled_calls_do_not_stop_the_retries_of_the_next() {
     let jobs: Vec<String> = (0..60).map(|number| format!("job-{number}")).collect();
     for job in &jobs {
         for _attempt in 0..3 {
-            world
-                .simulator
-                .fault_job(job, Fault::error("ThrottlingException"));
+            world.simulator.fault_job(job, Fault::error("ThrottlingException"));
         }
     }
     let answers = join_all(jobs.iter().map(|job| world.acknowledge(job))).await;
-    assert!(
-        answers.iter().all(|answer| answer.attempts() == 3),
-        "the SDK's token bucket would have run dry"
-    );
+    assert!(answers.iter().all(|answer| answer.attempts() == 3), "the SDK's token bucket would have run dry");
     world.stop().await;
 }
 
@@ -152,17 +113,11 @@ async fn a_refused_connection_sent_nothing_and_the_same_call_works_later() {
     world.add("job-1");
     world.simulator.refuse_connections(true).await.unwrap();
     let answer = world.acknowledge("job-1").await;
-    assert_eq!(
-        (answer.code(), answer.reason().as_str()),
-        (Code::Unavailable, "AWS_UNREACHABLE")
-    );
+    assert_eq!((answer.code(), answer.reason().as_str()), (Code::Unavailable, "AWS_UNREACHABLE"));
     assert_eq!((answer.outcome().as_str(), answer.attempts()), ("not_sent", 3));
     assert!(answer.details().retry_info().is_some());
     world.simulator.refuse_connections(false).await.unwrap();
-    assert_eq!(
-        world.acknowledge("job-1").await.ok().status(),
-        JobStatus::InProgress
-    );
+    assert_eq!(world.acknowledge("job-1").await.ok().status(), JobStatus::InProgress);
     world.stop().await;
 }
 
@@ -170,12 +125,8 @@ async fn a_refused_connection_sent_nothing_and_the_same_call_works_later() {
 async fn a_connection_lost_before_its_request_was_read_never_costs_the_job() {
     let world = World::start().await;
     for (number, how) in [
-        ConnectionFault::Reset {
-            when: ConnectionMoment::BeforeRequestRead,
-        },
-        ConnectionFault::Close {
-            when: ConnectionMoment::BeforeRequestRead,
-        },
+        ConnectionFault::Reset { when: ConnectionMoment::BeforeRequestRead },
+        ConnectionFault::Close { when: ConnectionMoment::BeforeRequestRead },
     ]
     .into_iter()
     .enumerate()
@@ -190,10 +141,7 @@ async fn a_connection_lost_before_its_request_was_read_never_costs_the_job() {
         // Which of the two it is depends on how far the request had got; both are true, and neither is a guess.
         match answer.code() {
             Code::Ok => assert_eq!(world.simulator.acknowledged(&id), 1),
-            _ => assert_eq!(
-                (answer.reason().as_str(), answer.attempts()),
-                ("AWS_CONNECTION_LOST", 1)
-            ),
+            _ => assert_eq!((answer.reason().as_str(), answer.attempts()), ("AWS_CONNECTION_LOST", 1)),
         }
     }
     world.stop().await;
@@ -208,16 +156,8 @@ async fn gateway_to(endpoint_url: &str) -> Gateway {
 
 async fn assert_unreachable(gateway: Gateway, what: &str) {
     let answer = gateway.send(request("job-1")).await;
-    assert_eq!(
-        (answer.code(), answer.reason().as_str()),
-        (Code::Unavailable, "AWS_UNREACHABLE"),
-        "{what}"
-    );
-    assert_eq!(
-        (answer.outcome().as_str(), answer.attempts()),
-        ("not_sent", 3),
-        "{what}"
-    );
+    assert_eq!((answer.code(), answer.reason().as_str()), (Code::Unavailable, "AWS_UNREACHABLE"), "{what}");
+    assert_eq!((answer.outcome().as_str(), answer.attempts()), ("not_sent", 3), "{what}");
     gateway.stop().await.unwrap();
 }
 
@@ -251,10 +191,7 @@ async fn an_attempt_without_an_answer_is_unknown_and_not_repeated() {
     world.add("job-1");
     world.simulator.fault_job("job-1", Fault::Hang { process: true });
     let answer = world.acknowledge("job-1").await;
-    assert_eq!(
-        (answer.code(), answer.reason().as_str()),
-        (Code::DeadlineExceeded, "AWS_TIMEOUT")
-    );
+    assert_eq!((answer.code(), answer.reason().as_str()), (Code::DeadlineExceeded, "AWS_TIMEOUT"));
     assert_eq!((answer.outcome().as_str(), answer.attempts()), ("unknown", 1));
     assert_eq!(world.simulator.acknowledged("job-1"), 1);
     world.stop().await;
@@ -265,14 +202,8 @@ async fn a_deadline_is_answered_in_time_with_its_details() {
     let world = World::start().await;
     world.add("job-1");
     world.simulator.fault_job("job-1", Fault::Hang { process: false });
-    let answer = world
-        .gateway
-        .send(request_within("job-1", Duration::from_millis(400)))
-        .await;
-    assert_eq!(
-        (answer.code(), answer.reason().as_str()),
-        (Code::DeadlineExceeded, "DEADLINE_EXCEEDED")
-    );
+    let answer = world.gateway.send(request_within("job-1", Duration::from_millis(400))).await;
+    assert_eq!((answer.code(), answer.reason().as_str()), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"));
     assert_eq!((answer.outcome().as_str(), answer.attempts()), ("unknown", 1));
     assert_eq!(answer.header("grpc-retry-pushback-ms"), Some("-1"));
     // The request at AWS doesn't outlive its call.
@@ -284,23 +215,11 @@ async fn a_deadline_is_answered_in_time_with_its_details() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backoff_that_does_not_fit_is_not_begun() {
     let world = World::start().await;
-    let asks_for_long = ErrorFault {
-        retry_after_s: Some(60),
-        ..ErrorFault::new("ThrottlingException")
-    };
+    let asks_for_long = ErrorFault { retry_after_s: Some(60), ..ErrorFault::new("ThrottlingException") };
     world.simulator.fault_job("job-1", Fault::Error(asks_for_long));
     let begun = Instant::now();
-    let answer = world
-        .gateway
-        .send(request_within("job-1", Duration::from_secs(10)))
-        .await;
-    assert_eq!(
-        (answer.reason().as_str(), answer.attempts()),
-        ("AWS_THROTTLED", 1)
-    );
-    assert!(
-        begun.elapsed() < Duration::from_secs(5),
-        "the caller's time isn't spent on waiting for nothing"
-    );
+    let answer = world.gateway.send(request_within("job-1", Duration::from_secs(10))).await;
+    assert_eq!((answer.reason().as_str(), answer.attempts()), ("AWS_THROTTLED", 1));
+    assert!(begun.elapsed() < Duration::from_secs(5), "the caller's time isn't spent on waiting for nothing");
     world.stop().await;
 }

@@ -21,25 +21,16 @@ const METHOD: &str = "/codepipeline.thirdparty.v1.ThirdPartyJobService/Acknowled
 /// Sends bytes that no gRPC library would, and reads what comes back as one would.
 async fn raw(world: &World, path: &str, headers: Headers<'_>, body: Bytes) -> (StatusCode, HeaderMap, Bytes) {
     let socket = TcpStream::connect(world.gateway.address).await.unwrap();
-    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(socket))
-        .await
-        .unwrap();
+    let (mut sender, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(socket)).await.unwrap();
     let connection = tokio::spawn(connection);
     let uri = format!("http://{}{path}", world.gateway.address);
-    let mut request = Request::builder()
-        .method(Method::POST)
-        .uri(uri)
-        .header("te", "trailers");
+    let mut request = Request::builder().method(Method::POST).uri(uri).header("te", "trailers");
     if !headers.iter().any(|(name, _)| *name == "content-type") {
         request = request.header("content-type", "application/grpc");
     }
-    let request = headers
-        .iter()
-        .fold(request, |request, (name, value)| request.header(*name, *value));
-    let response = sender
-        .send_request(request.body(Full::new(body)).unwrap())
-        .await
-        .unwrap();
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    let response = sender.send_request(request.body(Full::new(body)).unwrap()).await.unwrap();
     let (parts, body) = response.into_parts();
     let body = body.collect().await.unwrap();
     let mut all = parts.headers;
@@ -53,12 +44,7 @@ async fn failed(world: &World, path: &str, headers: Headers<'_>, body: Bytes) ->
     let (status, headers, _) = raw(world, path, headers, body).await;
     assert_eq!(status, StatusCode::OK, "gRPC errors travel in a 200");
     let metadata = tonic::metadata::MetadataMap::from_headers(headers.clone());
-    Answer {
-        metadata,
-        result: Err(Box::new(
-            Status::from_header_map(&headers).expect("a gRPC status"),
-        )),
-    }
+    Answer { metadata, result: Err(Box::new(Status::from_header_map(&headers).expect("a gRPC status"))) }
 }
 
 /// Sets one field of a request.
@@ -85,16 +71,9 @@ fn assert_invalid(answer: &Answer, what: &str) {
         (Code::InvalidArgument, "INVALID_REQUEST"),
         "{what}"
     );
+    assert_eq!((answer.outcome().as_str(), answer.attempts()), ("not_sent", 0), "{what}");
     assert_eq!(
-        (answer.outcome().as_str(), answer.attempts()),
-        ("not_sent", 0),
-        "{what}"
-    );
-    assert_eq!(
-        answer
-            .details()
-            .request_info()
-            .map(|info| info.request_id.as_str()),
+        answer.details().request_info().map(|info| info.request_id.as_str()),
         answer.header("x-request-id")
     );
 }
@@ -102,19 +81,11 @@ fn assert_invalid(answer: &Answer, what: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_violation_is_told_at_once() {
     let world = World::start().await;
-    let empty = world
-        .gateway
-        .send(AcknowledgeThirdPartyJobRequest::default())
-        .await;
+    let empty = world.gateway.send(AcknowledgeThirdPartyJobRequest::default()).await;
     assert_invalid(&empty, "all empty");
     let details = empty.details();
-    let fields: Vec<&str> = details
-        .bad_request()
-        .unwrap()
-        .field_violations
-        .iter()
-        .map(|v| v.field.as_str())
-        .collect();
+    let fields: Vec<&str> =
+        details.bad_request().unwrap().field_violations.iter().map(|v| v.field.as_str()).collect();
     assert_eq!(fields, ["job_id", "nonce", "client_token"]);
     assert_eq!(
         empty.status().message(),
@@ -139,10 +110,7 @@ async fn limits_are_exact_and_count_characters() {
                 set(&mut request, character.repeat(length));
                 let answer = world.gateway.send(request).await;
                 let what = format!("{length} × {character:?} as {field}");
-                let named = answer
-                    .details()
-                    .bad_request()
-                    .map(|bad| bad.field_violations[0].field.clone());
+                let named = answer.details().bad_request().map(|bad| bad.field_violations[0].field.clone());
                 assert_eq!(answer.attempts(), u32::from(fits), "{what}");
                 assert_eq!(named.as_deref(), (!fits).then_some(field), "{what}");
             }
@@ -154,44 +122,21 @@ async fn limits_are_exact_and_count_characters() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_can_not_be_read_is_told_so() {
     let world = World::start().await;
-    let long = AcknowledgeThirdPartyJobRequest {
-        job_id: "x".repeat(70_000),
-        ..request("")
-    };
+    let long = AcknowledgeThirdPartyJobRequest { job_id: "x".repeat(70_000), ..request("") };
     assert_invalid(&world.gateway.send(long).await, "over 64 KiB");
     let garbage = b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff";
-    let not_utf8 = [
-        &b"\x0a\x02\xff\xfe\x12"[..],
-        &[u8::try_from(NONCE.len()).unwrap()],
-        NONCE.as_bytes(),
-    ]
-    .concat();
+    let not_utf8 =
+        [&b"\x0a\x02\xff\xfe\x12"[..], &[u8::try_from(NONCE.len()).unwrap()], NONCE.as_bytes()].concat();
     let rows: [(&str, Headers<'_>, Bytes); 9] = [
         ("malformed protobuf", &[], frame(0, garbage)),
         ("not UTF-8", &[], frame(0, &not_utf8)),
-        (
-            "said to be compressed, with nothing said how",
-            &[],
-            frame(1, b"abc"),
-        ),
+        ("said to be compressed, with nothing said how", &[], frame(1, b"abc")),
         ("an impossible compression flag", &[], frame(7, b"abc")),
-        (
-            "compressed in a way that isn't read",
-            &[("grpc-encoding", "gzip")],
-            frame(1, b"abc"),
-        ),
-        (
-            "compressed in a way that nobody knows",
-            &[("grpc-encoding", "x-own")],
-            valid(),
-        ),
+        ("compressed in a way that isn't read", &[("grpc-encoding", "gzip")], frame(1, b"abc")),
+        ("compressed in a way that nobody knows", &[("grpc-encoding", "x-own")], valid()),
         ("no message at all", &[], Bytes::new()),
         ("half a message", &[], valid().slice(0..12)),
-        (
-            "a length of 4 GiB",
-            &[],
-            Bytes::from_static(b"\x00\xff\xff\xff\xffabc"),
-        ),
+        ("a length of 4 GiB", &[], Bytes::from_static(b"\x00\xff\xff\xff\xffabc")),
     ];
     for (what, headers, body) in rows {
         let answer = failed(&world, METHOD, headers, body).await;
@@ -225,18 +170,9 @@ async fn an_unknown_method_is_told_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn health_of_a_service_that_is_not_there_is_told_so() {
     let world = World::start().await;
-    let body = frame(
-        0,
-        &tonic_health::pb::HealthCheckRequest {
-            service: "no.Such".into(),
-        }
-        .encode_to_vec(),
-    );
+    let body = frame(0, &tonic_health::pb::HealthCheckRequest { service: "no.Such".into() }.encode_to_vec());
     let answer = failed(&world, "/grpc.health.v1.Health/Check", &[], body).await;
-    assert_eq!(
-        (answer.code(), answer.reason().as_str()),
-        (Code::NotFound, "UNKNOWN_SERVICE")
-    );
+    assert_eq!((answer.code(), answer.reason().as_str()), (Code::NotFound, "UNKNOWN_SERVICE"));
     world.stop().await;
 }
 
@@ -244,10 +180,7 @@ async fn health_of_a_service_that_is_not_there_is_told_so() {
 async fn a_malformed_timeout_is_told_so_and_one_too_short_sends_nothing() {
     let world = World::start().await;
     for timeout in ["soon", "1s", "123456789S", "-1S", "", "5"] {
-        assert_invalid(
-            &failed(&world, METHOD, &[("grpc-timeout", timeout)], valid()).await,
-            timeout,
-        );
+        assert_invalid(&failed(&world, METHOD, &[("grpc-timeout", timeout)], valid()).await, timeout);
     }
     for timeout in ["0S", "5m", "20m"] {
         let answer = failed(&world, METHOD, &[("grpc-timeout", timeout)], valid()).await;
@@ -286,32 +219,18 @@ async fn the_callers_own_request_id_comes_back_if_it_is_usable() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_does_not_speak_grpc_is_told_what_to_do() {
     let world = World::start().await;
-    for content_type in [
-        "application/json",
-        "application/grpc-web",
-        "application/grpcx",
-        "text/plain",
-    ] {
+    for content_type in ["application/json", "application/grpc-web", "application/grpcx", "text/plain"] {
         let (status, headers, body) = raw(&world, METHOD, &[("content-type", content_type)], valid()).await;
         assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{content_type}");
         assert_eq!(headers["content-type"], "text/plain; charset=utf-8");
         assert!(body.starts_with(b"This port speaks gRPC over HTTP/2"));
     }
     let mut http1 = TcpStream::connect(world.gateway.address).await.unwrap();
-    http1
-        .write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        .await
-        .unwrap();
+    http1.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     let mut answer = String::new();
     let read = http1.read_to_string(&mut answer);
-    tokio::time::timeout(Duration::from_secs(10), read)
-        .await
-        .expect("it closes the connection")
-        .unwrap();
-    assert!(
-        answer.starts_with("HTTP/1.1 415 ") && answer.contains("grpcurl"),
-        "{answer}"
-    );
+    tokio::time::timeout(Duration::from_secs(10), read).await.expect("it closes the connection").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 415 ") && answer.contains("grpcurl"), "{answer}");
     world.stop().await;
 }
 
@@ -320,15 +239,11 @@ async fn garbage_ends_its_connection_and_no_other() {
     let world = World::start().await;
     world.add("job-1");
     let mut garbage = TcpStream::connect(world.gateway.address).await.unwrap();
-    garbage
-        .write_all(&[0x16, 0x03, 0x01, 0xff, 0xff, 0x0d, 0x0a, 0x0d, 0x0a])
-        .await
-        .unwrap();
+    garbage.write_all(&[0x16, 0x03, 0x01, 0xff, 0xff, 0x0d, 0x0a, 0x0d, 0x0a]).await.unwrap();
     let mut rest = Vec::new();
     // However it ends, answered or reset, it ends.
-    let _ = tokio::time::timeout(Duration::from_secs(10), garbage.read_to_end(&mut rest))
-        .await
-        .expect("an end");
+    let _ =
+        tokio::time::timeout(Duration::from_secs(10), garbage.read_to_end(&mut rest)).await.expect("an end");
     world.acknowledge("job-1").await.ok();
     world.stop().await;
 }
@@ -337,24 +252,15 @@ async fn garbage_ends_its_connection_and_no_other() {
 async fn both_reflections_show_the_services_and_the_error_details() {
     let world = World::start().await;
     let channel = world.gateway.channel.clone();
-    for question in [
-        "list",
-        "google.rpc.ErrorInfo",
-        "codepipeline.thirdparty.v1.JobStatus",
-        "grpc.health.v1.Health",
-    ] {
+    for question in
+        ["list", "google.rpc.ErrorInfo", "codepipeline.thirdparty.v1.JobStatus", "grpc.health.v1.Health"]
+    {
         let v1 = reflect_v1(channel.clone(), question).await;
         let v1alpha = reflect_v1alpha(channel.clone(), question).await;
         assert_eq!(v1.len(), v1alpha.len(), "{question}");
-        let own = if question == "list" {
-            "codepipeline.thirdparty.v1.ThirdPartyJobService"
-        } else {
-            question
-        };
-        assert!(
-            v1.iter().any(|found| found == own || question != "list"),
-            "{question}: {v1:?}"
-        );
+        let own =
+            if question == "list" { "codepipeline.thirdparty.v1.ThirdPartyJobService" } else { question };
+        assert!(v1.iter().any(|found| found == own || question != "list"), "{question}: {v1:?}");
         assert!(!v1.is_empty(), "{question}");
     }
     world.stop().await;
@@ -368,32 +274,17 @@ async fn reflect_v1(channel: tonic::transport::Channel, question: &str) -> Vec<S
         "list" => MessageRequest::ListServices(String::new()),
         symbol => MessageRequest::FileContainingSymbol(symbol.into()),
     };
-    let request = v1::ServerReflectionRequest {
-        host: String::new(),
-        message_request: Some(ask),
-    };
+    let request = v1::ServerReflectionRequest { host: String::new(), message_request: Some(ask) };
     let mut client = v1::server_reflection_client::ServerReflectionClient::new(channel);
-    let mut answers = client
-        .server_reflection_info(futures_util::stream::iter([request]))
-        .await
-        .unwrap()
-        .into_inner();
-    match answers
-        .message()
-        .await
-        .unwrap()
-        .unwrap()
-        .message_response
-        .unwrap()
-    {
+    let mut answers =
+        client.server_reflection_info(futures_util::stream::iter([request])).await.unwrap().into_inner();
+    match answers.message().await.unwrap().unwrap().message_response.unwrap() {
         MessageResponse::ListServicesResponse(list) => {
             list.service.into_iter().map(|service| service.name).collect()
         }
-        MessageResponse::FileDescriptorResponse(files) => files
-            .file_descriptor_proto
-            .iter()
-            .map(|f| f.len().to_string())
-            .collect(),
+        MessageResponse::FileDescriptorResponse(files) => {
+            files.file_descriptor_proto.iter().map(|f| f.len().to_string()).collect()
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -405,32 +296,17 @@ async fn reflect_v1alpha(channel: tonic::transport::Channel, question: &str) -> 
         "list" => MessageRequest::ListServices(String::new()),
         symbol => MessageRequest::FileContainingSymbol(symbol.into()),
     };
-    let request = v1alpha::ServerReflectionRequest {
-        host: String::new(),
-        message_request: Some(ask),
-    };
+    let request = v1alpha::ServerReflectionRequest { host: String::new(), message_request: Some(ask) };
     let mut client = v1alpha::server_reflection_client::ServerReflectionClient::new(channel);
-    let mut answers = client
-        .server_reflection_info(futures_util::stream::iter([request]))
-        .await
-        .unwrap()
-        .into_inner();
-    match answers
-        .message()
-        .await
-        .unwrap()
-        .unwrap()
-        .message_response
-        .unwrap()
-    {
+    let mut answers =
+        client.server_reflection_info(futures_util::stream::iter([request])).await.unwrap().into_inner();
+    match answers.message().await.unwrap().unwrap().message_response.unwrap() {
         MessageResponse::ListServicesResponse(list) => {
             list.service.into_iter().map(|service| service.name).collect()
         }
-        MessageResponse::FileDescriptorResponse(files) => files
-            .file_descriptor_proto
-            .iter()
-            .map(|f| f.len().to_string())
-            .collect(),
+        MessageResponse::FileDescriptorResponse(files) => {
+            files.file_descriptor_proto.iter().map(|f| f.len().to_string()).collect()
+        }
         other => panic!("{other:?}"),
     }
 }

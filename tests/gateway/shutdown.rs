@@ -48,10 +48,7 @@ async fn a_call_that_outlives_the_drain_is_told_what_is_known_of_it() {
         world.gateway.shutdown.stop();
     });
     // UNKNOWN and not UNAVAILABLE: a mesh would repeat that.
-    assert_eq!(
-        (answer.code(), answer.reason().as_str()),
-        (Code::Unknown, "GATEWAY_SHUTTING_DOWN")
-    );
+    assert_eq!((answer.code(), answer.reason().as_str()), (Code::Unknown, "GATEWAY_SHUTTING_DOWN"));
     assert_eq!((answer.outcome().as_str(), answer.attempts()), ("unknown", 1));
     assert_eq!(answer.header("grpc-retry-pushback-ms"), Some("-1"));
     world.gateway.ended().await.unwrap();
@@ -71,10 +68,7 @@ async fn a_call_that_was_not_sent_when_the_drain_ended_may_be_made_again() {
         gateway.shutdown.stop();
         connection
     });
-    assert_eq!(
-        (answer.code(), answer.reason().as_str()),
-        (Code::Unavailable, "GATEWAY_SHUTTING_DOWN")
-    );
+    assert_eq!((answer.code(), answer.reason().as_str()), (Code::Unavailable, "GATEWAY_SHUTTING_DOWN"));
     assert_eq!((answer.outcome().as_str(), answer.attempts()), ("not_sent", 1));
     gateway.ended().await.unwrap();
 }
@@ -93,8 +87,5 @@ async fn a_second_word_ends_it_at_once() {
     };
     let (answer, ()) = tokio::join!(world.acknowledge("job-1"), stop);
     assert_ne!(answer.code(), Code::Ok);
-    tokio::time::timeout(Duration::from_secs(10), world.gateway.ended())
-        .await
-        .expect("at once")
-        .unwrap();
+    tokio::time::timeout(Duration::from_secs(10), world.gateway.ended()).await.expect("at once").unwrap();
 }

@@ -1,0 +1,79 @@
+# What people and CI run: `just --list`. Each recipe works alone and installs the pinned tools that it needs.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+export PATH := justfile_directory() / ".tools/bin:" + env("PATH")
+
+# What CI runs, cheap ones first; .ci/run reads this too.
+steps := "rules fmt scripts proto lint test doc deny grpcurl boto3"
+
+_default:
+    @{{ just_executable() }} --list --unsorted
+
+# everything that CI runs, in CI's order, until one fails
+ci:
+    {{ just_executable() }} {{ steps }}
+
+# a gateway with a CodePipeline simulator on loopback, and grpcurl lines to paste
+dev *args:
+    cargo run --locked -- dev {{ args }}
+
+# the rules of the house, and whether their checks can fail
+rules:
+    tools/rules.sh --self-test
+    tools/rules.sh
+
+# formatting
+fmt:
+    cargo fmt --all --check
+
+# clippy, warnings are errors; the production image's features too
+lint:
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+    cargo clippy --locked --package codepipeline-gateway --no-default-features --lib --bins -- -D warnings
+
+# unit, integration and documentation tests
+test *args:
+    cargo test --locked --workspace {{ args }}
+
+# the API documentation, warnings are errors
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace
+
+# banned crates, licences and sources of the dependency tree
+deny: (_tools "cargo-deny")
+    cargo-deny --locked --workspace check bans licenses sources
+
+# known vulnerabilities in the dependency tree (fetches the advisory database; not part of ci)
+advisories: (_tools "cargo-deny")
+    cargo-deny --locked --workspace check advisories
+
+# the proto files: lint, build, format
+proto: (_tools "buf")
+    cd proto && buf lint && buf build --output /dev/null && buf format --diff --exit-code
+
+# shell scripts and workflows
+scripts: (_tools "shellcheck" "actionlint")
+    git ls-files --cached --others --exclude-standard -z '*.sh' .ci/run | xargs -0 shellcheck --external-sources
+    actionlint
+
+# what a person with grpcurl sees, and every line that `dev` prints
+grpcurl:
+    tests/grpcurl.sh
+
+# the gateway against boto3, call by call
+boto3 *args:
+    tests/boto3/run.sh {{ args }}
+
+# each fuzz target for so many seconds (needs a nightly compiler; not part of ci)
+fuzz seconds="60": (_tools "cargo-fuzz")
+    source tools/versions.env; \
+    for target in $(cargo "+$FUZZ_TOOLCHAIN" fuzz list); do \
+        cargo "+$FUZZ_TOOLCHAIN" fuzz run "$target" -- -max_total_time={{ seconds }}; \
+    done
+
+# all tools, in advance
+tools: (_tools "all")
+
+_tools +names:
+    @tools/install.sh {{ names }}

@@ -1,0 +1,100 @@
+//! What a call's headers say of it: how long it may take, and what it is called.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use uuid::Uuid;
+
+/// What `grpc-timeout` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timeout {
+    /// Nothing: there is none.
+    None,
+    /// This long.
+    Of(Duration),
+    /// Nothing that gRPC knows.
+    Malformed,
+}
+
+/// Reads `grpc-timeout`.
+pub(super) fn timeout(headers: &HeaderMap) -> Timeout {
+    match headers.get("grpc-timeout").map(|value| parse_grpc_timeout(value.as_bytes())) {
+        None => Timeout::None,
+        Some(Some(time)) => Timeout::Of(time),
+        Some(None) => Timeout::Malformed,
+    }
+}
+
+/// `grpc-timeout` by gRPC's "PROTOCOL-HTTP2": 1 to 8 digits and a unit.
+fn parse_grpc_timeout(value: &[u8]) -> Option<Duration> {
+    let (unit, digits) = value.split_last()?;
+    if !(1..=8).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let amount: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    match unit {
+        b'H' => Some(Duration::from_secs(amount * 3600)),
+        b'M' => Some(Duration::from_secs(amount * 60)),
+        b'S' => Some(Duration::from_secs(amount)),
+        b'm' => Some(Duration::from_millis(amount)),
+        b'u' => Some(Duration::from_micros(amount)),
+        b'n' => Some(Duration::from_nanos(amount)),
+        _ => None,
+    }
+}
+
+/// The caller's own id of the call if it is usable, else a fresh one.
+pub(super) fn request_id(headers: &HeaderMap) -> String {
+    let usable = |id: &&str| {
+        (1..=128).contains(&id.len())
+            && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:/-".contains(&b))
+    };
+    let given = headers.get("x-request-id").and_then(|id| id.to_str().ok()).filter(usable);
+    given.map_or_else(|| Uuid::new_v4().to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_read_as_grpc_writes_it() {
+        assert_eq!(parse_grpc_timeout(b"99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        assert_eq!(parse_grpc_timeout(b"2M"), Some(Duration::from_secs(120)));
+        assert_eq!(parse_grpc_timeout(b"3S"), Some(Duration::from_secs(3)));
+        assert_eq!(parse_grpc_timeout(b"500m"), Some(Duration::from_millis(500)));
+        assert_eq!(parse_grpc_timeout(b"7u"), Some(Duration::from_micros(7)));
+        assert_eq!(parse_grpc_timeout(b"0n"), Some(Duration::ZERO));
+        for malformed in ["", "S", "5", "123456789S", "1 S", "-1S", "+1S", "1s", "1.5S", "٣S"] {
+            assert_eq!(parse_grpc_timeout(malformed.as_bytes()), None, "{malformed:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_timeout_is_read_exactly_if_it_is_one(value in "[0-9]{0,10}[HMSmunx]?|\\PC{0,10}") {
+            let bytes = value.as_bytes();
+            let digits = bytes.len().saturating_sub(1);
+            let is_one = (1..=8).contains(&digits)
+                && bytes[..digits].iter().all(u8::is_ascii_digit)
+                && b"HMSmun".contains(&bytes[digits]);
+            prop_assert_eq!(parse_grpc_timeout(bytes).is_some(), is_one);
+        }
+
+        #[test]
+        fn no_timeout_panics(value in proptest::collection::vec(any::<u8>(), 0..12)) {
+            prop_assert!(parse_grpc_timeout(&value).is_none_or(|time| time <= Duration::from_secs(99_999_999 * 3600)));
+        }
+
+        #[test]
+        fn a_usable_request_id_comes_back_and_no_other(id in "[A-Za-z0-9._:/-]{1,128}|[ -~]{0,140}") {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-request-id", id.parse().unwrap());
+            let usable = (1..=128).contains(&id.len())
+                && id.chars().all(|c| c.is_ascii_alphanumeric() || "._:/-".contains(c));
+            prop_assert_eq!(request_id(&headers) == id, usable);
+        }
+    }
+}

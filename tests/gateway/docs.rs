@@ -1,0 +1,51 @@
+//! The documentation says what the program does.
+
+use std::fmt::Write as _;
+use std::{env, fs};
+
+use codepipeline_gateway::error::{Outcome, Outcomes, Reason};
+
+const ERRORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/errors.md");
+const BEGIN: &str = "<!-- table -->\n";
+const END: &str = "<!-- end -->";
+
+#[test]
+fn the_table_of_errors_is_the_programs_own() {
+    let text = fs::read_to_string(ERRORS).unwrap();
+    let begin = text.find(BEGIN).unwrap() + BEGIN.len();
+    let end = text.find(END).unwrap();
+    if env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(ERRORS, format!("{}{}{}", &text[..begin], table(), &text[end..])).unwrap();
+        return;
+    }
+    assert_eq!(&text[begin..end], table(), "docs/errors.md is stale: run `just docs`");
+}
+
+fn table() -> String {
+    let mut table =
+        String::from("\n| reason | code | outcome | RetryInfo | what happened |\n|---|---|---|---|---|\n");
+    for reason in Reason::ALL {
+        let outcome = match reason.outcomes() {
+            Outcomes::Always(outcome) => format!("`{}`", outcome.as_str()),
+            Outcomes::AsItWas => "its true one".into(),
+        };
+        let code = format!("{:?}", reason.code(Outcome::NotSent));
+        let code = upper_snake(&code);
+        let retry = if reason.has_retry_info() { "yes" } else { "" };
+        let (name, meaning) = (reason.name(), reason.meaning().trim());
+        writeln!(table, "| `{name}` | {code} | {outcome} | {retry} | {meaning} |").unwrap();
+    }
+    table.push('\n');
+    table
+}
+
+fn upper_snake(camel: &str) -> String {
+    let mut snake = String::new();
+    for character in camel.chars() {
+        if character.is_ascii_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.push(character.to_ascii_uppercase());
+    }
+    snake
+}
