@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
@@ -29,7 +30,7 @@ pub(crate) struct Behaviour {
     #[arg(long, env = "GATEWAY_MAX_DEADLINE", value_name = "TIME", default_value = "30s", value_parser = positive)]
     max_deadline: Duration,
     /// Calls in flight over all connections; one more is refused at once
-    #[arg(long, env = "GATEWAY_MAX_IN_FLIGHT", value_name = "N", default_value = "1024")]
+    #[arg(long, env = "GATEWAY_MAX_IN_FLIGHT", value_name = "N", default_value = "1024", value_parser = at_least_one::<NonZeroUsize>)]
     max_in_flight: NonZeroUsize,
     /// How long it still accepts after the first SIGTERM or SIGINT, while its endpoints are withdrawn
     #[arg(long, env = "GATEWAY_SHUTDOWN_DELAY", value_name = "TIME", default_value = "5s", value_parser = duration)]
@@ -47,7 +48,7 @@ pub(crate) struct Behaviour {
     #[arg(long, env = "GATEWAY_AWS_CONNECT_TIMEOUT", value_name = "TIME", default_value = "2s", value_parser = positive)]
     aws_connect_timeout: Duration,
     /// Attempts at AWS a call makes at most; only what provably did nothing is repeated
-    #[arg(long, env = "GATEWAY_AWS_MAX_ATTEMPTS", value_name = "N", default_value = "3")]
+    #[arg(long, env = "GATEWAY_AWS_MAX_ATTEMPTS", value_name = "N", default_value = "3", value_parser = at_least_one::<NonZeroU32>)]
     aws_max_attempts: NonZeroU32,
 }
 
@@ -108,14 +109,18 @@ impl Behaviour {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|error| format!("{error}; a time looks like 500ms, 10s or 5m"))
+    humantime::parse_duration(text).map_err(|_| "a time looks like 500ms, 10s or 5m".into())
 }
 
 fn positive(text: &str) -> Result<Duration, String> {
     match duration(text)? {
-        Duration::ZERO => Err("must be longer than nothing".into()),
+        Duration::ZERO => Err("it must be longer than nothing".into()),
         time => Ok(time),
     }
+}
+
+fn at_least_one<N: FromStr>(text: &str) -> Result<N, String> {
+    text.parse().map_err(|_| "it must be a whole number, at least 1".into())
 }
 
 fn filter(text: &str) -> Result<String, String> {

@@ -100,7 +100,8 @@ pub async fn keep_fresh(aws: Aws, held: Arc<Held>) {
             Ok(credentials) => {
                 failures = 0;
                 let wait = renew_in(credentials.expiry(), SystemTime::now());
-                tracing::info!(expiry = ?credentials.expiry().map(humantime::format_rfc3339_seconds).map(|t| t.to_string()), "loaded AWS credentials");
+                let expiry = credentials.expiry().map(|at| humantime::format_rfc3339_seconds(at).to_string());
+                tracing::info!(expiry = expiry.as_deref(), "loaded AWS credentials");
                 held.hold(credentials);
                 wait
             }

@@ -74,3 +74,90 @@ impl From<Failure> for AttemptFailed {
         Self { failure, knows_aws_time: false }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// Runs the loop on a paused clock; each attempt fails with the next of these, then one succeeds.
+    async fn run(
+        failures: Vec<AttemptFailed>,
+        max_attempts: u32,
+        time: Duration,
+    ) -> (Result<(), Failure>, usize) {
+        let progress = Progress::default();
+        let (next, made) = (Cell::new(failures.into_iter()), Cell::new(0));
+        let result = attempts(max_attempts, Instant::now() + time, &progress, || {
+            made.set(made.get() + 1);
+            let mut left = next.take();
+            let failed = left.next();
+            next.set(left);
+            async move { failed.map_or(Ok(()), Err) }
+        });
+        (result.await, made.get())
+    }
+
+    fn failed(reason: Reason, outcome: Outcome) -> AttemptFailed {
+        Failure::new(reason, outcome).into()
+    }
+
+    fn skewed() -> AttemptFailed {
+        AttemptFailed { knows_aws_time: true, ..failed(Reason::GatewayClockSkew, Outcome::Rejected) }
+    }
+
+    fn throttled(asked: Option<Duration>) -> AttemptFailed {
+        Failure { retry_after: asked, ..Failure::new(Reason::AwsThrottled, Outcome::Rejected) }.into()
+    }
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_provably_did_nothing_is_repeated() {
+        for reason in Reason::ALL {
+            for outcome in [Outcome::NotSent, Outcome::Rejected, Outcome::Unknown] {
+                let safe = matches!(
+                    (reason, outcome),
+                    (Reason::AwsUnreachable, Outcome::NotSent) | (Reason::AwsThrottled, Outcome::Rejected)
+                );
+                let (result, made) = run(vec![failed(*reason, outcome)], 3, LONG).await;
+                assert_eq!(
+                    (result.is_ok(), made),
+                    (safe, if safe { 2 } else { 1 }),
+                    "{reason:?} {outcome:?}"
+                );
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_clock_is_corrected_once_and_without_waiting() {
+        let begun = Instant::now();
+        assert_eq!(run(vec![skewed()], 3, LONG).await, (Ok(()), 2));
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        assert_eq!(run(vec![skewed(), skewed()], 9, LONG).await.1, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn attempts_and_time_are_limits() {
+        let many = || (0..9).map(|_| throttled(None)).collect::<Vec<_>>();
+        assert_eq!(run(many(), 1, LONG).await.1, 1);
+        assert_eq!(run(many(), 4, LONG).await.1, 4);
+        let begun = Instant::now();
+        let (result, made) =
+            run(vec![throttled(Some(Duration::from_secs(5)))], 3, Duration::from_secs(4)).await;
+        assert_eq!((result.map_err(|failure| failure.reason), made), (Err(Reason::AwsThrottled), 1));
+        assert_eq!(begun.elapsed(), Duration::ZERO, "a backoff that doesn't fit isn't begun");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_backoff_is_at_least_what_aws_asks_and_else_within_its_ceiling() {
+        let asked = Duration::from_secs(3);
+        let begun = Instant::now();
+        assert_eq!(run(vec![throttled(Some(asked))], 3, LONG).await.1, 2);
+        assert!(begun.elapsed() >= asked);
+        assert!((1..200).all(|made| backoff(made, None) <= MAX_BACKOFF));
+        assert!((0..200).all(|_| backoff(1, None) <= FIRST_BACKOFF));
+    }
+}
