@@ -1,0 +1,28 @@
+//! A simulator with the jobs of a file, for trying an AWS SDK against it: `cargo run --example serve -- ADDR
+//! JOBS.JSON`.
+
+#![allow(clippy::print_stdout, reason = "an example tells where it listens")]
+
+use std::error::Error;
+
+use codepipeline_simulator::{Config, Simulator, jobs};
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(addr), Some(path)) = (arguments.next(), arguments.next()) else {
+        return Err("usage: serve ADDR JOBS.JSON".into());
+    };
+    let file = jobs::from_json(&std::fs::read_to_string(path)?)?;
+    let second_acknowledge = file.second_acknowledge.unwrap_or_default();
+    let simulator =
+        Simulator::start(TcpListener::bind(addr).await?, Config { second_acknowledge, ..Config::default() })?;
+    for job in file.jobs {
+        simulator.add_job(job);
+    }
+    println!("{}", simulator.endpoint_url());
+    tokio::signal::ctrl_c().await?;
+    simulator.stop().await;
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! The simulator's own clock, which can be shifted: it dates the answers and judges the signatures.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use time::OffsetDateTime;
+
+/// Ten years: keeps every date within what HTTP and `SigV4` can write.
+const MAX_SHIFT: i64 = 10 * 365 * 24 * 60 * 60;
+
+#[derive(Debug, Default)]
+pub(crate) struct Clock {
+    shift_seconds: AtomicI64,
+    date_omitted: AtomicBool,
+}
+
+impl Clock {
+    pub(crate) fn shift(&self, seconds: i64) {
+        self.shift_seconds.store(seconds.clamp(-MAX_SHIFT, MAX_SHIFT), Ordering::Relaxed);
+    }
+
+    pub(crate) fn omit_date(&self, omit: bool) {
+        self.date_omitted.store(omit, Ordering::Relaxed);
+    }
+
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        self.system_time().into()
+    }
+
+    /// The value of the `Date` header, unless it is to be left out.
+    pub(crate) fn date_header(&self) -> Option<String> {
+        let omitted = self.date_omitted.load(Ordering::Relaxed);
+        (!omitted).then(|| httpdate::fmt_http_date(self.system_time()))
+    }
+
+    fn system_time(&self) -> SystemTime {
+        let shift = self.shift_seconds.load(Ordering::Relaxed);
+        let by = Duration::from_secs(shift.unsigned_abs());
+        if shift < 0 { SystemTime::now() - by } else { SystemTime::now() + by }
+    }
+}

@@ -1,0 +1,131 @@
+//! The control API for tests in other languages: plain JSON under `/_simulator/` on the same port. It asks
+//! for no credential, which is one reason why a simulator belongs on loopback.
+
+use http::{HeaderValue, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::faults::{ConnectionFault, Fault};
+use crate::jobs::{self, JobFile};
+use crate::server::Shared;
+use crate::wire::WireRequest;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// A request that can't be done, and why in one sentence.
+struct Refusal(StatusCode, String);
+
+type Outcome = Result<Value, Refusal>;
+
+/// Answers a request to `/_simulator/` + `path`.
+pub(crate) fn answer(shared: &Shared, path: &str, request: &WireRequest) -> Answer {
+    let outcome = match (path, &*request.method) {
+        ("jobs", "GET") => {
+            Ok(json!({ "jobs": shared.jobs(), "second_acknowledge": shared.pipeline().second_acknowledge }))
+        }
+        ("jobs", "PUT") => put_jobs(shared, request),
+        ("faults", "POST") => post_faults(shared, request),
+        ("faults", "DELETE") => {
+            shared.plan().clear();
+            Ok(json!({}))
+        }
+        ("clock", "POST") => post_clock(shared, request),
+        ("requests", "GET") => Ok(json!({ "requests": shared.records.all() })),
+        ("jobs", method) => Err(wrong_method(method, "GET and PUT")),
+        ("faults", method) => Err(wrong_method(method, "POST and DELETE")),
+        ("clock", method) => Err(wrong_method(method, "POST")),
+        ("requests", method) => Err(wrong_method(method, "GET")),
+        _ => {
+            let known =
+                "there are /_simulator/jobs, /_simulator/faults, /_simulator/clock and /_simulator/requests";
+            Err(Refusal(StatusCode::NOT_FOUND, format!("Nothing is at /_simulator/{path}: {known}.")))
+        }
+    };
+    let (status, body) = match outcome {
+        Ok(body) => (StatusCode::OK, body),
+        Err(Refusal(status, sentence)) => (status, json!({ "error": sentence })),
+    };
+    Answer::raw(status, JSON, body.to_string())
+}
+
+fn put_jobs(shared: &Shared, request: &WireRequest) -> Outcome {
+    let file: JobFile = read(request)?;
+    let count = file.jobs.len();
+    if let Some(second_acknowledge) = file.second_acknowledge {
+        shared.set_second_acknowledge(second_acknowledge);
+    }
+    for job in file.jobs {
+        shared.add_job(job);
+    }
+    Ok(json!({ "added": count }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FaultRequest {
+    job_id: Option<String>,
+    #[serde(default = "jobs::once", deserialize_with = "jobs::at_least_once")]
+    times: u32,
+    fault: Option<Fault>,
+    connection_fault: Option<ConnectionFault>,
+}
+
+fn post_faults(shared: &Shared, request: &WireRequest) -> Outcome {
+    let FaultRequest { job_id, times, fault, connection_fault } = read(request)?;
+    match (job_id, fault, connection_fault) {
+        (None, Some(fault), None) => shared.plan().add_next(times, fault),
+        (None, None, Some(fault)) => shared.plan().add_connections(times, fault),
+        (Some(id), Some(fault), None) => {
+            // A misspelt id would give a fault that never strikes.
+            if !shared.pipeline().contains(&id) {
+                return Err(Refusal(StatusCode::NOT_FOUND, format!("No job has the id {id:?}.")));
+            }
+            shared.plan().add_job(id, times, fault);
+        }
+        (Some(_), None, Some(_)) => {
+            return Err(bad_request(
+                "A connection fault strikes before the job is known, so it takes no `job_id`.",
+            ));
+        }
+        (_, None, None) | (_, Some(_), Some(_)) => {
+            return Err(bad_request("Give either `fault` or `connection_fault`."));
+        }
+    }
+    Ok(json!({}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClockRequest {
+    shift_seconds: Option<i64>,
+    omit_date: Option<bool>,
+}
+
+fn post_clock(shared: &Shared, request: &WireRequest) -> Outcome {
+    let ClockRequest { shift_seconds, omit_date } = read(request)?;
+    if shift_seconds.is_none() && omit_date.is_none() {
+        return Err(bad_request("Give `shift_seconds`, `omit_date` or both."));
+    }
+    if let Some(seconds) = shift_seconds {
+        shared.clock.shift(seconds);
+    }
+    if let Some(omit) = omit_date {
+        shared.clock.omit_date(omit);
+    }
+    Ok(json!({}))
+}
+
+fn read<T: DeserializeOwned>(request: &WireRequest) -> Result<T, Refusal> {
+    serde_json::from_slice(&request.body)
+        .map_err(|error| bad_request(format!("The body is not valid: {error}.")))
+}
+
+fn bad_request(sentence: impl Into<String>) -> Refusal {
+    Refusal(StatusCode::BAD_REQUEST, sentence.into())
+}
+
+fn wrong_method(method: &str, allowed: &str) -> Refusal {
+    Refusal(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not possible here, only {allowed}."))
+}

@@ -1,0 +1,75 @@
+//! Which fault strikes next.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::faults::{ConnectionFault, Fault};
+use crate::jobs::PlannedFault;
+
+/// The faults that have not struck yet.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    by_job: HashMap<String, VecDeque<PlannedFault>>,
+    next: VecDeque<PlannedFault>,
+    connections: VecDeque<(u32, ConnectionFault)>,
+}
+
+impl Plan {
+    pub(crate) fn add_next(&mut self, times: u32, fault: Fault) {
+        self.next.push_back(PlannedFault { fault, times });
+    }
+
+    pub(crate) fn add_connections(&mut self, times: u32, fault: ConnectionFault) {
+        self.connections.push_back((times, fault));
+    }
+
+    pub(crate) fn add_job(&mut self, id: String, times: u32, fault: Fault) {
+        self.by_job.entry(id).or_default().push_back(PlannedFault { fault, times });
+    }
+
+    pub(crate) fn replace_job(&mut self, id: &str, faults: Vec<PlannedFault>) {
+        self.by_job.insert(id.to_owned(), faults.into());
+    }
+
+    pub(crate) fn of_job(&self, id: &str) -> Vec<PlannedFault> {
+        self.by_job.get(id).map(|faults| faults.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The fault for a call, used up by one. A job's own come before those for just any call: they name their
+    /// victim.
+    pub(crate) fn take(&mut self, job_id: Option<&str>) -> Option<Fault> {
+        let own = job_id.and_then(|id| self.by_job.get_mut(id)).and_then(take_one);
+        own.or_else(|| take_one(&mut self.next))
+    }
+
+    /// The fault for a new connection, used up by one.
+    pub(crate) fn take_connection(&mut self) -> Option<ConnectionFault> {
+        loop {
+            let (times, fault) = self.connections.front_mut()?;
+            let fault = (*times > 0).then_some(*fault);
+            *times = times.saturating_sub(1);
+            if *times == 0 {
+                self.connections.pop_front();
+            }
+            if fault.is_some() {
+                return fault;
+            }
+        }
+    }
+}
+
+fn take_one(faults: &mut VecDeque<PlannedFault>) -> Option<Fault> {
+    // The Rust API can plan a fault for zero times; it is skipped.
+    while faults.front().is_some_and(|planned| planned.times == 0) {
+        faults.pop_front();
+    }
+    let planned = faults.front_mut()?;
+    planned.times -= 1;
+    if planned.times > 0 {
+        return Some(planned.fault.clone());
+    }
+    faults.pop_front().map(|planned| planned.fault)
+}

@@ -1,0 +1,93 @@
+//! Reading the `Authorization` header:
+//! `AWS4-HMAC-SHA256 Credential=KEY/DAY/REGION/SERVICE/aws4_request, SignedHeaders=a;b, Signature=HEX`.
+
+use std::collections::HashMap;
+
+use super::verdict::Rejection;
+use crate::wire::WireRequest;
+
+pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+
+/// What a request says about its signature.
+#[derive(Debug)]
+pub(super) struct Authorization {
+    pub(super) access_key_id: String,
+    pub(super) scope_date: String,
+    pub(super) scope_region: String,
+    pub(super) scope_service: String,
+    pub(super) terminator: String,
+    /// In lower case, in the order in which they were signed.
+    pub(super) signed_headers: Vec<String>,
+    pub(super) signature: String,
+    /// `X-Amz-Date`, or `Date`, as it came.
+    pub(super) date: String,
+}
+
+impl Authorization {
+    pub(super) fn parse(request: &WireRequest) -> Result<Self, Rejection> {
+        let header = request.header("authorization").unwrap_or_default().trim();
+        if !header.starts_with("AWS4-") {
+            return Err(Rejection::Missing);
+        }
+        let (algorithm, parameters) = header.split_once(' ').unwrap_or((header, ""));
+        let parameters = parse_parameters(parameters)?;
+        let parameter = |name: &str| parameters.get(name).copied().filter(|value| !value.is_empty());
+        let date = request.header("x-amz-date").or_else(|| request.header("date"));
+        let (Some(credential), Some(signature), Some(signed_headers), Some(date)) =
+            (parameter("Credential"), parameter("Signature"), parameter("SignedHeaders"), date)
+        else {
+            return Err(missing(|name| parameter(name).is_some(), date.is_some()));
+        };
+        if algorithm != ALGORITHM {
+            return Err(Rejection::Incomplete(format!("Unsupported AWS 'algorithm': '{algorithm}'.")));
+        }
+        let elements: Vec<_> = credential.split('/').map(str::to_owned).collect();
+        let Ok([access_key_id, scope_date, scope_region, scope_service, terminator]) =
+            <[String; 5]>::try_from(elements)
+        else {
+            return Err(Rejection::Incomplete(format!(
+                "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, \
+                 got '{credential}'"
+            )));
+        };
+        Ok(Self {
+            access_key_id,
+            scope_date,
+            scope_region,
+            scope_service,
+            terminator,
+            signed_headers: signed_headers.split(';').map(str::to_ascii_lowercase).collect(),
+            signature: signature.to_owned(),
+            date: date.to_owned(),
+        })
+    }
+
+    /// The credential scope, as it is signed.
+    pub(super) fn scope(&self) -> String {
+        [&*self.scope_date, &self.scope_region, &self.scope_service, &self.terminator].join("/")
+    }
+}
+
+/// AWS's own message quotes the whole header; newer services hash it, and this leaves it out.
+fn parse_parameters(text: &str) -> Result<HashMap<&str, &str>, Rejection> {
+    let parameters = text.split(',').map(str::trim).filter(|parameter| !parameter.is_empty());
+    parameters
+        .map(|parameter| {
+            parameter.split_once('=').ok_or_else(|| {
+                let text = "not a valid key=value pair (missing equal-sign) in Authorization header.";
+                Rejection::Incomplete(format!("'{parameter}' {text}"))
+            })
+        })
+        .collect()
+}
+
+/// Everything that is missing, in one message.
+fn missing(has: impl Fn(&str) -> bool, has_date: bool) -> Rejection {
+    let parameters = ["Credential", "Signature", "SignedHeaders"]
+        .into_iter()
+        .filter(|name| !has(name))
+        .map(|name| format!("Authorization header requires '{name}' parameter."));
+    let date = "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.";
+    let sentences: Vec<_> = parameters.chain((!has_date).then(|| date.to_owned())).collect();
+    Rejection::Incomplete(sentences.join(" "))
+}

@@ -1,0 +1,84 @@
+//! The job file: what it can say, and how its mistakes are told.
+
+use codepipeline_simulator::{
+    AnswerStatus, CallMoment, ErrorFault, Fault, MessageKey, SecondAcknowledge, Shape, jobs,
+};
+
+const EXAMPLE: &str = include_str!("../../jobs.example.json");
+
+#[test]
+fn the_example_is_valid_and_shows_the_features() {
+    let file = jobs::from_json(EXAMPLE).unwrap();
+    assert_eq!(file.second_acknowledge, Some(SecondAcknowledge::InvalidNonce));
+    let job = |id: &str| file.jobs.iter().find(|job| job.id == id).unwrap();
+    assert_eq!(job("well-behaved").status, "Dispatched");
+    assert_eq!(job("status-of-the-future").answer_status, AnswerStatus::Raw("Paused".to_owned()));
+    assert_eq!(job("no-status").answer_status, AnswerStatus::Omitted);
+    let throttled = &job("throttled-twice-then-fine").faults[0];
+    let error = ErrorFault {
+        message: Some("Rate exceeded".to_owned()),
+        shape: Shape::TypeNamespace,
+        message_key: MessageKey::Upper,
+        retry_after_ms: Some(200),
+        ..ErrorFault::new("ThrottlingException")
+    };
+    assert_eq!((throttled.times, &throttled.fault), (2, &Fault::Error(error)));
+    let unknown = &job("acknowledged-but-nobody-knows").faults[0];
+    assert_eq!((unknown.times, &unknown.fault), (1, &Fault::Reset { when: CallMoment::AfterProcessing }));
+}
+
+/// Writing a file and reading it again changes nothing.
+#[test]
+fn a_file_survives_a_round_trip() {
+    let file = jobs::from_json(EXAMPLE).unwrap();
+    let written = serde_json::to_string(&file).unwrap();
+    assert_eq!(jobs::from_json(&written).unwrap(), file);
+}
+
+#[test]
+fn mistakes_are_told_with_their_place() {
+    let job = r#"{"id":"a","nonce":"n","client_token":"t"}"#;
+    let with = |more: &str| format!(r#"{{"jobs":[{{"id":"a","nonce":"n","client_token":"t",{more}}}]}}"#);
+    for (text, expected) in [
+        (String::new(), "EOF while parsing a value at line 1 column 0"),
+        (
+            "{\n\"jobs\": [],\n\"job\": 1}".to_owned(),
+            "unknown field `job`, expected `jobs` or `second_acknowledge` at line 3",
+        ),
+        (r#"{"jobs":[{"id":"a","nonce":"n"}]}"#.to_owned(), "missing field `client_token` at line 1"),
+        (
+            r#"{"jobs":[{"id":"","nonce":"n","client_token":"t"}]}"#.to_owned(),
+            "a job's values must not be empty at line 1",
+        ),
+        (format!("{{\"jobs\":[{job},\n{job}]}}"), "two jobs have the id \"a\" at line 2"),
+        (with(r#""state":"Dispatched""#), "unknown field `state`"),
+        (with(r#""status":"""#), "a job's values must not be empty at line 1"),
+        (with(r#""answer_status":7"#), "invalid type: integer `7`, expected a string at line 1"),
+        (with(r#""faults":[{"fault":{"hang":{}},"times":0}]"#), "`times` must be at least 1 at line 1"),
+        (with(r#""faults":[{"fault":{"hung":{}}}]"#), "unknown variant `hung`"),
+        (
+            with(r#""faults":[{"fault":{"hang":{"proces":true}}}]"#),
+            "unknown field `proces`, expected `process` at line 1",
+        ),
+        (
+            with(r#""faults":[{"fault":{"error":{"code":"A","http_status":99}}}]"#),
+            "99 is not an HTTP status (100 to 999)",
+        ),
+        (
+            with(r#""faults":[{"fault":{"answer":{"headers":{"a b":"c"}}}}]"#),
+            "\"a b\" is not a header that HTTP allows",
+        ),
+        (
+            with(r#""faults":[{"fault":{"reset":{"when":"before_request_read"}}}]"#),
+            "unknown variant `before_request_read`",
+        ),
+        (
+            r#"{"jobs":[],"second_acknowledge":"yes"}"#.to_owned(),
+            "unknown variant `yes`, expected `invalid_nonce` or `status`",
+        ),
+    ] {
+        let error = jobs::from_json(&text).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("the job file is not valid: {expected}")), "{error}");
+        assert!(error.contains(" at line "), "{error}");
+    }
+}

@@ -1,0 +1,142 @@
+//! The protocol: what can be wrong with a request, and what every answer has.
+
+use serde_json::json;
+
+use crate::client::{Call, Connection};
+use crate::{JOB, NONCE, TOKEN, simulator};
+
+#[tokio::test]
+async fn every_answer_has_a_request_id_a_date_and_the_content_type() {
+    let simulator = simulator().await;
+    let mut ids = Vec::new();
+    for call in [Call::default(), Call::default(), Call::with_body("{")] {
+        let answer = call.send(simulator.addr()).await.unwrap();
+        let id = answer.headers["x-amzn-requestid"].clone();
+        assert_eq!(uuid::Uuid::parse_str(&id).unwrap().get_version_num(), 4);
+        assert_eq!(answer.headers["content-type"], "application/x-amz-json-1.1");
+        httpdate::parse_http_date(&answer.headers["date"]).unwrap();
+        ids.push(id);
+    }
+    let recorded: Vec<_> = simulator.requests().into_iter().map(|record| record.request_id).collect();
+    assert_eq!(recorded, ids);
+}
+
+#[tokio::test]
+async fn the_date_can_be_left_out() {
+    let simulator = simulator().await;
+    simulator.omit_date(true);
+    assert!(!Call::default().send(simulator.addr()).await.unwrap().headers.contains_key("date"));
+    simulator.omit_date(false);
+    assert!(Call::default().send(simulator.addr()).await.unwrap().headers.contains_key("date"));
+}
+
+#[tokio::test]
+async fn an_unknown_operation() {
+    let simulator = simulator().await;
+    let target = "CodePipeline_20150709.PollForThirdPartyJobs".to_owned();
+    let content_type = "application/json".to_owned();
+    for call in [Call { target, ..Call::default() }, Call { content_type, ..Call::default() }] {
+        let answer = call.send(simulator.addr()).await.unwrap();
+        assert_eq!(answer.error_code(), "UnknownOperationException");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_read() {
+    let simulator = simulator().await;
+    let number = json!({ "jobId": 1, "nonce": NONCE, "clientToken": TOKEN }).to_string();
+    let map = json!({ "jobId": JOB, "nonce": {}, "clientToken": TOKEN }).to_string();
+    let yes = json!({ "jobId": JOB, "nonce": NONCE, "clientToken": true }).to_string();
+    for (body, text) in [
+        ("", "the request is not valid JSON"),
+        ("{\"jobId\":", "the request is not valid JSON"),
+        ("[]", "Start of structure or map not found where expected."),
+        (&*number, "NUMBER_VALUE can not be converted to a String"),
+        (&*map, "Start of structure or map found where not expected."),
+        (&*yes, "TRUE_VALUE can not be converted to a String"),
+    ] {
+        let (code, message) = Call::with_body(body).send(simulator.addr()).await.unwrap().error();
+        assert_eq!((&*code, &*message), ("SerializationException", text));
+    }
+}
+
+#[tokio::test]
+async fn lengths() {
+    let simulator = simulator().await;
+    let failed = "failed to satisfy constraint: Member must";
+    let long = "n".repeat(51);
+    for (body, text) in [
+        (
+            json!({ "jobId": JOB, "nonce": long, "clientToken": TOKEN }),
+            format!(
+                "1 validation error detected: Value '{long}' at 'nonce' {failed} have length less than or equal to 50"
+            ),
+        ),
+        (
+            json!({ "jobId": JOB, "nonce": "", "clientToken": TOKEN }),
+            format!(
+                "1 validation error detected: Value '' at 'nonce' {failed} have length greater than or equal to 1"
+            ),
+        ),
+        (
+            json!({ "jobId": "", "nonce": null }),
+            format!(
+                "3 validation errors detected: Value '' at 'jobId' {failed} have length greater than or equal to 1; \
+                 Value at 'nonce' {failed} not be null; Value at 'clientToken' {failed} not be null"
+            ),
+        ),
+    ] {
+        let (code, message) =
+            Call::with_body(&body.to_string()).send(simulator.addr()).await.unwrap().error();
+        assert_eq!((code, message), ("ValidationException".to_owned(), text));
+    }
+}
+
+#[tokio::test]
+async fn lengths_are_counted_in_characters() {
+    let simulator = simulator().await;
+    // One character each, of two and of four bytes.
+    for (id, nonce, token) in [
+        ("é".repeat(512), "é".repeat(50), "🦀".repeat(256)),
+        (JOB.to_owned(), "🦀".repeat(50), TOKEN.to_owned()),
+    ] {
+        let answer = Call::of(&id, &nonce, &token).send(simulator.addr()).await.unwrap();
+        assert_ne!(answer.error_code(), "ValidationException");
+    }
+    for (id, nonce, token) in
+        [("é".repeat(513), "é", "é".to_owned()), ("é".to_owned(), "é", "🦀".repeat(257))]
+    {
+        let answer = Call::of(&id, nonce, &token).send(simulator.addr()).await.unwrap();
+        assert_eq!(answer.error_code(), "ValidationException");
+    }
+}
+
+#[tokio::test]
+async fn unknown_members_are_ignored() {
+    let simulator = simulator().await;
+    let body = json!({ "jobId": JOB, "nonce": NONCE, "clientToken": TOKEN, "future": [1] }).to_string();
+    assert_eq!(Call::with_body(&body).send(simulator.addr()).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_body_over_a_mebibyte_is_refused() {
+    let simulator = simulator().await;
+    let mut connection = Connection::open(simulator.addr()).await.unwrap();
+    let length = ((1 << 20) + 1).to_string();
+    // Announced, not sent: the refusal must not wait for it.
+    let headers = [("host", simulator.addr().to_string()), ("content-length", length)];
+    connection.request("POST / HTTP/1.1", &headers, "").await.unwrap();
+    let answer = connection.answer().await.unwrap();
+    assert_eq!((answer.status, answer.json()), (413, json!({ "__type": "RequestEntityTooLargeException" })));
+}
+
+#[tokio::test]
+async fn a_connection_serves_many_calls() {
+    let simulator = simulator().await;
+    let mut connection = Connection::open(simulator.addr()).await.unwrap();
+    for _ in 0..3 {
+        connection.call(&Call::default()).await.unwrap();
+    }
+    let connections: Vec<_> = simulator.requests().iter().map(|record| record.connection).collect();
+    assert_eq!(connections, [1, 1, 1]);
+}
