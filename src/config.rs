@@ -11,6 +11,7 @@ use codepipeline_gateway::call::Deadlines;
 use codepipeline_gateway::codepipeline::Limits;
 use codepipeline_gateway::server::Settings;
 use codepipeline_gateway::telemetry::{LogFormat, parse_filter};
+use tracing::level_filters::LevelFilter;
 
 /// Where it listens.
 #[derive(Args, Clone, Debug)]
@@ -108,8 +109,14 @@ impl Behaviour {
     }
 }
 
+/// Longer times overflow the clock, and are nobody's intent.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|_| "a time looks like 500ms, 10s or 5m".into())
+    match humantime::parse_duration(text) {
+        Ok(time) if time > LONGEST => Err("it must be at most a year".into()),
+        parsed => parsed.map_err(|_| "a time looks like 500ms, 10s or 5m".into()),
+    }
 }
 
 fn positive(text: &str) -> Result<Duration, String> {
@@ -124,5 +131,12 @@ fn at_least_one<N: FromStr>(text: &str) -> Result<N, String> {
 }
 
 fn filter(text: &str) -> Result<String, String> {
+    // A word alone would be taken for a target, and a misspelt level would silence the log.
+    let words = text.split(',').map(str::trim).filter(|part| !part.contains(['=', '[']));
+    for word in words {
+        if word.is_empty() || word.parse::<LevelFilter>().is_err() {
+            return Err(format!("{word:?} is no level; there are off, error, warn, info, debug and trace"));
+        }
+    }
     parse_filter(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }

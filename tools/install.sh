@@ -8,6 +8,7 @@
 # Each tool goes into a cache under its own version, so a checkout never uses another version's leftovers; this
 # checkout's .tools/bin holds links to the right ones. The cache is $GATEWAY_TOOLS_DIR, or
 # ${XDG_CACHE_HOME:-~/.cache}/codepipeline-gateway-tools. Deleting either is always safe.
+# shellcheck disable=SC2329 # the functions install_… are called by a name put together
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -16,7 +17,7 @@ source "$root/tools/versions.env"
 
 cache=${GATEWAY_TOOLS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/codepipeline-gateway-tools}
 links=$root/.tools
-tools=(just shellcheck actionlint grpcurl buf cargo-deny python)
+tools=(just shellcheck actionlint grpcurl buf cargo-deny cargo-fuzz python)
 platform=$(uname -s)-$(uname -m)
 
 # Whatever the caller's build is set to, a tool is built on its own; the checkout's Rust toolchain builds it.
@@ -37,7 +38,12 @@ key() {
         grpcurl) echo "grpcurl-$GRPCURL_VERSION-$platform" ;;
         buf) echo "buf-$BUF_VERSION-$platform" ;;
         cargo-deny) echo "cargo-deny-$CARGO_DENY_VERSION-$platform" ;;
-        python) echo "python-$(requirements_key)-$platform" ;;
+        cargo-fuzz) echo "cargo-fuzz-$CARGO_FUZZ_VERSION-$platform" ;;
+        python)
+            local held
+            held=$(requirements_key) || return
+            echo "python-$held-$platform"
+            ;;
     esac
 }
 
@@ -55,12 +61,21 @@ from_pypi() { # package version directory
     need python3 "$1"
     python3 -m pip --version >/dev/null 2>&1 || die "$1 needs pip for $(command -v python3)"
     python3 -m pip install --quiet --no-deps --only-binary :all: --disable-pip-version-check \
-        --target "$3" "$1==$2"
+        --root-user-action ignore --target "$3" "$1==$2"
 }
 
 from_go() { # module version directory
     need go "$1"
     GOBIN="$3/bin" GOFLAGS=-mod=mod go install -trimpath "$1@v$2"
+}
+
+# These do little: that they are there soon counts for more than that they are fast.
+from_crates() { # crate version directory
+    need cargo "$1"
+    CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+        CARGO_TARGET_DIR="$3/target" \
+        cargo install --quiet --locked --no-track --root "$3" --version "=$2" "$1" \
+        && rm -rf "$3/target"
 }
 
 install_just() { from_pypi rust-just "$JUST_VERSION" "$1"; }
@@ -71,19 +86,12 @@ install_grpcurl() { from_go github.com/fullstorydev/grpcurl/cmd/grpcurl "$GRPCUR
 install_buf() {
     need npm buf
     # No install scripts: the package for this platform ships the program.
-    npm install --silent --no-fund --no-audit --no-save --ignore-scripts --prefix "$1" "@bufbuild/buf@$BUF_VERSION"
-    mkdir -p "$1/bin"
-    ln -s ../node_modules/@bufbuild/buf/bin/buf "$1/bin/buf"
+    npm install --loglevel error --no-fund --no-audit --no-save --ignore-scripts --prefix "$1" "@bufbuild/buf@$BUF_VERSION" \
+        && mkdir -p "$1/bin" && ln -s ../node_modules/@bufbuild/buf/bin/buf "$1/bin/buf"
 }
 
-install_cargo-deny() {
-    need cargo cargo-deny
-    # It reads a few manifests: a fast build of it counts for more than a fast program.
-    CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-        CARGO_TARGET_DIR="$1/target" \
-        cargo install --quiet --locked --no-track --root "$1" --version "=$CARGO_DENY_VERSION" cargo-deny
-    rm -rf "$1/target"
-}
+install_cargo-deny() { from_crates cargo-deny "$CARGO_DENY_VERSION" "$1"; }
+install_cargo-fuzz() { from_crates cargo-fuzz "$CARGO_FUZZ_VERSION" "$1"; }
 
 install_python() {
     need python3 python
@@ -100,7 +108,7 @@ version_of() { # tool directory
         just) "$2/bin/just" --version | sed -n 's/^just //p' ;;
         shellcheck) "$2/bin/shellcheck" --version | sed -n 's/^version: //p' ;;
         buf) "$2/bin/buf" --version ;;
-        cargo-deny) "$2/bin/cargo-deny" --version | sed -n 's/^cargo-deny //p' ;;
+        cargo-deny | cargo-fuzz) "$2/bin/$1" --version | sed -n 's/^cargo-[a-z]* //p' ;;
         # These two don't know their version when Go installs them; the build's own record does.
         actionlint) "$2/bin/actionlint" -version >/dev/null && module_version "$2/bin/actionlint" ;;
         grpcurl) "$2/bin/grpcurl" -version 2>/dev/null && module_version "$2/bin/grpcurl" ;;
@@ -118,6 +126,7 @@ wanted() {
         grpcurl) echo "$GRPCURL_VERSION" ;;
         buf) echo "$BUF_VERSION" ;;
         cargo-deny) echo "$CARGO_DENY_VERSION" ;;
+        cargo-fuzz) echo "$CARGO_FUZZ_VERSION" ;;
         python) echo "as required" ;;
     esac
 }
@@ -131,7 +140,8 @@ works() { # tool directory
 
 provide() {
     local tool=$1 home
-    home=$cache/$(key "$tool")
+    home=$(key "$tool")
+    home=$cache/$home
     if ! works "$tool" "$home"; then
         say "installing $tool $(wanted "$tool")"
         mkdir -p "$cache"
@@ -142,7 +152,7 @@ provide() {
         "install_$tool" "$fresh" || die "$tool could not be installed (see above)"
         works "$tool" "$fresh" || die "$tool was installed but answers '$(version_of "$tool" "$fresh" 2>&1)' instead of '$(wanted "$tool")'"
         # A broken one from before goes away; one that another run has put there meanwhile is as good.
-        works "$tool" "$home" || { rm -rf "$home"; mv -T "$fresh" "$home" 2>/dev/null; } || true
+        works "$tool" "$home" || { rm -rf "$home" && mv "$fresh" "$home"; }
         rm -rf "$fresh"
         trap - EXIT
         works "$tool" "$home" || die "$tool doesn't work in $home"
@@ -154,15 +164,20 @@ provide() {
     esac
 }
 
-[[ $# -gt 0 ]] || die "which tools? $(printf '%s ' "${tools[@]}")or all, or --path"
-if [[ $1 == --path ]]; then
-    echo "$links/bin"
-    exit
-fi
-[[ $1 != all ]] || set -- "${tools[@]}"
-for tool; do
-    [[ " ${tools[*]} " == *" $tool "* ]] || die "no tool '$tool'; there are: ${tools[*]}"
-done
-for tool; do
-    provide "$tool"
-done
+main() {
+    [[ $# -gt 0 ]] || die "which tools? $(printf '%s ' "${tools[@]}")or all, or --path"
+    if [[ $1 == --path ]]; then
+        echo "$links/bin"
+        exit
+    fi
+    [[ $1 != all ]] || set -- "${tools[@]}"
+    for tool; do
+        [[ " ${tools[*]} " == *" $tool "* ]] || die "no tool '$tool'; there are: ${tools[*]}"
+    done
+    for tool; do
+        provide "$tool"
+    done
+}
+
+# On one line, so that a script that is edited while it runs isn't read on.
+main "$@"; exit

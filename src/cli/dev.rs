@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use codepipeline_gateway::codepipeline::{Aws, FakeKeys, Source};
 use codepipeline_simulator::{AccessKey, AnswerFault, CallMoment, Config, Fault, Job};
 
+use super::health::until_serving;
 use super::serve::{bind, gateway, start_logs, stop_on_signals};
 use super::{Stop, say, simulator};
 use crate::config::{Behaviour, Logs};
@@ -87,12 +88,20 @@ impl Dev {
             .await
             .map_err(|error| Stop::Failed(error.to_string()))?;
         let address = listener.local_addr().map_err(|error| Stop::Failed(error.to_string()))?;
-        say(format!(
-            "Gateway on {address}, CodePipeline simulator on {}. Ctrl-C ends both. Try:",
-            simulator.addr()
-        ))?;
-        print_tries(address)?;
-        let served = gateway(listener, aws, settings, shutdown).await;
+        // Printed when it serves: a script may run the lines as soon as it reads them.
+        let told = async {
+            until_serving(address).await?;
+            say(format!(
+                "Gateway on {address}, CodePipeline simulator on {}. Ctrl-C ends both. Try:",
+                simulator.addr()
+            ))?;
+            print_tries(address)?;
+            std::future::pending().await
+        };
+        let served = tokio::select! {
+            served = gateway(listener, aws, settings, shutdown) => served,
+            failed = told => failed,
+        };
         simulator.stop().await;
         served
     }

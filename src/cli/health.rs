@@ -26,7 +26,9 @@ impl Health {
             Stop::Usage(format!("--addr: {:?} is not HOST:PORT: {error}", self.addr))
         };
         let endpoint = Endpoint::from_shared(format!("http://{}", self.addr)).map_err(|error| bad(&error))?;
-        if endpoint.uri().port().is_none() || endpoint.uri().path() != "/" {
+        let uri = endpoint.uri();
+        let plain = uri.path_and_query().is_none_or(|path| path == "/") && !self.addr.contains('@');
+        if uri.port().is_none() || !plain || uri.host().is_none_or(str::is_empty) {
             return Err(bad(&"one looks like localhost:50051"));
         }
         let ask = async {
@@ -42,4 +44,22 @@ impl Health {
             Err(_elapsed) => Err(Stop::Failed(format!("{}: no answer within {:?}", self.addr, self.timeout))),
         }
     }
+}
+
+/// Returns once a gateway of this process serves.
+#[cfg(feature = "simulator")]
+pub(super) async fn until_serving(address: std::net::SocketAddr) -> Result<(), Stop> {
+    let failed = |error: &dyn std::fmt::Display| Stop::Failed(format!("the gateway doesn't start: {error}"));
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|error| failed(&error))?;
+    let channel = endpoint.connect().await.map_err(|error| failed(&error))?;
+    let request = HealthCheckRequest { service: String::new() };
+    let watch =
+        HealthClient::new(channel).watch(request).await.map_err(|status| failed(&status.message()))?;
+    let mut watch = watch.into_inner();
+    while let Some(status) = watch.message().await.map_err(|status| failed(&status.message()))? {
+        if status.status() == ServingStatus::Serving {
+            return Ok(());
+        }
+    }
+    Err(failed(&"its health ended"))
 }

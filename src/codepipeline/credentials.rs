@@ -12,7 +12,7 @@ use aws_credential_types::provider::{ProvideCredentials, future};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
-use super::mask::chain;
+use super::mask::{chain, mask_words};
 use super::sdk::Aws;
 use crate::error::Reason;
 
@@ -139,7 +139,7 @@ pub(super) async fn load(aws: &Aws) -> Result<Credentials, String> {
             .ok_or("no provider is configured")?
             .provide_credentials()
             .await
-            .map_err(|error| chain(&error))
+            .map_err(|error| mask_words(&chain(&error)))
     };
     match timeout(LOAD_TIMEOUT, run).await {
         Ok(loaded) => loaded,

@@ -11,7 +11,12 @@ const MASK: &str = "[redacted]";
 
 /// The text with every one of the secrets replaced, cut to a length that suits a log line.
 pub(super) fn mask(text: &str, secrets: &[&str]) -> String {
-    let mut secrets: Vec<&str> = secrets.iter().copied().filter(|secret| !secret.is_empty()).collect();
+    // As it is, and as it stood in the JSON that AWS got.
+    let quoted: Vec<String> =
+        secrets.iter().map(|secret| serde_json::Value::from(*secret).to_string()).collect();
+    let in_json = quoted.iter().map(|quoted| &quoted[1..quoted.len() - 1]);
+    let mut secrets: Vec<&str> =
+        secrets.iter().copied().chain(in_json).filter(|secret| !secret.is_empty()).collect();
     // Longest first: a secret that is part of another must not leave the rest of it standing.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     let mut rest = text;
@@ -31,6 +36,15 @@ pub(super) fn mask(text: &str, secrets: &[&str]) -> String {
         masked.push('…');
     }
     masked
+}
+
+/// A text that may hold secrets that nobody here knows, in one line: every word that could be one is masked, and what a
+/// credential process printed is left out.
+pub(super) fn mask_words(text: &str) -> String {
+    let known = text.split_once("Stderr: ").map_or(text, |(before, _)| before);
+    let could_be_secret = |word: &str| word.len() >= 16 && word.bytes().any(|byte| byte.is_ascii_digit());
+    let words = known.split_whitespace().map(|word| if could_be_secret(word) { MASK } else { word });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// An error and what caused it, in one line: "dispatch failure: io error: connection refused".
