@@ -18,6 +18,9 @@ pub(crate) struct Listen {
     /// Where gRPC listens; [::] takes IPv4 too
     #[arg(long, env = "GATEWAY_GRPC_ADDR", value_name = "ADDR", default_value = "[::]:50051")]
     pub(crate) grpc_addr: SocketAddr,
+    /// Where the plain HTTP side listens: /livez, /readyz, /metrics
+    #[arg(long, env = "GATEWAY_ADMIN_ADDR", value_name = "ADDR", default_value = "[::]:9090")]
+    pub(crate) admin_addr: SocketAddr,
 }
 
 /// How it behaves.

@@ -9,6 +9,7 @@ use super::{Stop, say};
 pub(super) async fn run(serve: Serve) -> Result<(), Stop> {
     let settings = serve.behaviour.settings().map_err(Stop::Usage)?;
     say(format!("grpc address:        {}", serve.listen.grpc_addr))?;
+    say(format!("admin address:       {}", serve.listen.admin_addr))?;
     say(format!(
         "deadline:            {:?} by default, at most {:?}",
         settings.deadlines.default, settings.deadlines.max

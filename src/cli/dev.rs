@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use codepipeline_gateway::codepipeline::{Aws, FakeKeys, Source};
+use codepipeline_gateway::gateway::Listeners;
 use codepipeline_simulator::{AccessKey, AnswerFault, CallMoment, Config, Fault, Job};
 
 use super::serve::{bind, gateway, start_logs, stop_on_signals};
@@ -20,6 +21,9 @@ pub(super) struct Dev {
     /// Where the gateway's gRPC listens
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:50051")]
     grpc_addr: SocketAddr,
+    /// Where the gateway's plain HTTP side listens: /livez, /readyz, /metrics
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9090")]
+    admin_addr: SocketAddr,
     /// Where the simulator listens
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4599")]
     simulator_addr: SocketAddr,
@@ -82,17 +86,20 @@ impl Dev {
             Config::default(),
             jobs(),
         )?;
-        let listener = bind(self.grpc_addr, "--grpc-addr").await?;
+        let listeners = Listeners {
+            grpc: bind(self.grpc_addr, "--grpc-addr").await?,
+            admin: bind(self.admin_addr, "--admin-addr").await?,
+        };
         let aws = Aws::load(source(simulator.endpoint_url()))
             .await
             .map_err(|error| Stop::Failed(error.to_string()))?;
-        let address = listener.local_addr().map_err(|error| Stop::Failed(error.to_string()))?;
+        let address = listeners.grpc.local_addr().map_err(|error| Stop::Failed(error.to_string()))?;
         say(format!(
             "Gateway on {address}, CodePipeline simulator on {}. Ctrl-C ends both. Try:",
             simulator.addr()
         ))?;
         print_tries(address)?;
-        let served = gateway(listener, aws, settings, shutdown).await;
+        let served = gateway(listeners, aws, settings, shutdown).await;
         simulator.stop().await;
         served
     }

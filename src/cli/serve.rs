@@ -4,7 +4,8 @@ use std::env;
 use std::io::{self, IsTerminal};
 
 use codepipeline_gateway::codepipeline::{Aws, Source};
-use codepipeline_gateway::server::{self, Settings, Shutdown};
+use codepipeline_gateway::gateway::{self, Listeners};
+use codepipeline_gateway::server::{Settings, Shutdown};
 use codepipeline_gateway::telemetry::{self, LogFormat, parse_filter};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -32,29 +33,32 @@ impl Serve {
             tracing::warn!("{warning}");
         }
         let aws = Aws::load(Source::Environment).await.map_err(|error| Stop::Usage(error.to_string()))?;
-        let listener = bind(self.listen.grpc_addr, "--grpc-addr (GATEWAY_GRPC_ADDR)").await?;
-        gateway(listener, aws, settings, stop_on_signals()?).await
+        let listeners = Listeners {
+            grpc: bind(self.listen.grpc_addr, "--grpc-addr (GATEWAY_GRPC_ADDR)").await?,
+            admin: bind(self.listen.admin_addr, "--admin-addr (GATEWAY_ADMIN_ADDR)").await?,
+        };
+        gateway(listeners, aws, settings, stop_on_signals()?).await
     }
 }
 
 /// Runs the gateway until it is told to stop.
 pub(super) async fn gateway(
-    listener: TcpListener,
+    listeners: Listeners,
     aws: Aws,
     settings: Settings,
     shutdown: Shutdown,
 ) -> Result<(), Stop> {
-    let address = listener.local_addr().map_err(|error| Stop::Failed(error.to_string()))?;
+    let address =
+        |listener: &TcpListener| listener.local_addr().map_err(|error| Stop::Failed(error.to_string()));
     tracing::info!(
-        version = env!("CARGO_PKG_VERSION"), grpc = %address, region = &*aws.region(), endpoint = aws.endpoint(),
-        tls = false, auth = "none", "listening"
+        version = env!("CARGO_PKG_VERSION"), grpc = %address(&listeners.grpc)?, admin = %address(&listeners.admin)?,
+        region = &*aws.region(), endpoint = aws.endpoint(), tls = false, auth = "none", "listening"
     );
     tracing::warn!(
         "plaintext, and anybody who reaches the port may call: put a mesh or a network policy in front"
     );
-    server::run(listener, aws, settings, shutdown)
-        .await
-        .map_err(|error| Stop::Failed(format!("lost the listener: {error}")))
+    let served = gateway::run(listeners, aws, settings, shutdown).await;
+    served.map_err(|error| Stop::Failed(format!("lost a listener: {error}")))
 }
 
 /// Binds a port, or says in one line which flag and variable name the one that can't be had.

@@ -201,11 +201,13 @@ fn check_url(url: &str) -> Result<(), AwsError> {
     let Ok(uri) = url.parse::<http::Uri>() else {
         return bad("is not a URL");
     };
-    let (Some("http" | "https"), Some(host)) = (uri.scheme_str(), uri.host().filter(|host| !host.is_empty())) else {
+    let (Some("http" | "https"), Some(host)) = (uri.scheme_str(), uri.host().filter(|host| !host.is_empty()))
+    else {
         return bad("is not an http or https URL with a host");
     };
     // `http` lets a port pass that is no number; it would only fail at the first call.
-    let after_host = uri.authority().and_then(|authority| authority.as_str().split_once(host)).map(|(_, rest)| rest);
+    let after_host =
+        uri.authority().and_then(|authority| authority.as_str().split_once(host)).map(|(_, rest)| rest);
     match after_host {
         Some(rest) if rest.is_empty() || uri.port_u16().is_some() => Ok(()),
         _ => bad("has a port that is none"),

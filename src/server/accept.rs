@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use super::layers::Layers;
 use super::{Settings, Shutdown};
+use crate::telemetry::Metrics;
 
 /// How long calls have to send their last answer once the drain time is over.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -40,6 +41,7 @@ pub(super) async fn accept(
     listener: TcpListener,
     layers: Layers,
     settings: &Settings,
+    metrics: &Metrics,
     shutdown: Shutdown,
     drain_over: CancellationToken,
 ) -> io::Result<()> {
@@ -61,11 +63,14 @@ pub(super) async fn accept(
             accepted = listener.accept() => match accepted {
                 Ok((socket, peer)) => {
                     let http = http(Tracked(calls.clone()), streams);
+                    metrics.connections.inc();
                     connections.spawn(connection(http, socket, peer, layers.clone(), graceful.watcher()));
                 }
                 Err(error) => survive(error).await?,
             },
-            Some(_ended) = connections.join_next() => {}
+            Some(_ended) = connections.join_next() => {
+                metrics.connections.dec();
+            }
             () = &mut stop_accepting => break,
         }
     }

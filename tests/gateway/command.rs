@@ -39,14 +39,8 @@ pub struct Invocation {
 pub fn command(args: &[&str]) -> Invocation {
     let home = Scratch::new();
     let mut command = Command::new(env!("CARGO_BIN_EXE_codepipeline-gateway"));
-    command
-        .args(args)
-        .env_clear()
-        .env("PATH", home.path())
-        .env("HOME", home.path());
-    command
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .current_dir(home.path());
+    command.args(args).env_clear().env("PATH", home.path()).env("HOME", home.path());
+    command.env("AWS_EC2_METADATA_DISABLED", "true").current_dir(home.path());
     Invocation { command, home }
 }
 
@@ -57,38 +51,23 @@ impl Invocation {
     }
 
     pub fn with_all(self, variables: &[(&str, &str)]) -> Self {
-        variables
-            .iter()
-            .fold(self, |command, (variable, value)| command.with(variable, value))
+        variables.iter().fold(self, |command, (variable, value)| command.with(variable, value))
     }
 
     /// With a region and the key that the simulator knows.
     pub fn with_keys(self) -> Self {
-        let AccessKey {
-            access_key_id,
-            secret_access_key,
-            ..
-        } = AccessKey::fake();
+        let AccessKey { access_key_id, secret_access_key, .. } = AccessKey::fake();
         self.with("AWS_REGION", "eu-west-1")
             .with("AWS_ACCESS_KEY_ID", access_key_id)
             .with("AWS_SECRET_ACCESS_KEY", secret_access_key)
     }
 
     pub fn start(mut self) -> Program {
-        let pipes = self
-            .command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        let pipes = self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = pipes.spawn().unwrap();
         let out = Lines::of(child.stdout.take().unwrap());
         let err = Lines::of(child.stderr.take().unwrap());
-        Program {
-            child,
-            out,
-            err,
-            _home: self.home,
-        }
+        Program { child, out, err, _home: self.home }
     }
 
     pub async fn run(self) -> Ended {
@@ -108,11 +87,8 @@ impl Program {
     /// Where `serve` listens, once it does.
     pub async fn address(&mut self) -> SocketAddr {
         let line = self.err.until(|line| line.contains("listening")).await;
-        let rest = line
-            .split_once("\"grpc\":\"")
-            .or_else(|| line.split_once("grpc="))
-            .expect("the address")
-            .1;
+        let rest =
+            line.split_once("\"grpc\":\"").or_else(|| line.split_once("grpc=")).expect("the address").1;
         rest.split(['"', ' ']).next().unwrap().parse().unwrap()
     }
 
@@ -126,11 +102,7 @@ impl Program {
         self.out.until_end().await;
         self.err.until_end().await;
         let code = self.child.wait().unwrap().code();
-        Ended {
-            code,
-            out: self.out.seen.join("\n"),
-            err: self.err.seen.join("\n"),
-        }
+        Ended { code, out: self.out.seen.join("\n"), err: self.err.seen.join("\n") }
     }
 }
 
@@ -177,10 +149,7 @@ impl Lines {
                 }
             }
         });
-        Self {
-            incoming,
-            seen: Vec::new(),
-        }
+        Self { incoming, seen: Vec::new() }
     }
 
     async fn next(&mut self) -> Option<String> {
@@ -211,11 +180,7 @@ pub struct Scratch(PathBuf);
 impl Scratch {
     pub fn new() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!(
-            "command-{}-{}",
-            process::id(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        );
+        let name = format!("command-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::create_dir_all(&path).unwrap();
         Self(path)
@@ -241,37 +206,24 @@ impl Drop for Scratch {
 }
 
 pub fn channel(address: SocketAddr) -> Channel {
-    Endpoint::from_shared(format!("http://{address}"))
-        .unwrap()
-        .connect_lazy()
+    Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy()
 }
 
 pub async fn send(
     address: SocketAddr,
     request: impl tonic::IntoRequest<AcknowledgeThirdPartyJobRequest>,
 ) -> Answer {
-    ThirdPartyJobServiceClient::new(channel(address))
-        .acknowledge_third_party_job(request)
-        .await
-        .into()
+    ThirdPartyJobServiceClient::new(channel(address)).acknowledge_third_party_job(request).await.into()
 }
 
 async fn watch_health(address: SocketAddr) -> Streaming<HealthCheckResponse> {
-    let request = HealthCheckRequest {
-        service: String::new(),
-    };
-    HealthClient::new(channel(address))
-        .watch(request)
-        .await
-        .unwrap()
-        .into_inner()
+    let request = HealthCheckRequest { service: String::new() };
+    HealthClient::new(channel(address)).watch(request).await.unwrap().into_inner()
 }
 
 async fn until_health(watch: &mut Streaming<HealthCheckResponse>, wanted: ServingStatus) {
     let seen = async { while watch.message().await.unwrap().expect("a status").status() != wanted {} };
-    timeout(PATIENCE, seen)
-        .await
-        .unwrap_or_else(|_| panic!("the health never becomes {wanted:?}"));
+    timeout(PATIENCE, seen).await.unwrap_or_else(|_| panic!("the health never becomes {wanted:?}"));
 }
 
 pub async fn until_serving(address: SocketAddr) {
@@ -279,25 +231,15 @@ pub async fn until_serving(address: SocketAddr) {
 }
 
 async fn health(address: SocketAddr) -> ServingStatus {
-    let request = HealthCheckRequest {
-        service: String::new(),
-    };
-    HealthClient::new(channel(address))
-        .check(request)
-        .await
-        .unwrap()
-        .into_inner()
-        .status()
+    let request = HealthCheckRequest { service: String::new() };
+    HealthClient::new(channel(address)).check(request).await.unwrap().into_inner().status()
 }
 
 /// `serve` in front of a simulator, healthy.
 async fn serve(simulator: &Simulator, args: &[&str]) -> (Program, SocketAddr) {
     let args = [&["serve", "--grpc-addr", "127.0.0.1:0"], args].concat();
     let endpoint = simulator.endpoint_url();
-    let mut program = command(&args)
-        .with_keys()
-        .with("AWS_ENDPOINT_URL_CODEPIPELINE", endpoint)
-        .start();
+    let mut program = command(&args).with_keys().with("AWS_ENDPOINT_URL_CODEPIPELINE", endpoint).start();
     let address = program.address().await;
     until_serving(address).await;
     (program, address)
@@ -305,8 +247,7 @@ async fn serve(simulator: &Simulator, args: &[&str]) -> (Program, SocketAddr) {
 
 async fn simulator_with(jobs: &[&str]) -> Simulator {
     let simulator = Simulator::start(loopback().await, Config::default()).unwrap();
-    jobs.iter()
-        .for_each(|id| simulator.add_job(Job::new(*id, NONCE, TOKEN)));
+    jobs.iter().for_each(|id| simulator.add_job(Job::new(*id, NONCE, TOKEN)));
     simulator
 }
 
@@ -339,11 +280,7 @@ const BAD_VALUES: [(&str, &str, &str); 26] = [
     ("--aws-max-attempts", "GATEWAY_AWS_MAX_ATTEMPTS", "4294967296"),
     ("--log-format", "GATEWAY_LOG_FORMAT", "xml"),
     ("--log-format", "GATEWAY_LOG_FORMAT", ""),
-    (
-        "--log-level",
-        "GATEWAY_LOG_LEVEL",
-        "info,codepipeline_gateway=loud",
-    ),
+    ("--log-level", "GATEWAY_LOG_LEVEL", "info,codepipeline_gateway=loud"),
     ("--log-level", "GATEWAY_LOG_LEVEL", "info,[\n"),
 ];
 
@@ -351,16 +288,9 @@ const BAD_VALUES: [(&str, &str, &str); 26] = [
 async fn a_bad_value_gives_64_and_one_line_that_names_its_flag_and_its_variable() {
     for (flag, variable, value) in BAD_VALUES {
         for subcommand in ["serve", "check"] {
-            let by_flag = command(&[subcommand, &format!("{flag}={value}")])
-                .with_keys()
-                .run()
-                .await;
+            let by_flag = command(&[subcommand, &format!("{flag}={value}")]).with_keys().run().await;
             by_flag.failed(64, &[flag, variable]);
-            let by_variable = command(&[subcommand])
-                .with_keys()
-                .with(variable, value)
-                .run()
-                .await;
+            let by_variable = command(&[subcommand]).with_keys().with(variable, value).run().await;
             by_variable.failed(64, &[flag, variable]);
         }
     }
@@ -368,12 +298,8 @@ async fn a_bad_value_gives_64_and_one_line_that_names_its_flag_and_its_variable(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn values_that_contradict_each_other_give_64_and_one_line_that_names_both() {
-    let deadlines = [
-        "--default-deadline",
-        "GATEWAY_DEFAULT_DEADLINE",
-        "--max-deadline",
-        "GATEWAY_MAX_DEADLINE",
-    ];
+    let deadlines =
+        ["--default-deadline", "GATEWAY_DEFAULT_DEADLINE", "--max-deadline", "GATEWAY_MAX_DEADLINE"];
     let timeouts = [
         "--aws-connect-timeout",
         "GATEWAY_AWS_CONNECT_TIMEOUT",
@@ -382,15 +308,9 @@ async fn values_that_contradict_each_other_give_64_and_one_line_that_names_both(
     ];
     for names in [deadlines, timeouts] {
         for subcommand in ["serve", "check"] {
-            let by_flag = command(&[subcommand, names[0], "4s", names[2], "3s"])
-                .with_keys()
-                .run()
-                .await;
+            let by_flag = command(&[subcommand, names[0], "4s", names[2], "3s"]).with_keys().run().await;
             by_flag.failed(64, &names);
-            let by_variable = command(&[subcommand])
-                .with_keys()
-                .with(names[1], "4s")
-                .with(names[3], "3s");
+            let by_variable = command(&[subcommand]).with_keys().with(names[1], "4s").with(names[3], "3s");
             by_variable.run().await.failed(64, &names);
         }
     }
@@ -435,23 +355,10 @@ async fn no_region_or_one_that_is_none_gives_64_and_one_line_that_names_the_vari
 async fn an_endpoint_that_is_none_gives_64_and_one_line_that_names_the_variable() {
     for subcommand in ["serve", "check"] {
         for variable in ["AWS_ENDPOINT_URL_CODEPIPELINE", "AWS_ENDPOINT_URL"] {
-            for url in [
-                "localhost:4599",
-                "ftp://x",
-                "http://",
-                "not a url",
-                "http://localhost:port",
-            ] {
-                command(&[subcommand])
-                    .with_keys()
-                    .with(variable, url)
-                    .run()
-                    .await
-                    .failed(64, &[variable]);
+            for url in ["localhost:4599", "ftp://x", "http://", "not a url", "http://localhost:port"] {
+                command(&[subcommand]).with_keys().with(variable, url).run().await.failed(64, &[variable]);
             }
-            let fips = command(&[subcommand])
-                .with_keys()
-                .with("AWS_USE_FIPS_ENDPOINT", "true");
+            let fips = command(&[subcommand]).with_keys().with("AWS_USE_FIPS_ENDPOINT", "true");
             let both = fips.with(variable, "http://127.0.0.1:9").run().await;
             both.failed(64, &[variable, "FIPS"]);
         }
@@ -462,22 +369,12 @@ async fn an_endpoint_that_is_none_gives_64_and_one_line_that_names_the_variable(
 async fn a_port_in_use_gives_1_and_one_line_that_names_the_flag_the_variable_and_the_address() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let serve = command(&["serve", "--grpc-addr", &address])
-        .with_keys()
-        .run()
-        .await;
+    let serve = command(&["serve", "--grpc-addr", &address]).with_keys().run().await;
     serve.failed(1, &["--grpc-addr", "GATEWAY_GRPC_ADDR", &address]);
-    command(&["simulator", "--addr", &address])
-        .run()
-        .await
-        .failed(1, &["--addr", &address]);
-    let dev = command(&["dev", "--grpc-addr", &address, "--simulator-addr", "127.0.0.1:0"])
-        .run()
-        .await;
+    command(&["simulator", "--addr", &address]).run().await.failed(1, &["--addr", &address]);
+    let dev = command(&["dev", "--grpc-addr", &address, "--simulator-addr", "127.0.0.1:0"]).run().await;
     dev.failed(1, &["--grpc-addr", &address]);
-    let dev = command(&["dev", "--grpc-addr", "127.0.0.1:0", "--simulator-addr", &address])
-        .run()
-        .await;
+    let dev = command(&["dev", "--grpc-addr", "127.0.0.1:0", "--simulator-addr", &address]).run().await;
     dev.failed(1, &["--simulator-addr", &address]);
 }
 
@@ -509,11 +406,7 @@ async fn check_prints_what_serve_would_run_with_and_connects_to_nothing() {
     for hidden in [SECRET, SESSION, &KEY[..16]] {
         assert!(!ended.out.contains(hidden), "{hidden}: {}", ended.out);
     }
-    assert_eq!(
-        endpoint.accept().unwrap_err().kind(),
-        io::ErrorKind::WouldBlock,
-        "it connected"
-    );
+    assert_eq!(endpoint.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock, "it connected");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -524,23 +417,13 @@ async fn check_reads_the_shared_files_and_the_profile() {
         "[other]\naws_access_key_id = x\n[ci]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n"
     );
     let keys = files.file("credentials", &keys);
-    let check = command(&["check"])
-        .with("AWS_CONFIG_FILE", config)
-        .with("AWS_SHARED_CREDENTIALS_FILE", keys);
+    let check = command(&["check"]).with("AWS_CONFIG_FILE", config).with("AWS_SHARED_CREDENTIALS_FILE", keys);
     let ended = check.with("AWS_PROFILE", "ci").run().await;
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");
-    for shown in [
-        "eu-central-1",
-        "https://codepipeline.eu-central-1.amazonaws.com",
-        "****AKE9",
-    ] {
+    for shown in ["eu-central-1", "https://codepipeline.eu-central-1.amazonaws.com", "****AKE9"] {
         assert!(ended.out.contains(shown), "{shown}: {}", ended.out);
     }
-    assert!(
-        !ended.out.contains(SECRET) && !ended.out.contains(KEY),
-        "{}",
-        ended.out
-    );
+    assert!(!ended.out.contains(SECRET) && !ended.out.contains(KEY), "{}", ended.out);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -548,11 +431,7 @@ async fn check_without_credentials_gives_1_and_says_so() {
     let ended = command(&["check"]).with("AWS_REGION", "eu-west-1").run().await;
     ended.failed(1, &["no AWS credentials"]);
     assert!(ended.out.contains("eu-west-1"), "{}", ended.out);
-    let half = command(&["check"])
-        .with("AWS_REGION", "eu-west-1")
-        .with("AWS_ACCESS_KEY_ID", KEY)
-        .run()
-        .await;
+    let half = command(&["check"]).with("AWS_REGION", "eu-west-1").with("AWS_ACCESS_KEY_ID", KEY).run().await;
     half.failed(1, &["no AWS credentials"]);
     assert!(!half.err.contains(KEY), "{}", half.err);
 }
@@ -561,14 +440,8 @@ async fn check_without_credentials_gives_1_and_says_so() {
 async fn check_shows_the_endpoint_that_fips_and_dualstack_resolve_to() {
     let rows: [(&[&str], &str); 4] = [
         (&[], "https://codepipeline.us-east-1.amazonaws.com"),
-        (
-            &["AWS_USE_FIPS_ENDPOINT"],
-            "https://codepipeline-fips.us-east-1.amazonaws.com",
-        ),
-        (
-            &["AWS_USE_DUALSTACK_ENDPOINT"],
-            "https://codepipeline.us-east-1.api.aws",
-        ),
+        (&["AWS_USE_FIPS_ENDPOINT"], "https://codepipeline-fips.us-east-1.amazonaws.com"),
+        (&["AWS_USE_DUALSTACK_ENDPOINT"], "https://codepipeline.us-east-1.api.aws"),
         (
             &["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"],
             "https://codepipeline-fips.us-east-1.api.aws",
@@ -576,17 +449,9 @@ async fn check_shows_the_endpoint_that_fips_and_dualstack_resolve_to() {
     ];
     for (variables, endpoint) in rows {
         let check = command(&["check"]).with_keys().with("AWS_REGION", "us-east-1");
-        let ended = variables
-            .iter()
-            .fold(check, |check, variable| check.with(variable, "true"))
-            .run()
-            .await;
+        let ended = variables.iter().fold(check, |check, variable| check.with(variable, "true")).run().await;
         assert_eq!(ended.code, Some(0), "{ended:?}");
-        assert!(
-            ended.out.lines().any(|line| line.ends_with(endpoint)),
-            "{endpoint}: {}",
-            ended.out
-        );
+        assert!(ended.out.lines().any(|line| line.ends_with(endpoint)), "{endpoint}: {}", ended.out);
     }
 }
 
@@ -601,23 +466,12 @@ async fn serve_acknowledges_a_job_and_either_signal_ends_it_with_0() {
         let (mut program, address) = serve(&simulator, &["--shutdown-delay", "0s"]).await;
         assert_eq!(send(address, request("job")).await.ok().aws_status, "InProgress");
         assert_eq!(simulator.acknowledged("job"), 1);
-        let line = program
-            .err
-            .until(|line| line.contains("AcknowledgeThirdPartyJob"))
-            .await;
+        let line = program.err.until(|line| line.contains("AcknowledgeThirdPartyJob")).await;
         let line: Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(
-            (&line["code"], &line["job_id"]),
-            (&"OK".into(), &"job".into()),
-            "{line}"
-        );
+        assert_eq!((&line["code"], &line["job_id"]), (&"OK".into(), &"job".into()), "{line}");
         program.signal(signal);
         let ended = program.end().await;
-        assert_eq!(
-            (ended.code, ended.out.as_str()),
-            (Some(0), ""),
-            "{signal}: {ended:?}"
-        );
+        assert_eq!((ended.code, ended.out.as_str()), (Some(0), ""), "{signal}: {ended:?}");
     }
 }
 
@@ -625,12 +479,7 @@ async fn serve_acknowledges_a_job_and_either_signal_ends_it_with_0() {
 async fn a_second_signal_ends_it_at_once_although_a_call_hangs() {
     let simulator = simulator_with(&["job"]).await;
     simulator.fault_job("job", Fault::Hang { process: false });
-    let long = [
-        "--shutdown-delay=0s",
-        "--drain-timeout=1h",
-        "--default-deadline=1h",
-        "--max-deadline=1h",
-    ];
+    let long = ["--shutdown-delay=0s", "--drain-timeout=1h", "--default-deadline=1h", "--max-deadline=1h"];
     let (mut program, address) =
         serve(&simulator, &[&long[..], &["--aws-attempt-timeout=1h"]].concat()).await;
     let hanging = tokio::spawn(send(address, request("job")));
@@ -654,10 +503,7 @@ async fn during_the_shutdown_delay_it_is_not_serving_and_still_accepts() {
     // Each of these makes a connection of its own.
     assert_eq!(health(address).await, ServingStatus::NotServing);
     send(address, request("late")).await.ok();
-    command(&["health", "--addr", &address.to_string()])
-        .run()
-        .await
-        .failed(1, &["NOT_SERVING"]);
+    command(&["health", "--addr", &address.to_string()]).run().await.failed(1, &["NOT_SERVING"]);
     program.signal("TERM");
     assert_eq!(program.end().await.code, Some(0));
 }
@@ -669,33 +515,20 @@ async fn the_shutdown_delay_ends_by_itself_and_not_before_its_time() {
     let told = Instant::now();
     program.signal("TERM");
     assert_eq!(program.end().await.code, Some(0));
-    assert!(
-        told.elapsed() >= Duration::from_millis(700),
-        "{:?}",
-        told.elapsed()
-    );
+    assert!(told.elapsed() >= Duration::from_millis(700), "{:?}", told.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sdks_retry_variables_are_warned_of_and_ignored() {
-    for (variable, value) in [
-        ("AWS_MAX_ATTEMPTS", "several"),
-        ("AWS_RETRY_MODE", "nonsense"),
-        ("AWS_MAX_ATTEMPTS", "1"),
-    ] {
+    for (variable, value) in
+        [("AWS_MAX_ATTEMPTS", "several"), ("AWS_RETRY_MODE", "nonsense"), ("AWS_MAX_ATTEMPTS", "1")]
+    {
         let simulator = simulator_with(&["job"]).await;
         simulator.fault_job("job", Fault::error("ThrottlingException"));
-        let serve = command(&["serve", "--grpc-addr=127.0.0.1:0"])
-            .with_keys()
-            .with(variable, value);
-        let mut program = serve
-            .with("AWS_ENDPOINT_URL_CODEPIPELINE", simulator.endpoint_url())
-            .start();
+        let serve = command(&["serve", "--grpc-addr=127.0.0.1:0"]).with_keys().with(variable, value);
+        let mut program = serve.with("AWS_ENDPOINT_URL_CODEPIPELINE", simulator.endpoint_url()).start();
         let warning = program.err.until(|line| line.contains(variable)).await;
-        assert!(
-            warning.contains("WARN") && warning.contains("ignored"),
-            "{warning}"
-        );
+        assert!(warning.contains("WARN") && warning.contains("ignored"), "{warning}");
         let address = program.address().await;
         until_serving(address).await;
         // The gateway's own loop repeats what was throttled.
@@ -709,22 +542,14 @@ async fn without_credentials_it_starts_says_why_and_serves_once_they_are_there()
     let simulator = simulator_with(&["job"]).await;
     let serve = command(&["serve", "--grpc-addr=127.0.0.1:0"]).with("AWS_REGION", "eu-west-1");
     let serve = serve.with("AWS_SHARED_CREDENTIALS_FILE", files.path().join("credentials"));
-    let mut program = serve
-        .with("AWS_ENDPOINT_URL_CODEPIPELINE", simulator.endpoint_url())
-        .start();
+    let mut program = serve.with("AWS_ENDPOINT_URL_CODEPIPELINE", simulator.endpoint_url()).start();
     let address = program.address().await;
-    let warning = program
-        .err
-        .until(|line| line.contains("can't load AWS credentials"))
-        .await;
+    let warning = program.err.until(|line| line.contains("can't load AWS credentials")).await;
     assert!(warning.contains("WARN"), "{warning}");
 
     let mut watch = watch_health(address).await;
     until_health(&mut watch, ServingStatus::NotServing).await;
-    command(&["health", "--addr", &address.to_string()])
-        .run()
-        .await
-        .failed(1, &["NOT_SERVING"]);
+    command(&["health", "--addr", &address.to_string()]).run().await.failed(1, &["NOT_SERVING"]);
     let refused = send(address, request("job")).await;
     assert_eq!(
         (refused.code(), refused.reason().as_str()),
@@ -732,11 +557,7 @@ async fn without_credentials_it_starts_says_why_and_serves_once_they_are_there()
     );
     assert!(simulator.requests().is_empty());
 
-    let AccessKey {
-        access_key_id,
-        secret_access_key,
-        ..
-    } = AccessKey::fake();
+    let AccessKey { access_key_id, secret_access_key, .. } = AccessKey::fake();
     let keys = format!(
         "[default]\naws_access_key_id = {access_key_id}\naws_secret_access_key = {secret_access_key}\n"
     );
@@ -753,27 +574,16 @@ async fn without_credentials_it_starts_says_why_and_serves_once_they_are_there()
 async fn health_tells_by_its_exit_code_whether_a_gateway_serves() {
     let simulator = simulator_with(&[]).await;
     let gateway = Gateway::start(simulator.endpoint_url(), settings(), Some(fake_keys())).await;
-    let ended = command(&["health", "--addr", &gateway.address.to_string()])
-        .run()
-        .await;
-    assert_eq!(
-        (ended.code, ended.out.as_str(), ended.err.as_str()),
-        (Some(0), "SERVING", "")
-    );
+    let ended = command(&["health", "--addr", &gateway.address.to_string()]).run().await;
+    assert_eq!((ended.code, ended.out.as_str(), ended.err.as_str()), (Some(0), "SERVING", ""));
 
     let nobody = loopback().await.local_addr().unwrap().to_string();
-    command(&["health", "--addr", &nobody])
-        .run()
-        .await
-        .failed(1, &[&nobody]);
+    command(&["health", "--addr", &nobody]).run().await.failed(1, &[&nobody]);
 
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = (silent.local_addr().unwrap().to_string(), silent);
     let asked = Instant::now();
-    command(&["health", "--addr", &silent.0, "--timeout", "300ms"])
-        .run()
-        .await
-        .failed(1, &[&silent.0]);
+    command(&["health", "--addr", &silent.0, "--timeout", "300ms"]).run().await.failed(1, &[&silent.0]);
     assert!(asked.elapsed() < Duration::from_secs(30), "{:?}", asked.elapsed());
 
     for bad in [
@@ -785,10 +595,7 @@ async fn health_tells_by_its_exit_code_whether_a_gateway_serves() {
         ":50051",
         "localhost:port",
     ] {
-        command(&["health", "--addr", bad])
-            .run()
-            .await
-            .failed(64, &["--addr"]);
+        command(&["health", "--addr", bad]).run().await.failed(64, &["--addr"]);
     }
 }
 
@@ -804,59 +611,29 @@ async fn a_job_file_that_can_not_be_used_gives_64_and_one_line_with_its_name() {
         ("empty.json", String::new()),
         ("cut.json", r#"{"jobs":["#.to_owned()),
         ("twice.json", format!(r#"{{"jobs":[{job},{job}]}}"#)),
-        (
-            "misspelt.json",
-            r#"{"jobs":[{"id":"a","nonse":"n","client_token":"t"}]}"#.to_owned(),
-        ),
-        (
-            "empty-id.json",
-            format!(r#"{{"jobs":[{}]}}"#, job.replace(r#""a""#, r#""""#)),
-        ),
+        ("misspelt.json", r#"{"jobs":[{"id":"a","nonse":"n","client_token":"t"}]}"#.to_owned()),
+        ("empty-id.json", format!(r#"{{"jobs":[{}]}}"#, job.replace(r#""a""#, r#""""#))),
     ];
     for (name, text) in texts {
         let path = files.file(name, &text);
-        command(&["simulator", "--jobs", path.to_str().unwrap()])
-            .run()
-            .await
-            .failed(64, &["--jobs", name]);
+        command(&["simulator", "--jobs", path.to_str().unwrap()]).run().await.failed(64, &["--jobs", name]);
     }
     let missing = files.path().join("missing.json");
     command(&["simulator", "--jobs", missing.to_str().unwrap()])
         .run()
         .await
         .failed(64, &["--jobs", "missing.json"]);
-    command(&["simulator", "--jobs", files.path().to_str().unwrap()])
-        .run()
-        .await
-        .failed(64, &["--jobs"]);
+    command(&["simulator", "--jobs", files.path().to_str().unwrap()]).run().await.failed(64, &["--jobs"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_of_the_file_can_be_acknowledged_at_the_address_that_is_printed() {
     let files = Scratch::new();
     let job = format!(r#"{{"id":"job","nonce":"{NONCE}","client_token":"{TOKEN}"}}"#);
-    let path = files.file(
-        "jobs.json",
-        &format!(r#"{{"jobs":[{job}],"second_acknowledge":"status"}}"#),
-    );
-    let mut program = command(&[
-        "simulator",
-        "--addr=127.0.0.1:0",
-        "--jobs",
-        path.to_str().unwrap(),
-    ])
-    .start();
-    let line = program
-        .out
-        .until(|line| line.contains("AWS_ENDPOINT_URL_CODEPIPELINE="))
-        .await;
-    let endpoint = line
-        .split_once("AWS_ENDPOINT_URL_CODEPIPELINE=")
-        .unwrap()
-        .1
-        .split(' ')
-        .next()
-        .unwrap();
+    let path = files.file("jobs.json", &format!(r#"{{"jobs":[{job}],"second_acknowledge":"status"}}"#));
+    let mut program = command(&["simulator", "--addr=127.0.0.1:0", "--jobs", path.to_str().unwrap()]).start();
+    let line = program.out.until(|line| line.contains("AWS_ENDPOINT_URL_CODEPIPELINE=")).await;
+    let endpoint = line.split_once("AWS_ENDPOINT_URL_CODEPIPELINE=").unwrap().1.split(' ').next().unwrap();
     let gateway = Gateway::start(endpoint.to_owned(), settings(), Some(fake_keys())).await;
     for _ in 0..2 {
         assert_eq!(gateway.send(request("job")).await.ok().aws_status, "InProgress");
@@ -869,13 +646,10 @@ async fn a_job_of_the_file_can_be_acknowledged_at_the_address_that_is_printed() 
 async fn every_line_that_dev_prints_does_what_it_says() {
     let mut program = command(&["dev", "--grpc-addr=127.0.0.1:0", "--simulator-addr=127.0.0.1:0"]).start();
     let first = program.out.until(|_| true).await;
-    let mut addresses = first
-        .split([' ', ','])
-        .filter_map(|word| word.trim_end_matches('.').parse::<SocketAddr>().ok());
-    let (gateway, simulator) = (
-        addresses.next().expect("the gateway's"),
-        addresses.next().expect("the simulator's"),
-    );
+    let mut addresses =
+        first.split([' ', ',']).filter_map(|word| word.trim_end_matches('.').parse::<SocketAddr>().ok());
+    let (gateway, simulator) =
+        (addresses.next().expect("the gateway's"), addresses.next().expect("the simulator's"));
     program.out.until(str::is_empty).await;
     program.out.until(str::is_empty).await;
 
@@ -885,21 +659,14 @@ async fn every_line_that_dev_prints_does_what_it_says() {
     let mut tried = 0;
     for pair in lines.windows(2).filter(|pair| pair[0].starts_with("# ")) {
         let (says, line) = (pair[0], pair[1]);
-        assert!(
-            line.starts_with("grpcurl -plaintext ") && line.contains(&gateway.to_string()),
-            "{line}"
-        );
+        assert!(line.starts_with("grpcurl -plaintext ") && line.contains(&gateway.to_string()), "{line}");
         let Some((options, rest)) = line.split_once("-d '") else {
             continue;
         };
         let json: Value = serde_json::from_str(rest.split_once('\'').unwrap().0).unwrap();
         let field = |name: &str| json[name].as_str().unwrap().to_owned();
         let (job_id, nonce, client_token) = (field("job_id"), field("nonce"), field("client_token"));
-        let mut request = Request::new(AcknowledgeThirdPartyJobRequest {
-            job_id,
-            nonce,
-            client_token,
-        });
+        let mut request = Request::new(AcknowledgeThirdPartyJobRequest { job_id, nonce, client_token });
         if let Some((_, seconds)) = options.split_once("-max-time ") {
             request.set_timeout(Duration::from_secs(seconds.trim().parse().unwrap()));
         }
@@ -932,11 +699,7 @@ fn screaming(code: Code) -> String {
 fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
-    )
-    .unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
     String::from_utf8_lossy(&answer).into_owned()
@@ -974,24 +737,15 @@ async fn each_flag_of_serve_shows_its_variable_and_its_default() {
     for (flag, text) in &help {
         let variable = match flag.as_str() {
             "--otlp-endpoint" => "OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(),
-            flag => format!(
-                "GATEWAY_{}",
-                flag.trim_start_matches("--").replace('-', "_").to_uppercase()
-            ),
+            flag => format!("GATEWAY_{}", flag.trim_start_matches("--").replace('-', "_").to_uppercase()),
         };
         assert!(text.contains(&format!("[env: {variable}=")), "{variable}: {text}");
         if let Some((_, default)) = DEFAULTS.iter().find(|(with_default, _)| with_default == flag) {
-            assert!(
-                text.contains(&format!("[default: {default}]")),
-                "{default}: {text}"
-            );
+            assert!(text.contains(&format!("[default: {default}]")), "{default}: {text}");
         }
     }
     let log_format = &help.iter().find(|(flag, _)| flag == "--log-format").unwrap().1;
-    assert!(
-        log_format.contains("[default: text on a terminal, else json]"),
-        "{log_format}"
-    );
+    assert!(log_format.contains("[default: text on a terminal, else json]"), "{log_format}");
 }
 
 /// Each flag with all of its text on one line.
@@ -1027,9 +781,6 @@ async fn every_subcommand_has_help_and_the_command_has_a_version() {
     let version = command(&["--version"]).run().await;
     assert_eq!(
         (version.code, version.out.as_str()),
-        (
-            Some(0),
-            concat!("codepipeline-gateway ", env!("CARGO_PKG_VERSION"))
-        )
+        (Some(0), concat!("codepipeline-gateway ", env!("CARGO_PKG_VERSION")))
     );
 }
