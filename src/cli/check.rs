@@ -15,6 +15,8 @@ pub(super) async fn run(serve: Serve) -> Result<(), Stop> {
         settings.deadlines.default, settings.deadlines.max
     ))?;
     say(format!("calls in flight:     at most {}", settings.max_in_flight))?;
+    let (most, age) = (settings.max_connections, settings.max_connection_age);
+    say(format!("connections:         at most {most}, for {age:?} each"))?;
     say(format!(
         "shutdown:            {:?} of delay, then {:?} to drain",
         settings.shutdown_delay, settings.drain_timeout

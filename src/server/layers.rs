@@ -18,6 +18,7 @@ use tonic::service::Routes;
 use tower::ServiceExt;
 
 use super::Settings;
+use super::stream::EndsWith;
 use crate::call::{Call, Deadlines};
 use crate::error::{Failure, Reason, has_details, into_response};
 use crate::rpc::{Role, Rpc};
@@ -53,7 +54,12 @@ impl Layers {
     }
 
     /// Answers one request, whatever becomes of it.
-    pub(super) async fn answer(self, mut request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    pub(super) async fn answer(
+        self,
+        mut request: Request<Incoming>,
+        peer: SocketAddr,
+        closing: CancellationToken,
+    ) -> Response<Body> {
         // Whoever doesn't speak gRPC couldn't read a gRPC error.
         if !is_grpc(&request) {
             return not_grpc();
@@ -79,7 +85,10 @@ impl Layers {
             response.headers_mut().insert("x-request-id", id);
         }
         record.answered(response.headers());
-        response
+        match rpc.role {
+            Role::Job | Role::Unknown => response,
+            Role::Health | Role::Reflection => response.map(|body| Body::new(EndsWith::new(body, closing))),
+        }
     }
 
     /// The deadline and the end of a drain. They also cover what comes before the service: a caller that sends half a

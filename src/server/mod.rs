@@ -1,9 +1,11 @@
 //! The gRPC side: which services there are, the listener that serves them, and the way it stops.
 
 mod accept;
+mod connection;
 mod layers;
 mod reflection;
 mod shutdown;
+mod stream;
 
 use std::io;
 use std::sync::Arc;
@@ -36,6 +38,10 @@ pub struct Settings {
     pub deadlines: Deadlines,
     /// Calls in flight over all connections; one more is refused.
     pub max_in_flight: usize,
+    /// Open connections; one more is closed at once.
+    pub max_connections: usize,
+    /// How long a connection lives, give or take a tenth; then GOAWAY, and its calls finish.
+    pub max_connection_age: Duration,
     /// How long it goes on accepting after the first shutdown signal.
     pub shutdown_delay: Duration,
     /// How long calls in flight may then take.

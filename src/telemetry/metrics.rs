@@ -58,6 +58,8 @@ pub struct Metrics {
     pub(crate) in_flight: Gauge,
     /// Connections that are open.
     pub(crate) connections: Gauge,
+    /// Connections that were closed at once, for the limit's sake.
+    pub(crate) connections_refused: Counter,
     credentials_expiry: Gauge<f64, std::sync::atomic::AtomicU64>,
     refreshes: Family<Labels<1>, Counter>,
 }
@@ -77,6 +79,7 @@ impl Metrics {
             attempt_seconds: histogram(),
             in_flight: Gauge::default(),
             connections: Gauge::default(),
+            connections_refused: Counter::default(),
             credentials_expiry: Gauge::default(),
             refreshes: Family::default(),
         };
@@ -113,6 +116,8 @@ impl Metrics {
         own.register("aws_attempt_seconds", "How long attempts at AWS took", self.attempt_seconds.clone());
         own.register("in_flight", "Calls that hold a slot of the in-flight limit", self.in_flight.clone());
         own.register("connections", "Open gRPC connections", self.connections.clone());
+        let help = "Connections closed at once because there were as many as there may be";
+        own.register("connections_refused", help, self.connections_refused.clone());
         let help = "When the credentials in use expire; 0 if they don't, or if there are none";
         own.register("credentials_expiry_timestamp_seconds", help, self.credentials_expiry.clone());
         own.register(

@@ -32,6 +32,8 @@ pub fn settings() -> Settings {
     Settings {
         deadlines: Deadlines { default: Duration::from_secs(20), max: Duration::from_secs(30) },
         max_in_flight: 64,
+        max_connections: 100,
+        max_connection_age: Duration::from_secs(300),
         shutdown_delay: Duration::ZERO,
         drain_timeout: Duration::from_secs(10),
         reflection: true,

@@ -11,6 +11,7 @@
 
 mod admin;
 mod command;
+mod connections;
 mod credentials;
 mod docs;
 mod errors;
