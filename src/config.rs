@@ -19,6 +19,9 @@ pub(crate) struct Listen {
     /// Where gRPC listens; [::] takes IPv4 too
     #[arg(long, env = "GATEWAY_GRPC_ADDR", value_name = "ADDR", default_value = "[::]:50051")]
     pub(crate) grpc_addr: SocketAddr,
+    /// Where the plain HTTP side listens: /livez, /readyz, /metrics
+    #[arg(long, env = "GATEWAY_ADMIN_ADDR", value_name = "ADDR", default_value = "[::]:9090")]
+    pub(crate) admin_addr: SocketAddr,
 }
 
 /// How it behaves.
@@ -33,6 +36,12 @@ pub(crate) struct Behaviour {
     /// Calls in flight over all connections; one more is refused at once
     #[arg(long, env = "GATEWAY_MAX_IN_FLIGHT", value_name = "N", default_value = "1024", value_parser = at_least_one::<NonZeroUsize>)]
     max_in_flight: NonZeroUsize,
+    /// Open connections; one more is closed at once
+    #[arg(long, env = "GATEWAY_MAX_CONNECTIONS", value_name = "N", default_value = "10000", value_parser = at_least_one::<NonZeroUsize>)]
+    max_connections: NonZeroUsize,
+    /// How long a connection lives, 10 % more or less; then GOAWAY, and its calls finish
+    #[arg(long, env = "GATEWAY_MAX_CONNECTION_AGE", value_name = "TIME", default_value = "5m", value_parser = positive)]
+    max_connection_age: Duration,
     /// How long it still accepts after the first SIGTERM or SIGINT, while its endpoints are withdrawn
     #[arg(long, env = "GATEWAY_SHUTDOWN_DELAY", value_name = "TIME", default_value = "5s", value_parser = duration)]
     shutdown_delay: Duration,
@@ -85,6 +94,8 @@ impl Behaviour {
         Ok(Settings {
             deadlines: Deadlines { default: self.default_deadline, max: self.max_deadline },
             max_in_flight: self.max_in_flight.get(),
+            max_connections: self.max_connections.get(),
+            max_connection_age: self.max_connection_age,
             shutdown_delay: self.shutdown_delay,
             drain_timeout: self.drain_timeout,
             reflection: self.reflection,

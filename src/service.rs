@@ -1,7 +1,5 @@
-//! The gRPC service: deadline → parse → call → reply.
+//! The gRPC service: parse → call → reply. The deadline is the layers' to keep.
 
-use tokio::time::{Instant, sleep_until};
-use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status};
 
@@ -9,20 +7,19 @@ use crate::api::third_party_job_service_server::ThirdPartyJobService;
 use crate::api::{AcknowledgeThirdPartyJobRequest, AcknowledgeThirdPartyJobResponse};
 use crate::call::{Call, End};
 use crate::codepipeline::CodePipeline;
-use crate::error::{AwsAnswer, Failure, Reason};
+use crate::error::{AwsAnswer, Failure};
 use crate::job::{AcknowledgeJob, Acknowledgement};
 
 /// Answers the calls of `ThirdPartyJobService` with what AWS CodePipeline says.
 #[derive(Debug)]
 pub struct JobService<C> {
     codepipeline: C,
-    drain_over: CancellationToken,
 }
 
 impl<C: CodePipeline> JobService<C> {
-    /// A service that asks this CodePipeline and gives up every call once `drain_over`.
-    pub fn new(codepipeline: C, drain_over: CancellationToken) -> Self {
-        Self { codepipeline, drain_over }
+    /// A service that asks this CodePipeline.
+    pub fn new(codepipeline: C) -> Self {
+        Self { codepipeline }
     }
 
     async fn acknowledge(
@@ -30,20 +27,9 @@ impl<C: CodePipeline> JobService<C> {
         request: AcknowledgeThirdPartyJobRequest,
         call: &Call,
     ) -> Result<Acknowledgement, Failure> {
-        let deadline = call.deadline()?;
         let job = AcknowledgeJob::parse(request)?;
         call.is_about(job.job_id.as_str());
-        // The first poll of an attempt may already send: with no time left there must be none.
-        if Instant::now() >= deadline {
-            return Err(call.cut_short(Reason::DeadlineExceeded));
-        }
-        tokio::select! {
-            // An answer that is there counts, even if time is up as well.
-            biased;
-            answer = self.codepipeline.acknowledge(&job, deadline, call.progress()) => answer,
-            () = sleep_until(deadline) => Err(call.cut_short(Reason::DeadlineExceeded)),
-            () = self.drain_over.cancelled() => Err(call.cut_short(Reason::GatewayShuttingDown)),
-        }
+        self.codepipeline.acknowledge(&job, call.deadline()?, call.progress()).await
     }
 }
 

@@ -50,7 +50,7 @@ start_dev() {
     GRPC=127.0.0.1:$(free_port)
     SIMULATOR=127.0.0.1:$(free_port)
     trap stop_dev EXIT
-    "$GATEWAY_BIN" dev --grpc-addr "$GRPC" --simulator-addr "$SIMULATOR" >"$DEV_OUT" 2>"$dev_scratch/stderr" &
+    "$GATEWAY_BIN" dev --grpc-addr "$GRPC" --admin-addr 127.0.0.1:0 --simulator-addr "$SIMULATOR" >"$DEV_OUT" 2>"$dev_scratch/stderr" &
     dev_pid=$!
     end=$((SECONDS + 30))
     until "$GATEWAY_BIN" health --addr "$GRPC" >/dev/null 2>&1; do

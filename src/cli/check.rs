@@ -2,18 +2,22 @@
 
 use codepipeline_gateway::codepipeline::{Aws, Source};
 
-use super::serve::Serve;
+use super::serve::{Serve, check_switches};
 use super::{Stop, say};
 
 /// Checks in the order of `serve`, and prints what it finds as it goes.
 pub(super) async fn run(serve: Serve) -> Result<(), Stop> {
     let settings = serve.behaviour.settings().map_err(Stop::Usage)?;
+    check_switches()?;
     say(format!("grpc address:        {}", serve.listen.grpc_addr))?;
+    say(format!("admin address:       {}", serve.listen.admin_addr))?;
     say(format!(
         "deadline:            {:?} by default, at most {:?}",
         settings.deadlines.default, settings.deadlines.max
     ))?;
     say(format!("calls in flight:     at most {}", settings.max_in_flight))?;
+    let (most, age) = (settings.max_connections, settings.max_connection_age);
+    say(format!("connections:         at most {most}, for {age:?} each"))?;
     say(format!(
         "shutdown:            {:?} of delay, then {:?} to drain",
         settings.shutdown_delay, settings.drain_timeout

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use codepipeline_gateway::codepipeline::{Aws, FakeKeys, Source};
+use codepipeline_gateway::gateway::Listeners;
 use codepipeline_simulator::{AccessKey, AnswerFault, CallMoment, Config, Fault, Job};
 
 use super::health::until_serving;
@@ -21,6 +22,9 @@ pub(super) struct Dev {
     /// Where the gateway's gRPC listens
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:50051")]
     grpc_addr: SocketAddr,
+    /// Where the gateway's plain HTTP side listens: /livez, /readyz, /metrics
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9090")]
+    admin_addr: SocketAddr,
     /// Where the simulator listens
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4599")]
     simulator_addr: SocketAddr,
@@ -83,11 +87,14 @@ impl Dev {
             Config::default(),
             jobs(),
         )?;
-        let listener = bind(self.grpc_addr, "--grpc-addr").await?;
+        let listeners = Listeners {
+            grpc: bind(self.grpc_addr, "--grpc-addr").await?,
+            admin: bind(self.admin_addr, "--admin-addr").await?,
+        };
         let aws = Aws::load(source(simulator.endpoint_url()))
             .await
             .map_err(|error| Stop::Failed(error.to_string()))?;
-        let address = listener.local_addr().map_err(|error| Stop::Failed(error.to_string()))?;
+        let address = listeners.grpc.local_addr().map_err(|error| Stop::Failed(error.to_string()))?;
         // Printed when it serves: a script may run the lines as soon as it reads them.
         let told = async {
             until_serving(address).await?;
@@ -99,7 +106,7 @@ impl Dev {
             std::future::pending().await
         };
         let served = tokio::select! {
-            served = gateway(listener, aws, settings, shutdown) => served,
+            served = gateway(listeners, aws, settings, shutdown) => served,
             failed = told => failed,
         };
         simulator.stop().await;

@@ -4,7 +4,8 @@ use std::env;
 use std::io::{self, IsTerminal};
 
 use codepipeline_gateway::codepipeline::{Aws, Source};
-use codepipeline_gateway::server::{self, Settings, Shutdown};
+use codepipeline_gateway::gateway::{self, Listeners};
+use codepipeline_gateway::server::{Settings, Shutdown};
 use codepipeline_gateway::telemetry::{self, LogFormat, parse_filter};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,34 +28,38 @@ impl Serve {
     /// Runs the gateway. Configuration is checked whole before anything listens.
     pub(super) async fn run(self) -> Result<(), Stop> {
         let settings = self.behaviour.settings().map_err(Stop::Usage)?;
+        check_switches()?;
         start_logs(&self.logs)?;
         for warning in self.behaviour.warnings().into_iter().chain(ignored_variables()) {
             tracing::warn!("{warning}");
         }
         let aws = Aws::load(Source::Environment).await.map_err(|error| Stop::Usage(error.to_string()))?;
-        let listener = bind(self.listen.grpc_addr, "--grpc-addr (GATEWAY_GRPC_ADDR)").await?;
-        gateway(listener, aws, settings, stop_on_signals()?).await
+        let listeners = Listeners {
+            grpc: bind(self.listen.grpc_addr, "--grpc-addr (GATEWAY_GRPC_ADDR)").await?,
+            admin: bind(self.listen.admin_addr, "--admin-addr (GATEWAY_ADMIN_ADDR)").await?,
+        };
+        gateway(listeners, aws, settings, stop_on_signals()?).await
     }
 }
 
 /// Runs the gateway until it is told to stop.
 pub(super) async fn gateway(
-    listener: TcpListener,
+    listeners: Listeners,
     aws: Aws,
     settings: Settings,
     shutdown: Shutdown,
 ) -> Result<(), Stop> {
-    let address = listener.local_addr().map_err(|error| Stop::Failed(error.to_string()))?;
+    let address =
+        |listener: &TcpListener| listener.local_addr().map_err(|error| Stop::Failed(error.to_string()));
     tracing::info!(
-        version = env!("CARGO_PKG_VERSION"), grpc = %address, region = &*aws.region(), endpoint = aws.endpoint(),
-        tls = false, auth = "none", "listening"
+        version = env!("CARGO_PKG_VERSION"), grpc = %address(&listeners.grpc)?, admin = %address(&listeners.admin)?,
+        region = &*aws.region(), endpoint = aws.endpoint(), tls = false, auth = "none", "listening"
     );
     tracing::warn!(
         "plaintext, and anybody who reaches the port may call: put a mesh or a network policy in front"
     );
-    server::run(listener, aws, settings, shutdown)
-        .await
-        .map_err(|error| Stop::Failed(format!("lost the listener: {error}")))
+    let served = gateway::run(listeners, aws, settings, shutdown).await;
+    served.map_err(|error| Stop::Failed(format!("lost a listener: {error}")))
 }
 
 /// Binds a port, or says in one line which flag and variable name the one that can't be had.
@@ -88,6 +93,20 @@ pub(super) fn stop_on_signals() -> Result<Shutdown, Stop> {
         }
     });
     Ok(shutdown)
+}
+
+/// The SDK takes a switch that it can't read for "off", and an operator who wants FIPS must not get less.
+pub(super) fn check_switches() -> Result<(), Stop> {
+    for name in ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"] {
+        let value = env::var_os(name).unwrap_or_else(|| "false".into());
+        let readable = value
+            .to_str()
+            .is_some_and(|v| ["true", "false"].iter().any(|known| v.eq_ignore_ascii_case(known)));
+        if !readable {
+            return Err(Stop::Usage(format!("{name}: {value:?} is neither true nor false")));
+        }
+    }
+    Ok(())
 }
 
 /// Variables of the SDK's that don't apply, because the gateway decides about retries itself.

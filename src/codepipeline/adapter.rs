@@ -28,6 +28,7 @@ use super::{CodePipeline, answer, classify, credentials};
 use crate::call::Progress;
 use crate::error::{AwsAnswer, Failure, Outcome, Reason};
 use crate::job::{AcknowledgeJob, Acknowledgement};
+use crate::telemetry::{AttemptResult, Metrics};
 
 /// How long and how often AWS is tried.
 #[derive(Clone, Copy, Debug)]
@@ -46,13 +47,19 @@ pub struct AwsCodePipeline {
     client: Client,
     credentials: Arc<credentials::Held>,
     limits: Limits,
+    metrics: Arc<Metrics>,
 }
 
 impl AwsCodePipeline {
     /// A client that signs with whatever credentials are held at the time. Makes no call.
     #[must_use]
-    pub fn new(aws: &Aws, credentials: Arc<credentials::Held>, limits: Limits) -> Self {
-        Self { client: aws.client(credentials.clone(), limits.connect_timeout), credentials, limits }
+    pub fn new(
+        aws: &Aws,
+        credentials: Arc<credentials::Held>,
+        limits: Limits,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { client: aws.client(credentials.clone(), limits.connect_timeout), credentials, limits, metrics }
     }
 
     async fn attempt(
@@ -66,6 +73,7 @@ impl AwsCodePipeline {
         let wire = Wire::default();
         let probe = wire.clone();
         progress.attempt_begins(move || probe.may_be_sent());
+        let counted = Counted::begin(&self.metrics);
         let operation = self
             .client
             .acknowledge_third_party_job()
@@ -75,11 +83,15 @@ impl AwsCodePipeline {
             .customize()
             .interceptor(wire.clone());
         let mut failed = match timeout(self.limits.attempt_timeout, operation.send()).await {
-            Ok(Ok(output)) => return Ok(accepted(&output)),
+            Ok(Ok(output)) => {
+                counted.ends(AttemptResult::Accepted, None);
+                return Ok(accepted(&output));
+            }
             Ok(Err(error)) => failed(&error, &wire),
             Err(_elapsed) if wire.may_be_sent() => Failure::new(Reason::AwsTimeout, Outcome::Unknown).into(),
             Err(_elapsed) => Failure::not_sent(Reason::AwsUnreachable).into(),
         };
+        counted.ends(AttemptResult::Failed(failed.failure.outcome), failed.failure.aws.error_code.as_deref());
         let text = failed.failure.log_text.take();
         failed.failure.log_text = text.map(|text| mask(&text, &secrets(job, &credentials)));
         self.credentials.heed(failed.failure.reason);
@@ -95,6 +107,29 @@ impl CodePipeline for AwsCodePipeline {
         progress: &Progress,
     ) -> Result<Acknowledgement, Failure> {
         attempts(self.limits.max_attempts, deadline, progress, || self.attempt(job, progress)).await
+    }
+}
+
+/// Counts an attempt when it ends, or when it is dropped because its call ended first.
+struct Counted<'a> {
+    metrics: &'a Metrics,
+    begun: Instant,
+    end: (AttemptResult, &'static str),
+}
+
+impl<'a> Counted<'a> {
+    fn begin(metrics: &'a Metrics) -> Self {
+        Self { metrics, begun: Instant::now(), end: (AttemptResult::Abandoned, "") }
+    }
+
+    fn ends(mut self, result: AttemptResult, error_code: Option<&str>) {
+        self.end = (result, error_code.map_or("", classify::label));
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.metrics.attempt_ended(self.end.0, self.end.1, self.begun.elapsed());
     }
 }
 

@@ -30,42 +30,63 @@ pub(super) fn error_answer(answer: &ErrorAnswer) -> Failure {
     }
 }
 
+/// The codes and what they mean; throttling's are the SDK's own list.
+const CODES: [(&str, Reason); 36] = [
+    ("ValidationException", Reason::ValidationFailed),
+    ("ValidationError", Reason::ValidationFailed),
+    ("JobNotFoundException", Reason::JobNotFound),
+    ("InvalidNonceException", Reason::InvalidNonce),
+    ("InvalidClientTokenException", Reason::InvalidClientToken),
+    ("ServiceUnavailable", Reason::AwsUnavailable),
+    ("InternalFailure", Reason::AwsUnavailable),
+    ("InternalError", Reason::AwsUnavailable),
+    ("RequestTimeout", Reason::AwsRequestTimeout),
+    ("RequestTimeoutException", Reason::AwsRequestTimeout),
+    ("RequestAbortedException", Reason::AwsRequestTimeout),
+    ("AccessDenied", Reason::GatewayAccessDenied),
+    ("AccessDeniedException", Reason::GatewayAccessDenied),
+    ("NotAuthorized", Reason::GatewayAccessDenied),
+    ("UnauthorizedOperation", Reason::GatewayAccessDenied),
+    ("OptInRequired", Reason::GatewayAccessDenied),
+    ("ExpiredToken", Reason::GatewayCredentialsExpired),
+    ("ExpiredTokenException", Reason::GatewayCredentialsExpired),
+    ("RequestExpired", Reason::GatewayCredentialsExpired),
+    ("RequestTimeTooSkewed", Reason::GatewayClockSkew),
+    // Unless its text speaks of the clock, see `reason_of_code`.
+    (SIGNATURE, Reason::GatewayCredentialsRejected),
+    ("SignatureDoesNotMatch", Reason::GatewayCredentialsRejected),
+    ("IncompleteSignature", Reason::GatewayCredentialsRejected),
+    ("IncompleteSignatureException", Reason::GatewayCredentialsRejected),
+    ("UnrecognizedClientException", Reason::GatewayCredentialsRejected),
+    ("InvalidClientTokenId", Reason::GatewayCredentialsRejected),
+    ("InvalidAccessKeyId", Reason::GatewayCredentialsRejected),
+    ("MissingAuthenticationToken", Reason::GatewayCredentialsRejected),
+    ("MissingAuthenticationTokenException", Reason::GatewayCredentialsRejected),
+    ("SerializationException", Reason::GatewayBug),
+    ("UnknownOperation", Reason::GatewayBug),
+    ("UnknownOperationException", Reason::GatewayBug),
+    ("MalformedHttpRequest", Reason::GatewayBug),
+    ("MalformedHttpRequestException", Reason::GatewayBug),
+    ("RequestEntityTooLarge", Reason::GatewayBug),
+    ("RequestEntityTooLargeException", Reason::GatewayBug),
+];
+
+/// What AWS says of any signature that it can't accept.
+const SIGNATURE: &str = "InvalidSignatureException";
+
 fn reason_of_code(code: &str, message: &str) -> Option<Reason> {
-    let reason = match code {
-        "ValidationException" | "ValidationError" => Reason::ValidationFailed,
-        "JobNotFoundException" => Reason::JobNotFound,
-        "InvalidNonceException" => Reason::InvalidNonce,
-        "InvalidClientTokenException" => Reason::InvalidClientToken,
-        "ServiceUnavailable" | "InternalFailure" | "InternalError" => Reason::AwsUnavailable,
-        "RequestTimeout" | "RequestTimeoutException" | "RequestAbortedException" => Reason::AwsRequestTimeout,
-        "AccessDenied"
-        | "AccessDeniedException"
-        | "NotAuthorized"
-        | "UnauthorizedOperation"
-        | "OptInRequired" => Reason::GatewayAccessDenied,
-        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => Reason::GatewayCredentialsExpired,
-        "RequestTimeTooSkewed" => Reason::GatewayClockSkew,
-        "InvalidSignatureException" if is_about_the_clock(message) => Reason::GatewayClockSkew,
-        "InvalidSignatureException"
-        | "SignatureDoesNotMatch"
-        | "IncompleteSignature"
-        | "IncompleteSignatureException"
-        | "UnrecognizedClientException"
-        | "InvalidClientTokenId"
-        | "InvalidAccessKeyId"
-        | "MissingAuthenticationToken"
-        | "MissingAuthenticationTokenException" => Reason::GatewayCredentialsRejected,
-        "SerializationException"
-        | "UnknownOperation"
-        | "UnknownOperationException"
-        | "MalformedHttpRequest"
-        | "MalformedHttpRequestException"
-        | "RequestEntityTooLarge"
-        | "RequestEntityTooLargeException" => Reason::GatewayBug,
-        throttling if THROTTLING_ERRORS.contains(&throttling) => Reason::AwsThrottled,
-        _ => return None,
-    };
-    Some(reason)
+    if code == SIGNATURE && is_about_the_clock(message) {
+        return Some(Reason::GatewayClockSkew);
+    }
+    let throttling = || THROTTLING_ERRORS.contains(&code).then_some(Reason::AwsThrottled);
+    CODES.iter().find(|(known, _)| *known == code).map(|(_, reason)| *reason).or_else(throttling)
+}
+
+/// The code as a metric's label: one that the gateway knows, else `other`. AWS, or whoever answers in its place, must
+/// not be able to make new series.
+pub(super) fn label(code: &str) -> &'static str {
+    let mut known = CODES.iter().map(|(code, _)| *code).chain(THROTTLING_ERRORS.iter().copied());
+    known.find(|known| *known == code).unwrap_or("other")
 }
 
 /// AWS's words: "Signature expired: …" and "Signature not yet current: …".

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::mask::{chain, mask_words};
 use super::sdk::Aws;
 use crate::error::Reason;
+use crate::telemetry::Metrics;
 
 /// How long one load of the provider chain may take.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -93,12 +94,13 @@ impl ProvideCredentials for Held {
 }
 
 /// Loads the credentials and keeps them fresh. Never ends by itself: its owner drops it.
-pub async fn keep_fresh(aws: Aws, held: Arc<Held>) {
+pub async fn keep_fresh(aws: Aws, held: Arc<Held>, metrics: &Metrics) {
     let mut failures = 0;
     loop {
         let wait = match load(&aws).await {
             Ok(credentials) => {
                 failures = 0;
+                metrics.credentials_loaded(credentials.expiry());
                 let wait = renew_in(credentials.expiry(), SystemTime::now());
                 let expiry = credentials.expiry().map(|at| humantime::format_rfc3339_seconds(at).to_string());
                 tracing::info!(expiry = expiry.as_deref(), "loaded AWS credentials");
@@ -108,6 +110,7 @@ pub async fn keep_fresh(aws: Aws, held: Arc<Held>) {
             Err(reason) => {
                 let wait = FIRST_RETRY.saturating_mul(1 << failures.min(8)).min(LAST_RETRY);
                 failures += 1;
+                metrics.credentials_failed();
                 tracing::warn!(%reason, retry_in = ?wait, "can't load AWS credentials");
                 held.status.send_if_modified(|status| {
                     let first = !matches!(status, CredentialStatus::Held { .. });

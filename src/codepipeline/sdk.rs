@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
@@ -89,14 +89,7 @@ impl Aws {
     pub async fn load(source: Source) -> Result<Self, AwsError> {
         let config = sdk_config(&source).await;
         let region = config.region().map(ToString::to_string).ok_or(AwsError::NoRegion)?;
-        let plain =
-            |region: &str| region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if !plain(&region)
-            || !region.trim_matches('-').contains('-')
-            || region.len() > 63
-            || region.starts_with('-')
-            || region.ends_with('-')
-        {
+        if !is_region(&region) {
             return Err(AwsError::BadRegion(region));
         }
         let endpoint = endpoint(&config, &region).await?;
@@ -121,6 +114,12 @@ impl Aws {
     /// Why there are no credentials, in one line.
     pub async fn describe_credentials(&self) -> Result<String, String> {
         let found = credentials::load(self).await?;
+        if let Some(expiry) = found.expiry().filter(|expiry| *expiry <= SystemTime::now()) {
+            return Err(format!(
+                "the provider's credentials expired at {}",
+                humantime::format_rfc3339_seconds(expiry)
+            ));
+        }
         let key = found.access_key_id();
         let tail = key.get(key.len().saturating_sub(4)..).filter(|_| key.len() >= 16).unwrap_or_default();
         let expiry = found.expiry().map(|at| format!(", expire {}", humantime::format_rfc3339_seconds(at)));
@@ -175,6 +174,13 @@ impl FakeKeys {
     }
 }
 
+/// Whether it can be a region: a DNS label of lowercase words with hyphens between them.
+fn is_region(region: &str) -> bool {
+    let plain =
+        |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    region.len() <= 63 && region.contains('-') && region.split('-').all(plain)
+}
+
 /// The endpoint that the SDK will resolve to, so that nonsense is found at the start and not at the first call.
 async fn endpoint(config: &SdkConfig, region: &str) -> Result<String, AwsError> {
     let configured = service_endpoint(config).or_else(|| config.endpoint_url().map(str::to_owned));
@@ -210,6 +216,9 @@ fn check_url(url: &str) -> Result<(), AwsError> {
     else {
         return bad("is not an http or https URL with a host");
     };
+    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err(AwsError::BadEndpoint("a URL with a user name or password in it is not accepted".into()));
+    }
     // `http` lets a port pass that is no number; it would only fail at the first call.
     let after_host =
         uri.authority().and_then(|authority| authority.as_str().split_once(host)).map(|(_, rest)| rest);

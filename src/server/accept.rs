@@ -1,36 +1,28 @@
-//! The listener: accepts connections, serves HTTP/2 on them, and drains them at the end.
+//! The listener: accepts connections within their limit, and drains them at the end.
 //!
-//! tonic's own transport can't bound a drain (hyperium/hyper#4170) and gives up the connection's handle, so its
-//! routes are served on hyper-util's connections.
+//! tonic's own transport can't bound a drain (hyperium/hyper#4170), cuts aged connections without GOAWAY
+//! (grpc-rust#2877) and gives up the connection's handle, so its routes are served on hyper-util's connections.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
-use hyper::rt::Executor;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::connection::Connections;
 use super::layers::Layers;
 use super::{Settings, Shutdown};
+use crate::telemetry::Metrics;
 
 /// How long calls have to send their last answer once the drain time is over.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How long to wait when the process is out of file descriptors or memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
-/// An HTTP/1 caller is told where it is, and needs no longer to say so.
-const HTTP1_HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Streams that a connection may have open besides calls: health checks and reflection are never refused.
-const SPARE_STREAMS: usize = 128;
 
 /// Accepts until the shutdown has begun and its delay is over, then drains.
 ///
@@ -40,85 +32,82 @@ pub(super) async fn accept(
     listener: TcpListener,
     layers: Layers,
     settings: &Settings,
+    metrics: &Metrics,
     shutdown: Shutdown,
     drain_over: CancellationToken,
 ) -> io::Result<()> {
-    let graceful = GracefulShutdown::new();
-    let mut connections = JoinSet::new();
-    let calls = TaskTracker::new();
-    let (begun, delay) = (shutdown.begun(), settings.shutdown_delay);
-    let mut stop_accepting = pin!(async {
-        begun.cancelled().await;
-        tracing::info!(?delay, "shutting down: not ready, still accepting");
-        tokio::select! {
-            () = sleep(delay) => {}
-            () = shutdown.at_once().cancelled_owned() => {}
-        }
-    });
-    let streams = u32::try_from(settings.max_in_flight.saturating_add(SPARE_STREAMS)).unwrap_or(u32::MAX);
+    let (streams, draining) = (TaskTracker::new(), CancellationToken::new());
+    let connections = Connections::new(layers, settings, streams.clone(), draining.clone());
+    let mut open = JoinSet::new();
+    let mut accepting_is_over = pin!(accepting_is_over(&shutdown, settings.shutdown_delay));
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
+                // Closed at once: a caller in the backlog would wait for an answer that never comes.
+                Ok(_) if open.len() >= settings.max_connections => {
+                    metrics.connections_refused.inc();
+                }
                 Ok((socket, peer)) => {
-                    let http = http(Tracked(calls.clone()), streams);
-                    connections.spawn(connection(http, socket, peer, layers.clone(), graceful.watcher()));
+                    open.spawn(connections.clone().serve(undelayed(socket, peer), peer));
+                    metrics.connections.inc();
                 }
                 Err(error) => survive(error).await?,
             },
-            Some(_ended) = connections.join_next() => {}
-            () = &mut stop_accepting => break,
+            Some(_ended) = open.join_next() => {
+                metrics.connections.dec();
+            }
+            () = &mut accepting_is_over => break,
         }
     }
     drop(listener);
+    tracing::info!(connections = open.len(), limit = ?settings.drain_timeout, "draining");
+    draining.cancel();
     tokio::select! {
-        () = drain(graceful, settings.drain_timeout, drain_over) => tracing::info!("drained"),
+        () = drain(&mut open, settings.drain_timeout, drain_over) => {}
         () = shutdown.at_once().cancelled_owned() => tracing::warn!("ended at once, without draining"),
     }
-    connections.shutdown().await;
-    calls.close();
+    open.shutdown().await;
+    metrics.connections.set(0);
+    streams.close();
     // What is left of them sees its connection gone; a bound, because nothing may hold the process.
-    let _ = timeout(LAST_WORDS, calls.wait()).await;
+    let _ = timeout(LAST_WORDS, streams.wait()).await;
     Ok(())
 }
 
-/// GOAWAY on every connection; what is still running when the time is over is told so and then cut off.
-async fn drain(graceful: GracefulShutdown, limit: Duration, drain_over: CancellationToken) {
-    tracing::info!(connections = graceful.count(), ?limit, "draining");
-    let mut drained = pin!(graceful.shutdown());
-    if timeout(limit, &mut drained).await.is_err() {
-        tracing::warn!("the drain time is over; ending the calls that are still running");
-        drain_over.cancel();
-        let _ = timeout(LAST_WORDS, drained).await;
+/// The first word, and the delay after it, in which endpoints are withdrawn (kubernetes#43576); or the second word.
+async fn accepting_is_over(shutdown: &Shutdown, delay: Duration) {
+    shutdown.begun().cancelled_owned().await;
+    tracing::info!(?delay, "shutting down: not ready, still accepting");
+    tokio::select! {
+        () = sleep(delay) => {}
+        () = shutdown.at_once().cancelled_owned() => {}
     }
 }
 
-async fn connection(
-    http: auto::Builder<Tracked>,
-    socket: TcpStream,
-    peer: SocketAddr,
-    layers: Layers,
-    watcher: Watcher,
-) {
-    // Answers are one small frame; waiting for more to send with it only delays them.
+/// Waits for the connections to end; what is still running when the time is over is told so.
+async fn drain(open: &mut JoinSet<()>, limit: Duration, drain_over: CancellationToken) {
+    if timeout(limit, ended(open)).await.is_ok() {
+        tracing::info!("drained");
+        return;
+    }
+    tracing::warn!(
+        connections = open.len(),
+        "the drain time is over; ending the calls that are still running"
+    );
+    drain_over.cancel();
+    let _ = timeout(LAST_WORDS, ended(open)).await;
+}
+
+async fn ended(open: &mut JoinSet<()>) {
+    while open.join_next().await.is_some() {}
+}
+
+/// Answers are one small frame; waiting for more to send with it only delays them.
+fn undelayed(socket: TcpStream, peer: SocketAddr) -> TcpStream {
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%peer, %error, "can't set TCP_NODELAY");
     }
-    let service = service_fn(move |request| {
-        let layers = layers.clone();
-        async move { Ok::<_, Infallible>(layers.answer(request, peer).await) }
-    });
-    let served = watcher.watch(http.serve_connection(TokioIo::new(socket), service).into_owned()).await;
-    if let Err(error) = served {
-        tracing::debug!(%peer, error, "the connection ended badly");
-    }
-}
-
-fn http(executor: Tracked, max_streams: u32) -> auto::Builder<Tracked> {
-    let mut http = auto::Builder::new(executor);
-    // HTTP/1 is understood only to answer it with a sentence (see `layers`).
-    http.http1().timer(TokioTimer::new()).header_read_timeout(HTTP1_HEADER_TIMEOUT).keep_alive(false);
-    http.http2().timer(TokioTimer::new()).max_concurrent_streams(max_streams);
-    http
+    socket
 }
 
 /// Waits where waiting helps; gives up where the listener itself is lost.
@@ -135,18 +124,5 @@ async fn survive(error: io::Error) -> io::Result<()> {
             Ok(())
         }
         _ => Err(error),
-    }
-}
-
-/// Runs the streams of HTTP/2 connections as tasks that somebody waits for.
-#[derive(Clone)]
-struct Tracked(TaskTracker);
-
-impl<F> Executor<F> for Tracked
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    fn execute(&self, stream: F) {
-        self.0.spawn(stream);
     }
 }

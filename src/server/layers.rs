@@ -9,26 +9,20 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 use tonic::Code;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tower::ServiceExt;
 
+use super::Settings;
+use super::stream::EndsWith;
 use crate::call::{Call, Deadlines};
 use crate::error::{Failure, Reason, has_details, into_response};
-use crate::telemetry::CallLog;
-
-const JOBS: &str = "/codepipeline.thirdparty.v1.ThirdPartyJobService/";
-const HEALTH: &str = "/grpc.health.v1.Health/";
-/// Every method that there is: an error of tonic's own for one of these is about the message, not the method.
-const METHODS: [&str; 5] = [
-    "/codepipeline.thirdparty.v1.ThirdPartyJobService/AcknowledgeThirdPartyJob",
-    "/grpc.health.v1.Health/Check",
-    "/grpc.health.v1.Health/Watch",
-    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-];
+use crate::rpc::{Role, Rpc};
+use crate::telemetry::{CallRecord, Metrics};
 
 /// The way in, shared by all connections.
 #[derive(Clone, Debug)]
@@ -42,16 +36,30 @@ struct Shared {
     deadlines: Deadlines,
     region: Arc<str>,
     slots: Semaphore,
+    metrics: Arc<Metrics>,
+    drain_over: CancellationToken,
 }
 
 impl Layers {
-    pub(super) fn new(routes: Routes, deadlines: Deadlines, max_in_flight: usize, region: Arc<str>) -> Self {
-        let slots = Semaphore::new(max_in_flight.min(Semaphore::MAX_PERMITS));
-        Self { routes, shared: Arc::new(Shared { deadlines, region, slots }) }
+    pub(super) fn new(
+        routes: Routes,
+        settings: &Settings,
+        region: Arc<str>,
+        metrics: Arc<Metrics>,
+        drain_over: CancellationToken,
+    ) -> Self {
+        let slots = Semaphore::new(settings.max_in_flight.min(Semaphore::MAX_PERMITS));
+        let shared = Shared { deadlines: settings.deadlines, region, slots, metrics, drain_over };
+        Self { routes, shared: Arc::new(shared) }
     }
 
     /// Answers one request, whatever becomes of it.
-    pub(super) async fn answer(self, mut request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    pub(super) async fn answer(
+        self,
+        mut request: Request<Incoming>,
+        peer: SocketAddr,
+        closing: CancellationToken,
+    ) -> Response<Body> {
         // Whoever doesn't speak gRPC couldn't read a gRPC error.
         if !is_grpc(&request) {
             return not_grpc();
@@ -60,35 +68,86 @@ impl Layers {
         let call =
             Arc::new(Call::begin(request.headers(), self.shared.deadlines, self.shared.region.clone()));
         request.extensions_mut().insert(call.clone());
-        let path = request.uri().path().to_owned();
-        // Logs the call even if this future is dropped because the caller hung up.
-        let log = CallLog::begin(call.clone(), &path, peer);
+        let rpc = Rpc::of(request.uri().path());
+        // Logs and counts the call even if this future is dropped because the caller hung up.
+        let record =
+            CallRecord::begin(call.clone(), rpc, request.uri().path(), peer, self.shared.metrics.clone());
         // A panic must cost its own call only, and must tell the caller what is known.
-        let routed = AssertUnwindSafe(self.route(request, &path, &call)).catch_unwind().await;
+        let routed = AssertUnwindSafe(self.in_time(request, rpc, &call)).catch_unwind().await;
         let response = routed.unwrap_or_else(|panic| after_panic(panic, &call));
         // tonic's own errors get their row of the table.
         let mut response = if has_details(response.headers()) {
             response
         } else {
-            into_response(reason_of(&path, response.headers()), &call, response.headers())
+            into_response(reason_of(rpc, response.headers()), &call, response.headers())
         };
         if let Ok(id) = HeaderValue::from_str(call.request_id()) {
             response.headers_mut().insert("x-request-id", id);
         }
-        log.answered(response.headers());
-        response
+        record.answered(response.headers());
+        match rpc.role {
+            Role::Job | Role::Unknown => response,
+            Role::Health | Role::Reflection => response.map(|body| Body::new(EndsWith::new(body, closing))),
+        }
+    }
+
+    /// The deadline and the end of a drain. They also cover what comes before the service: a caller that sends half a
+    /// message must not hold its slot for ever.
+    async fn in_time(&self, request: Request<Incoming>, rpc: &Rpc, call: &Call) -> Response<Body> {
+        let deadline = match call.deadline() {
+            // The first poll of an attempt may already send: with no time left there must be none.
+            Ok(deadline) if Instant::now() >= deadline => return cut_short(call, Reason::DeadlineExceeded),
+            Ok(deadline) => deadline,
+            Err(malformed) => return into_response(malformed, call, &HeaderMap::new()),
+        };
+        tokio::select! {
+            // An answer that is there counts, even if time is up as well.
+            biased;
+            response = self.route(request, rpc, call) => response,
+            () = sleep_until(deadline) => cut_short(call, Reason::DeadlineExceeded),
+            () = self.shared.drain_over.cancelled() => cut_short(call, Reason::GatewayShuttingDown),
+        }
     }
 
     /// The in-flight limit, then the service. Health checks and reflection are never refused.
-    async fn route(&self, request: Request<Incoming>, path: &str, call: &Call) -> Response<Body> {
-        let slot = path.starts_with(JOBS).then(|| self.shared.slots.try_acquire());
-        if let Some(Err(_none_left)) = slot {
-            return into_response(Failure::not_sent(Reason::GatewayOverloaded), call, &HeaderMap::new());
-        }
+    async fn route(&self, request: Request<Incoming>, rpc: &Rpc, call: &Call) -> Response<Body> {
+        let _slot = match rpc.role {
+            Role::Job => match Slot::take(&self.shared) {
+                Some(slot) => Some(slot),
+                None => {
+                    return into_response(
+                        Failure::not_sent(Reason::GatewayOverloaded),
+                        call,
+                        &HeaderMap::new(),
+                    );
+                }
+            },
+            Role::Health | Role::Reflection | Role::Unknown => None,
+        };
         match self.routes.clone().oneshot(request).await {
             Ok(response) => response,
             Err(never) => match never {},
         }
+    }
+}
+
+/// A call's place under the in-flight limit; free again when the call ends, however it does.
+struct Slot<'a> {
+    metrics: &'a Metrics,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl<'a> Slot<'a> {
+    fn take(shared: &'a Shared) -> Option<Self> {
+        let permit = shared.slots.try_acquire().ok()?;
+        shared.metrics.in_flight.inc();
+        Some(Self { metrics: &shared.metrics, _permit: permit })
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.metrics.in_flight.dec();
     }
 }
 
@@ -113,6 +172,10 @@ fn not_grpc() -> Response<Body> {
     response
 }
 
+fn cut_short(call: &Call, reason: Reason) -> Response<Body> {
+    into_response(call.cut_short(reason), call, &HeaderMap::new())
+}
+
 fn after_panic(panic: Box<dyn Any + Send>, call: &Call) -> Response<Body> {
     // Its text could hold anything; the panic hook has logged where it happened.
     drop(panic);
@@ -120,18 +183,18 @@ fn after_panic(panic: Box<dyn Any + Send>, call: &Call) -> Response<Body> {
 }
 
 /// Why tonic refused a call: it gives a code and no details.
-fn reason_of(path: &str, headers: &HeaderMap) -> Failure {
+fn reason_of(rpc: &Rpc, headers: &HeaderMap) -> Failure {
     let code = headers.get("grpc-status").map_or(Code::Unknown, |status| Code::from_bytes(status.as_bytes()));
     let unreadable = |sentence: &str| Failure::not_sent(Reason::InvalidRequest).with_sentence(sentence);
     match code {
-        Code::Unimplemented if METHODS.contains(&path) => unreadable(
+        Code::Unimplemented if rpc.role != Role::Unknown => unreadable(
             "The message is compressed in a way that the gateway doesn't read; send it uncompressed.",
         ),
         Code::Unimplemented => Failure::not_sent(Reason::UnknownMethod),
         Code::OutOfRange | Code::ResourceExhausted => {
             unreadable("The message is larger than 64 KiB; no valid request is.")
         }
-        Code::NotFound if path.starts_with(HEALTH) => Failure::not_sent(Reason::UnknownService),
+        Code::NotFound if rpc.role == Role::Health => Failure::not_sent(Reason::UnknownService),
         _ => unreadable(
             "The message is malformed; check that it is what the API's description says, in UTF-8.",
         ),

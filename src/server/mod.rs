@@ -1,9 +1,11 @@
 //! The gRPC side: which services there are, the listener that serves them, and the way it stops.
 
 mod accept;
+mod connection;
 mod layers;
 mod reflection;
 mod shutdown;
+mod stream;
 
 use std::io;
 use std::sync::Arc;
@@ -20,8 +22,10 @@ pub use shutdown::Shutdown;
 
 use crate::api::third_party_job_service_server::{SERVICE_NAME, ThirdPartyJobServiceServer};
 use crate::call::Deadlines;
-use crate::codepipeline::{Aws, AwsCodePipeline, CodePipeline, CredentialStatus, Held, Limits, keep_fresh};
+use crate::codepipeline::{CodePipeline, Limits};
+use crate::readiness::Readiness;
 use crate::service::JobService;
+use crate::telemetry::Metrics;
 use layers::Layers;
 
 /// The largest message that is read, in bytes. The largest valid request is about 3.3 KiB (818 characters of 4 bytes).
@@ -34,6 +38,10 @@ pub struct Settings {
     pub deadlines: Deadlines,
     /// Calls in flight over all connections; one more is refused.
     pub max_in_flight: usize,
+    /// Open connections; one more is closed at once.
+    pub max_connections: usize,
+    /// How long a connection lives, give or take a tenth; then GOAWAY, and its calls finish.
+    pub max_connection_age: Duration,
     /// How long it goes on accepting after the first shutdown signal.
     pub shutdown_delay: Duration,
     /// How long calls in flight may then take.
@@ -44,43 +52,28 @@ pub struct Settings {
     pub aws: Limits,
 }
 
-/// Serves until `shutdown`, then drains. Binds no port, reads no environment, installs no signal handler.
+/// Serves gRPC until `shutdown`, then drains.
 ///
 /// # Errors
 /// The listener was lost.
-pub async fn run(listener: TcpListener, aws: Aws, settings: Settings, shutdown: Shutdown) -> io::Result<()> {
-    let held = Held::empty();
-    let codepipeline = AwsCodePipeline::new(&aws, held.clone(), settings.aws);
-    let region = aws.region();
-    let credentials = held.status();
-    // Both run inside this future and are dropped with it: nothing outlives the server.
-    tokio::select! {
-        served = serve(listener, codepipeline, region, credentials, settings, shutdown) => served,
-        () = keep_fresh(aws, held) => Ok(()),
-    }
-}
-
-/// The same with any CodePipeline behind it.
-///
-/// # Errors
-/// The listener was lost.
-pub async fn serve<C: CodePipeline>(
+pub(crate) async fn serve<C: CodePipeline>(
     listener: TcpListener,
     codepipeline: C,
     region: Arc<str>,
-    credentials: watch::Receiver<CredentialStatus>,
-    settings: Settings,
+    readiness: watch::Receiver<Readiness>,
+    settings: &Settings,
+    metrics: Arc<Metrics>,
     shutdown: Shutdown,
 ) -> io::Result<()> {
     let drain_over = CancellationToken::new();
     let health = HealthReporter::new();
+    // tonic-health begins with SERVING.
     set_health(&health, ServingStatus::NotServing).await;
-    let routes = routes(JobService::new(codepipeline, drain_over.clone()), &health, settings.reflection);
-    let layers = Layers::new(routes, settings.deadlines, settings.max_in_flight, region);
-    let stopping = shutdown.begun();
+    let routes = routes(JobService::new(codepipeline), &health, settings.reflection);
+    let layers = Layers::new(routes, settings, region, metrics.clone(), drain_over.clone());
     tokio::select! {
-        served = accept::accept(listener, layers, &settings, shutdown, drain_over) => served,
-        () = follow_health(health, credentials, stopping) => Ok(()),
+        served = accept::accept(listener, layers, settings, &metrics, shutdown, drain_over) => served,
+        () = follow(health, readiness) => Ok(()),
     }
 }
 
@@ -96,24 +89,16 @@ fn routes<C: CodePipeline>(service: JobService<C>, health: &HealthReporter, refl
     routes.prepare()
 }
 
-/// SERVING from the first loaded credentials to the first shutdown signal. Runs until its owner drops it.
-async fn follow_health(
-    health: HealthReporter,
-    mut credentials: watch::Receiver<CredentialStatus>,
-    stopping: CancellationToken,
-) {
-    let loaded = async {
-        let held = |status: &CredentialStatus| matches!(status, CredentialStatus::Held { .. });
-        credentials.wait_for(held).await.is_ok()
-    };
-    tokio::select! {
-        // False where nobody is left to load any.
-        true = loaded => set_health(&health, ServingStatus::Serving).await,
-        () = stopping.cancelled() => {}
+/// grpc.health.v1 says what readiness says. Runs until its owner drops it.
+async fn follow(health: HealthReporter, mut readiness: watch::Receiver<Readiness>) {
+    loop {
+        let ready = *readiness.borrow_and_update() == Readiness::Ready;
+        set_health(&health, if ready { ServingStatus::Serving } else { ServingStatus::NotServing }).await;
+        if readiness.changed().await.is_err() {
+            // Nobody is left to change it.
+            std::future::pending::<()>().await;
+        }
     }
-    stopping.cancelled().await;
-    set_health(&health, ServingStatus::NotServing).await;
-    std::future::pending::<()>().await;
 }
 
 async fn set_health(health: &HealthReporter, status: ServingStatus) {

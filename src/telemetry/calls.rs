@@ -1,4 +1,4 @@
-//! The log line of a call: one each, however it ended. Health checks have none.
+//! The record of a call: its log line and its metrics, one each, however it ended. Health checks have no log line.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,22 +6,37 @@ use std::sync::Arc;
 use http::HeaderMap;
 use tonic::Code;
 
+use super::Metrics;
 use crate::call::Call;
 use crate::error::{AwsAnswer, Outcome, Reason};
+use crate::rpc::{Role, Rpc};
 
-/// Logs its call when it is answered, or when it is dropped unanswered.
-pub(crate) struct CallLog {
+/// Longest path of an unknown method that is logged, in bytes.
+const MAX_PATH: usize = 128;
+
+/// Logs and counts its call when it is answered, or when it is dropped unanswered.
+pub(crate) struct CallRecord {
     call: Arc<Call>,
-    method: Option<String>,
+    rpc: &'static Rpc,
+    /// What was asked for, if there is no such method.
+    unknown: Option<String>,
     peer: SocketAddr,
+    metrics: Arc<Metrics>,
     answered: bool,
 }
 
-impl CallLog {
-    pub(crate) fn begin(call: Arc<Call>, path: &str, peer: SocketAddr) -> Self {
-        let method =
-            (!path.starts_with("/grpc.health.v1.Health/")).then(|| path.trim_start_matches('/').to_owned());
-        Self { call, method, peer, answered: false }
+impl CallRecord {
+    pub(crate) fn begin(
+        call: Arc<Call>,
+        rpc: &'static Rpc,
+        path: &str,
+        peer: SocketAddr,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        metrics.call_started(rpc);
+        let unknown =
+            (rpc.role == Role::Unknown).then(|| path[..path.floor_char_boundary(MAX_PATH)].to_owned());
+        Self { call, rpc, unknown, peer, metrics, answered: false }
     }
 
     /// The caller gets this answer.
@@ -36,16 +51,19 @@ impl CallLog {
     }
 
     fn write(&self, code: Code, failure: Option<(Reason, Outcome)>, aws: &AwsAnswer, text: Option<&str>) {
-        let Some(method) = self.method.as_deref() else {
-            return;
-        };
         let call = &self.call;
+        let took = call.started().elapsed();
+        self.metrics.call_ended(self.rpc, code, took, failure.map(|(reason, _)| reason));
+        if self.rpc.role == Role::Health {
+            return;
+        }
         tracing::info!(
-            method,
+            service = self.rpc.service,
+            method = self.unknown.as_deref().unwrap_or(self.rpc.method),
             code = code_name(code),
             reason = failure.map(|(reason, _)| reason.name()),
             outcome = failure.map(|(_, outcome)| outcome.as_str()),
-            duration_ms = call.started().elapsed().as_secs_f64() * 1e3,
+            duration_ms = took.as_secs_f64() * 1e3,
             job_id = call.job_id(),
             peer = %self.peer,
             request_id = call.request_id(),
@@ -59,7 +77,7 @@ impl CallLog {
     }
 }
 
-impl Drop for CallLog {
+impl Drop for CallRecord {
     fn drop(&mut self) {
         if !self.answered {
             let failure = self.call.cut_short(Reason::CallerCancelled);

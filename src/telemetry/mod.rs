@@ -1,7 +1,11 @@
-//! What the gateway shows of itself. Logs so far: one line a call, and what an operator has to know.
+//! What the gateway shows of itself: a log line a call, metrics, and what an operator has to know.
 
 mod calls;
 mod logs;
+mod metrics;
+mod process;
 
-pub(crate) use calls::CallLog;
+pub(crate) use calls::CallRecord;
 pub use logs::{LogFormat, init, parse_filter};
+pub(crate) use metrics::AttemptResult;
+pub use metrics::Metrics;

@@ -237,7 +237,7 @@ async fn health(address: SocketAddr) -> ServingStatus {
 
 /// `serve` in front of a simulator, healthy.
 async fn serve(simulator: &Simulator, args: &[&str]) -> (Program, SocketAddr) {
-    let args = [&["serve", "--grpc-addr", "127.0.0.1:0"], args].concat();
+    let args = [&["serve", "--grpc-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0"], args].concat();
     let endpoint = simulator.endpoint_url();
     let mut program = command(&args).with_keys().with("AWS_ENDPOINT_URL_CODEPIPELINE", endpoint).start();
     let address = program.address().await;
@@ -375,12 +375,21 @@ async fn an_endpoint_that_is_none_gives_64_and_one_line_that_names_the_variable(
 async fn a_port_in_use_gives_1_and_one_line_that_names_the_flag_the_variable_and_the_address() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let serve = command(&["serve", "--grpc-addr", &address]).with_keys().run().await;
+    let serve =
+        command(&["serve", "--grpc-addr", &address, "--admin-addr=127.0.0.1:0"]).with_keys().run().await;
     serve.failed(1, &["--grpc-addr", "GATEWAY_GRPC_ADDR", &address]);
     command(&["simulator", "--addr", &address]).run().await.failed(1, &["--addr", &address]);
     let dev = command(&["dev", "--grpc-addr", &address, "--simulator-addr", "127.0.0.1:0"]).run().await;
     dev.failed(1, &["--grpc-addr", &address]);
-    let dev = command(&["dev", "--grpc-addr", "127.0.0.1:0", "--simulator-addr", &address]).run().await;
+    let dev = command(&[
+        "dev",
+        "--grpc-addr=127.0.0.1:0",
+        "--admin-addr=127.0.0.1:0",
+        "--simulator-addr",
+        &address,
+    ])
+    .run()
+    .await;
     dev.failed(1, &["--simulator-addr", &address]);
 }
 
@@ -531,7 +540,9 @@ async fn the_sdks_retry_variables_are_warned_of_and_ignored() {
     {
         let simulator = simulator_with(&["job"]).await;
         simulator.fault_job("job", Fault::error("ThrottlingException"));
-        let serve = command(&["serve", "--grpc-addr=127.0.0.1:0"]).with_keys().with(variable, value);
+        let serve = command(&["serve", "--grpc-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0"])
+            .with_keys()
+            .with(variable, value);
         let mut program = serve.with("AWS_ENDPOINT_URL_CODEPIPELINE", simulator.endpoint_url()).start();
         let warning = program.err.until(|line| line.contains(variable)).await;
         assert!(warning.contains("WARN") && warning.contains("ignored"), "{warning}");
@@ -546,7 +557,8 @@ async fn the_sdks_retry_variables_are_warned_of_and_ignored() {
 async fn without_credentials_it_starts_says_why_and_serves_once_they_are_there() {
     let files = Scratch::new();
     let simulator = simulator_with(&["job"]).await;
-    let serve = command(&["serve", "--grpc-addr=127.0.0.1:0"]).with("AWS_REGION", "eu-west-1");
+    let serve = command(&["serve", "--grpc-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0"])
+        .with("AWS_REGION", "eu-west-1");
     let serve = serve.with("AWS_SHARED_CREDENTIALS_FILE", files.path().join("credentials"));
     let mut program = serve.with("AWS_ENDPOINT_URL_CODEPIPELINE", simulator.endpoint_url()).start();
     let address = program.address().await;
@@ -652,7 +664,13 @@ async fn a_job_of_the_file_can_be_acknowledged_at_the_address_that_is_printed() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_line_that_dev_prints_does_what_it_says() {
-    let mut program = command(&["dev", "--grpc-addr=127.0.0.1:0", "--simulator-addr=127.0.0.1:0"]).start();
+    let mut program = command(&[
+        "dev",
+        "--grpc-addr=127.0.0.1:0",
+        "--admin-addr=127.0.0.1:0",
+        "--simulator-addr=127.0.0.1:0",
+    ])
+    .start();
     let first = program.out.until(|_| true).await;
     let mut addresses =
         first.split([' ', ',']).filter_map(|word| word.trim_end_matches('.').parse::<SocketAddr>().ok());

@@ -9,7 +9,8 @@ use codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServ
 use codepipeline_gateway::api::{AcknowledgeThirdPartyJobRequest, AcknowledgeThirdPartyJobResponse};
 use codepipeline_gateway::call::Deadlines;
 use codepipeline_gateway::codepipeline::{Aws, FakeKeys, Limits, Source};
-use codepipeline_gateway::server::{Settings, Shutdown, run};
+use codepipeline_gateway::gateway::{Listeners, run};
+use codepipeline_gateway::server::{Settings, Shutdown};
 use codepipeline_simulator::{AccessKey, Config, Job, Simulator};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -31,6 +32,8 @@ pub fn settings() -> Settings {
     Settings {
         deadlines: Deadlines { default: Duration::from_secs(20), max: Duration::from_secs(30) },
         max_in_flight: 64,
+        max_connections: 100,
+        max_connection_age: Duration::from_secs(300),
         shutdown_delay: Duration::ZERO,
         drain_timeout: Duration::from_secs(10),
         reflection: true,
@@ -90,6 +93,7 @@ impl World {
 /// A running gateway.
 pub struct Gateway {
     pub address: SocketAddr,
+    pub admin: SocketAddr,
     pub channel: Channel,
     pub shutdown: Shutdown,
     served: JoinHandle<io::Result<()>>,
@@ -101,12 +105,13 @@ impl Gateway {
         let healthy = keys.is_some();
         let source = Source::Fixed { region: REGION.into(), endpoint_url, keys };
         let aws = Aws::load(source).await.unwrap();
-        let listener = loopback().await;
-        let address = listener.local_addr().unwrap();
+        let listeners = Listeners { grpc: loopback().await, admin: loopback().await };
+        let address = listeners.grpc.local_addr().unwrap();
+        let admin = listeners.admin.local_addr().unwrap();
         let shutdown = Shutdown::new();
-        let served = tokio::spawn(run(listener, aws, settings, shutdown.clone()));
+        let served = tokio::spawn(run(listeners, aws, settings, shutdown.clone()));
         let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
-        let gateway = Self { address, channel, shutdown, served };
+        let gateway = Self { address, admin, channel, shutdown, served };
         if healthy {
             gateway.wait_for_health(ServingStatus::Serving).await;
         }

@@ -1,12 +1,15 @@
 //! Overload, callers that hang up, and bugs: each costs its own call and no other.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use codepipeline_gateway::call::Progress;
 use codepipeline_gateway::codepipeline::{CodePipeline, CredentialStatus};
 use codepipeline_gateway::error::Failure;
+use codepipeline_gateway::gateway::{Listeners, serve};
 use codepipeline_gateway::job::{AcknowledgeJob, Acknowledgement};
-use codepipeline_gateway::server::{Shutdown, serve};
+use codepipeline_gateway::server::Shutdown;
+use codepipeline_gateway::telemetry::Metrics;
 use codepipeline_simulator::Fault;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -66,17 +69,20 @@ impl CodePipeline for Panicking {
 }
 
 async fn answer_of(buggy: Panicking) -> Answer {
-    let listener = loopback().await;
-    let address = listener.local_addr().unwrap();
+    let listeners = Listeners { grpc: loopback().await, admin: loopback().await };
+    let address = listeners.grpc.local_addr().unwrap();
     let (shutdown, status) = (Shutdown::new(), watch::Sender::new(CredentialStatus::Held { expiry: None }));
-    let served = tokio::spawn(serve(
-        listener,
+    let metrics = Arc::new(Metrics::new());
+    let served = serve(
+        listeners,
         buggy,
         "eu-west-1".into(),
         status.subscribe(),
         settings(),
+        metrics,
         shutdown.clone(),
-    ));
+    );
+    let served = tokio::spawn(served);
     let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
     let mut client =
         codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient::new(channel);

@@ -1,8 +1,17 @@
 //! The gateway as its callers meet it: a real gRPC client, real sockets, the real SDK, and the simulator for AWS.
 
-#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::float_cmp,
+    reason = "tests"
+)]
 
+mod admin;
 mod command;
+mod connections;
 mod credentials;
 mod docs;
 mod errors;

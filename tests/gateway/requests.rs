@@ -1,11 +1,13 @@
 //! Bad input: every caller gets a clear answer, and AWS sees none of it.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use codepipeline_gateway::api::AcknowledgeThirdPartyJobRequest;
 use http::{HeaderMap, Method, Request, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
@@ -14,7 +16,7 @@ use tokio::net::TcpStream;
 use tonic::{Code, Status};
 use tonic_reflection::pb::{v1, v1alpha};
 
-use crate::harness::{Answer, NONCE, World, request};
+use crate::harness::{Answer, NONCE, World, fake_keys, request, settings};
 
 const METHOD: &str = "/codepipeline.thirdparty.v1.ThirdPartyJobService/AcknowledgeThirdPartyJob";
 
@@ -309,4 +311,28 @@ async fn reflect_v1alpha(channel: tonic::transport::Channel, question: &str) -> 
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_message_holds_its_slot_only_until_the_deadline() {
+    let mut settings = settings();
+    settings.max_in_flight = 1;
+    let world = World::with(settings, Some(fake_keys())).await;
+    world.add("job-1");
+    let socket = TcpStream::connect(world.gateway.address).await.unwrap();
+    let (mut sender, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(socket)).await.unwrap();
+    let connection = tokio::spawn(connection);
+    // The body is announced and never comes.
+    let request = Request::post(format!("http://{}{METHOD}", world.gateway.address))
+        .header("content-type", "application/grpc")
+        .header("grpc-timeout", "300m")
+        .body(StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, Infallible>>()))
+        .unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    let status = Status::from_header_map(response.headers()).unwrap();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    connection.abort();
+    world.acknowledge("job-1").await.ok();
+    world.stop().await;
 }

@@ -255,9 +255,10 @@ async fn no_secret_shows(log_format: &str) {
     evidence.assert_no_secret();
 }
 
-const SERVE: [&str; 10] = [
+const SERVE: [&str; 11] = [
     "serve",
     "--grpc-addr=127.0.0.1:0",
+    "--admin-addr=127.0.0.1:0",
     "--log-level=trace",
     "--max-in-flight=1",
     "--aws-max-attempts=2",
@@ -718,7 +719,13 @@ async fn no_secret_shows_wherever_credentials_come_from_or_fail_to() {
         assert_eq!(check.code, Some(i32::from(!there)), "{what}: {check:?}");
         evidence.add(format!("what check prints: {what}"), format!("{}\n{}", check.out, check.err));
         for log_format in ["text", "json"] {
-            let serve = ["serve", "--grpc-addr=127.0.0.1:0", "--log-level=trace", "--shutdown-delay=0s"];
+            let serve = [
+                "serve",
+                "--grpc-addr=127.0.0.1:0",
+                "--admin-addr=127.0.0.1:0",
+                "--log-level=trace",
+                "--shutdown-delay=0s",
+            ];
             let mut program = with(&serve).with("GATEWAY_LOG_FORMAT", log_format).start();
             let wanted = if there { "loaded AWS credentials" } else { "can't load AWS credentials" };
             program.err.until(|line| line.contains(wanted)).await;

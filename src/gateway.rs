@@ -1,0 +1,77 @@
+//! The gateway as a whole: the gRPC listener, the admin listener, and the task that keeps the credentials fresh, under
+//! one roof and ending together.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::admin;
+use crate::codepipeline::{Aws, AwsCodePipeline, CodePipeline, CredentialStatus, Held, keep_fresh};
+use crate::readiness::{self, Readiness};
+use crate::server::{self, Settings, Shutdown};
+use crate::telemetry::Metrics;
+
+/// How long a scrape that is under way may hold the end.
+const ADMIN_END: Duration = Duration::from_secs(1);
+
+/// Where it listens.
+#[derive(Debug)]
+pub struct Listeners {
+    /// gRPC.
+    pub grpc: TcpListener,
+    /// Plain HTTP: `/livez`, `/readyz`, `/metrics`.
+    pub admin: TcpListener,
+}
+
+/// Serves until `shutdown`, then drains. Binds no port, reads no environment, installs no signal handler.
+///
+/// # Errors
+/// A listener was lost.
+pub async fn run(listeners: Listeners, aws: Aws, settings: Settings, shutdown: Shutdown) -> io::Result<()> {
+    let metrics = Arc::new(Metrics::new());
+    let held = Held::empty();
+    let codepipeline = AwsCodePipeline::new(&aws, held.clone(), settings.aws, metrics.clone());
+    let (region, status) = (aws.region(), held.status());
+    // Both run inside this future and are dropped with it: nothing outlives the gateway.
+    tokio::select! {
+        served = serve(listeners, codepipeline, region, status, settings, metrics.clone(), shutdown) => served,
+        () = keep_fresh(aws, held, &metrics) => Ok(()),
+    }
+}
+
+/// The same with any CodePipeline behind it, and credentials that are somebody else's business.
+///
+/// # Errors
+/// A listener was lost.
+pub async fn serve<C: CodePipeline>(
+    listeners: Listeners,
+    codepipeline: C,
+    region: Arc<str>,
+    credentials: watch::Receiver<CredentialStatus>,
+    settings: Settings,
+    metrics: Arc<Metrics>,
+    shutdown: Shutdown,
+) -> io::Result<()> {
+    let sender = watch::Sender::new(Readiness::NotReady("starting".into()));
+    let readiness = sender.subscribe();
+    let drained = CancellationToken::new();
+    let mut admin =
+        tokio::spawn(admin::serve(listeners.admin, metrics.clone(), readiness.clone(), drained.clone()));
+    let stopping = shutdown.begun();
+    let served = tokio::select! {
+        served = server::serve(listeners.grpc, codepipeline, region, readiness, &settings, metrics, shutdown) => served,
+        () = readiness::follow(sender, credentials, stopping) => Ok(()),
+        ended = &mut admin => return ended.map_err(io::Error::other)?,
+    };
+    // The admin side answers to the last: a probe must not fail while calls are still drained.
+    drained.cancel();
+    if timeout(ADMIN_END, &mut admin).await.is_err() {
+        admin.abort();
+    }
+    served
+}

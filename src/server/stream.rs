@@ -1,0 +1,56 @@
+//! The end of a stream that would last for ever: a health watch or a reflection stream ends with its connection's
+//! GOAWAY, so that it never holds a drain or an aged connection.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+use http_body::Frame;
+use pin_project_lite::pin_project;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tonic::Status;
+use tonic::body::Body;
+
+pin_project! {
+    /// A body that ends, well, when its connection closes.
+    pub(super) struct EndsWith {
+        #[pin]
+        body: Body,
+        #[pin]
+        closing: WaitForCancellationFutureOwned,
+        ended: bool,
+    }
+}
+
+impl EndsWith {
+    pub(super) fn new(body: Body, closing: CancellationToken) -> Self {
+        Self { body, closing: closing.cancelled_owned(), ended: false }
+    }
+}
+
+impl http_body::Body for EndsWith {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = self.project();
+        if *this.ended {
+            return Poll::Ready(None);
+        }
+        if let Poll::Ready(frame) = this.body.poll_frame(cx) {
+            return Poll::Ready(frame);
+        }
+        if this.closing.poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        *this.ended = true;
+        // OK: nothing went wrong, and every client library asks again.
+        let trailers = HeaderMap::from_iter([(Status::GRPC_STATUS, HeaderValue::from_static("0"))]);
+        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended || self.body.is_end_stream()
+    }
+}

@@ -1,0 +1,222 @@
+//! The gateway's metrics. Names and labels of the calls are those of go-grpc-middleware, which dashboards know; what
+//! each metric tells and what to do about it stands in `docs/operations.md`.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use prometheus_client::encoding::{prometheus_text, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+use tonic::Code;
+
+use super::process::Process;
+use crate::error::{Outcome, Reason};
+use crate::rpc::{RPCS, Rpc, UNKNOWN};
+
+/// From half a millisecond, what a call adds on loopback, to the longest deadline.
+const SECONDS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 30.0];
+
+/// A set of labels: names and values that are known at compile time, so that nobody outside can make new series.
+type Labels<const N: usize> = [(&'static str, &'static str); N];
+
+/// How one attempt at AWS ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AttemptResult {
+    /// AWS accepted the call.
+    Accepted,
+    /// It failed, and this is known of it.
+    Failed(Outcome),
+    /// The call ended before the attempt did: deadline, caller gone, drain.
+    Abandoned,
+}
+
+impl AttemptResult {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "ok",
+            Self::Failed(outcome) => outcome.as_str(),
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+/// Everything that `/metrics` shows. Its handles are cheap to use from any task.
+pub struct Metrics {
+    registry: Registry,
+    started: Family<Labels<3>, Counter>,
+    handled: Family<Labels<4>, Counter>,
+    handling: Family<Labels<3>, Histogram, fn() -> Histogram>,
+    errors: Family<Labels<1>, Counter>,
+    attempts: Family<Labels<2>, Counter>,
+    attempt_seconds: Histogram,
+    /// Calls that hold a slot of the in-flight limit.
+    pub(crate) in_flight: Gauge,
+    /// Connections that are open.
+    pub(crate) connections: Gauge,
+    /// Connections that were closed at once, for the limit's sake.
+    pub(crate) connections_refused: Counter,
+    credentials_expiry: Gauge<f64, std::sync::atomic::AtomicU64>,
+    refreshes: Family<Labels<1>, Counter>,
+}
+
+impl Metrics {
+    /// All metrics, those with known labels at zero: a rate over a counter that appears with its first event misses it.
+    #[must_use]
+    pub fn new() -> Self {
+        let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
+        let metrics = Self {
+            registry: Registry::default(),
+            started: Family::default(),
+            handled: Family::default(),
+            handling: Family::new_with_constructor(histogram),
+            errors: Family::default(),
+            attempts: Family::default(),
+            attempt_seconds: histogram(),
+            in_flight: Gauge::default(),
+            connections: Gauge::default(),
+            connections_refused: Counter::default(),
+            credentials_expiry: Gauge::default(),
+            refreshes: Family::default(),
+        };
+        metrics.at_zero().registered()
+    }
+
+    fn at_zero(self) -> Self {
+        for rpc in RPCS.iter().chain([&UNKNOWN]) {
+            drop(self.started.get_or_create(&labels(rpc)));
+            drop(self.handling.get_or_create(&labels(rpc)));
+            for code in 0..=16 {
+                drop(self.handled.get_or_create(&handled_labels(rpc, Code::from_i32(code))));
+            }
+        }
+        for reason in Reason::ALL {
+            drop(self.errors.get_or_create(&[("reason", reason.name())]));
+        }
+        for result in ["ok", "error"] {
+            drop(self.refreshes.get_or_create(&[("result", result)]));
+        }
+        self
+    }
+
+    fn registered(mut self) -> Self {
+        let registry = &mut self.registry;
+        let version = [("version", env!("CARGO_PKG_VERSION"))];
+        registry.register("grpc_server_started", "Calls begun", self.started.clone());
+        registry.register("grpc_server_handled", "Calls ended, by their code", self.handled.clone());
+        registry.register("grpc_server_handling_seconds", "How long calls took", self.handling.clone());
+        registry.register_collector(Box::new(Process));
+        let own = registry.sub_registry_with_prefix("codepipeline_gateway");
+        own.register("errors", "Failed calls, by the reason that the caller was told", self.errors.clone());
+        own.register("aws_attempts", "Attempts at AWS, by how they ended", self.attempts.clone());
+        own.register("aws_attempt_seconds", "How long attempts at AWS took", self.attempt_seconds.clone());
+        own.register("in_flight", "Calls that hold a slot of the in-flight limit", self.in_flight.clone());
+        own.register("connections", "Open gRPC connections", self.connections.clone());
+        let help = "Connections closed at once because there were as many as there may be";
+        own.register("connections_refused", help, self.connections_refused.clone());
+        let help = "When the credentials in use expire; 0 if they don't, or if there are none";
+        own.register("credentials_expiry_timestamp_seconds", help, self.credentials_expiry.clone());
+        own.register(
+            "credentials_refreshes",
+            "Loads of credentials, by their result",
+            self.refreshes.clone(),
+        );
+        own.register("build", "The version that runs", Info::new(version));
+        self
+    }
+
+    /// A call begins.
+    pub(crate) fn call_started(&self, rpc: &Rpc) {
+        self.started.get_or_create(&labels(rpc)).inc();
+    }
+
+    /// A call has ended.
+    pub(crate) fn call_ended(&self, rpc: &Rpc, code: Code, took: Duration, reason: Option<Reason>) {
+        self.handled.get_or_create(&handled_labels(rpc, code)).inc();
+        self.handling.get_or_create(&labels(rpc)).observe(took.as_secs_f64());
+        if let Some(reason) = reason {
+            self.errors.get_or_create(&[("reason", reason.name())]).inc();
+        }
+    }
+
+    /// An attempt at AWS has ended. `aws_error_code` is one of a closed set: AWS, or whoever answers in its place,
+    /// must not be able to make new series.
+    pub(crate) fn attempt_ended(&self, result: AttemptResult, aws_error_code: &'static str, took: Duration) {
+        self.attempts.get_or_create(&[("result", result.as_str()), ("aws_error_code", aws_error_code)]).inc();
+        self.attempt_seconds.observe(took.as_secs_f64());
+    }
+
+    /// Credentials were loaded.
+    pub(crate) fn credentials_loaded(&self, expiry: Option<SystemTime>) {
+        self.refreshes.get_or_create(&[("result", "ok")]).inc();
+        let since_epoch = expiry.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+        self.credentials_expiry.set(since_epoch.unwrap_or_default().as_secs_f64());
+    }
+
+    /// Credentials couldn't be loaded.
+    pub(crate) fn credentials_failed(&self) {
+        self.refreshes.get_or_create(&[("result", "error")]).inc();
+    }
+
+    /// What `/metrics` answers, as OpenMetrics or as the older Prometheus text.
+    ///
+    /// # Errors
+    /// A metric can't be written: a bug.
+    pub fn encode(&self, open_metrics: bool) -> Result<String, fmt::Error> {
+        let mut page = String::new();
+        if open_metrics {
+            text::encode(&mut page, &self.registry)?;
+        } else {
+            prometheus_text::encode(&mut page, &self.registry)?;
+        }
+        Ok(page)
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+const fn labels(rpc: &Rpc) -> Labels<3> {
+    [("grpc_type", rpc.kind), ("grpc_service", rpc.service), ("grpc_method", rpc.method)]
+}
+
+fn handled_labels(rpc: &Rpc, code: Code) -> Labels<4> {
+    let [kind, service, method] = labels(rpc);
+    [kind, service, method, ("grpc_code", go_name(code))]
+}
+
+/// The code's name as Go's gRPC library prints it, and so every dashboard.
+fn go_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "Canceled",
+        Code::Unknown => "Unknown",
+        Code::InvalidArgument => "InvalidArgument",
+        Code::DeadlineExceeded => "DeadlineExceeded",
+        Code::NotFound => "NotFound",
+        Code::AlreadyExists => "AlreadyExists",
+        Code::PermissionDenied => "PermissionDenied",
+        Code::ResourceExhausted => "ResourceExhausted",
+        Code::FailedPrecondition => "FailedPrecondition",
+        Code::Aborted => "Aborted",
+        Code::OutOfRange => "OutOfRange",
+        Code::Unimplemented => "Unimplemented",
+        Code::Internal => "Internal",
+        Code::Unavailable => "Unavailable",
+        Code::DataLoss => "DataLoss",
+        Code::Unauthenticated => "Unauthenticated",
+    }
+}

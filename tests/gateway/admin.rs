@@ -1,0 +1,146 @@
+//! The plain HTTP side: probes and metrics.
+
+use codepipeline_simulator::Fault;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tonic_health::pb::health_check_response::ServingStatus;
+
+use crate::harness::{World, fake_keys, request, settings};
+
+const METHOD: &str = r#"grpc_type="unary",grpc_service="codepipeline.thirdparty.v1.ThirdPartyJobService",grpc_method="AcknowledgeThirdPartyJob""#;
+
+/// One GET as a probe makes it: the status line and everything after it.
+async fn get(world: &World, path: &str, accept: &str) -> (String, String) {
+    let mut socket = TcpStream::connect(world.gateway.admin).await.unwrap();
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: probe\r\nAccept: {accept}\r\nConnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
+}
+
+async fn metrics(world: &World) -> String {
+    get(world, "/metrics", "text/plain").await.1
+}
+
+/// The value of one series; a series that isn't there fails the test.
+fn value(page: &str, series: &str) -> f64 {
+    let line = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {series} in\n{page}")).parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readiness_follows_health_and_says_why() {
+    let world = World::with(settings(), None).await;
+    let (head, body) = get(&world, "/readyz", "*/*").await;
+    assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+    assert!(body.starts_with("not ready: ") && body.contains("credentials"), "{body}");
+    assert!(get(&world, "/livez", "*/*").await.0.starts_with("HTTP/1.1 200 "));
+    world.stop().await;
+
+    let mut settings = settings();
+    settings.shutdown_delay = std::time::Duration::from_secs(60);
+    let world = World::with(settings, Some(fake_keys())).await;
+    assert!(get(&world, "/readyz", "*/*").await.0.starts_with("HTTP/1.1 200 "));
+    world.gateway.shutdown.stop();
+    world.gateway.wait_for_health(ServingStatus::NotServing).await;
+    let (head, body) = get(&world, "/readyz", "*/*").await;
+    assert!(head.starts_with("HTTP/1.1 503 ") && body == "not ready: shutting down\n", "{head} {body}");
+    assert!(get(&world, "/livez", "*/*").await.0.starts_with("HTTP/1.1 200 "), "alive to the last");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_series_that_can_be_known_is_there_from_the_start() {
+    let world = World::start().await;
+    let page = metrics(&world).await;
+    assert_eq!(value(&page, &format!("grpc_server_started_total{{{METHOD}}}")), 0.0);
+    for code in ["OK", "Canceled", "DeadlineExceeded", "Unavailable", "Unknown"] {
+        assert_eq!(value(&page, &format!("grpc_server_handled_total{{{METHOD},grpc_code=\"{code}\"}}")), 0.0);
+    }
+    assert_eq!(value(&page, &format!("grpc_server_handling_seconds_count{{{METHOD}}}")), 0.0);
+    assert_eq!(value(&page, r#"codepipeline_gateway_errors_total{reason="AWS_THROTTLED"}"#), 0.0);
+    assert_eq!(value(&page, r#"codepipeline_gateway_credentials_refreshes_total{result="ok"}"#), 1.0);
+    assert_eq!(value(&page, "codepipeline_gateway_in_flight"), 0.0);
+    assert!(value(&page, "codepipeline_gateway_connections") >= 1.0, "the health watch's own");
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(value(&page, &format!("codepipeline_gateway_build_info{{version=\"{version}\"}}")), 1.0);
+    for process in ["resident_memory_bytes", "open_fds", "max_fds", "start_time_seconds"] {
+        assert!(value(&page, &format!("process_{process}")) > 0.0, "{process}");
+    }
+    assert!(value(&page, "process_cpu_seconds_total") >= 0.0);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_and_attempts_are_counted_by_how_they_ended() {
+    let world = World::start().await;
+    world.add("job-1");
+    world.acknowledge("job-1").await.ok();
+    world.acknowledge("job-1").await;
+    world.acknowledge("job-0").await;
+    for _attempt in 0..3 {
+        world.simulator.fault_job("job-2", Fault::error("ThrottlingException"));
+    }
+    world.acknowledge("job-2").await;
+    world.simulator.fault_job("job-3", Fault::error("MadeUpOnTheSpotException"));
+    world.acknowledge("job-3").await;
+    world.gateway.send(codepipeline_gateway::api::AcknowledgeThirdPartyJobRequest::default()).await;
+
+    let page = metrics(&world).await;
+    let handled =
+        |code: &str| value(&page, &format!("grpc_server_handled_total{{{METHOD},grpc_code=\"{code}\"}}"));
+    assert_eq!(value(&page, &format!("grpc_server_started_total{{{METHOD}}}")), 6.0);
+    assert_eq!(handled("OK"), 1.0);
+    assert_eq!(handled("NotFound"), 1.0);
+    assert_eq!(handled("InvalidArgument"), 1.0);
+    assert_eq!(value(&page, r#"codepipeline_gateway_errors_total{reason="INVALID_NONCE"}"#), 1.0);
+    let attempts = |result: &str, code: &str| {
+        value(
+            &page,
+            &format!(
+                "codepipeline_gateway_aws_attempts_total{{result=\"{result}\",aws_error_code=\"{code}\"}}"
+            ),
+        )
+    };
+    assert_eq!(attempts("ok", ""), 1.0);
+    assert_eq!(attempts("rejected", "ThrottlingException"), 3.0);
+    assert_eq!(attempts("rejected", "other"), 1.0, "AWS can't make new series");
+    assert_eq!(value(&page, "codepipeline_gateway_aws_attempt_seconds_count"), 7.0);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_in_flight_is_shown_and_one_that_is_given_up_is_counted() {
+    let world = World::start().await;
+    world.simulator.fault_next(1, Fault::Hang { process: false });
+    tokio::select! {
+        _ = world.gateway.send(request("job-1")) => panic!("it hangs"),
+        () = async {
+            world.simulator.wait_for_requests(1).await;
+            assert_eq!(value(&metrics(&world).await, "codepipeline_gateway_in_flight"), 1.0);
+        } => {}
+    }
+    world.simulator.wait_for_abandoned(1).await;
+    let page = metrics(&world).await;
+    assert_eq!(value(&page, "codepipeline_gateway_in_flight"), 0.0);
+    assert_eq!(value(&page, &format!("grpc_server_handled_total{{{METHOD},grpc_code=\"Canceled\"}}")), 1.0);
+    assert_eq!(value(&page, r#"codepipeline_gateway_errors_total{reason="CALLER_CANCELLED"}"#), 1.0);
+    let abandoned = r#"codepipeline_gateway_aws_attempts_total{result="abandoned",aws_error_code=""}"#;
+    assert_eq!(value(&page, abandoned), 1.0);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scraper_gets_the_format_that_it_asks_for() {
+    let world = World::start().await;
+    let (head, page) = get(&world, "/metrics", "application/openmetrics-text; version=1.0.0").await;
+    assert!(head.contains("application/openmetrics-text; version=1.0.0"), "{head}");
+    assert!(page.ends_with("# EOF\n"));
+    let (head, page) = get(&world, "/metrics", "text/plain").await;
+    assert!(head.contains("text/plain; version=0.0.4"), "{head}");
+    assert!(!page.contains("# EOF"));
+    world.stop().await;
+}
