@@ -103,7 +103,10 @@ pub(super) fn check_switches() -> Result<(), Stop> {
             .to_str()
             .is_some_and(|v| ["true", "false"].iter().any(|known| v.eq_ignore_ascii_case(known)));
         if !readable {
-            return Err(Stop::Usage(format!("{name}: {value:?} is neither true nor false")));
+            return Err(Stop::Usage(format!(
+                "{name}: {:?} is neither true nor false",
+                value.to_string_lossy()
+            )));
         }
     }
     Ok(())
