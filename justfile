@@ -40,6 +40,10 @@ test *args:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace
 
+# docs/errors.md written anew from the program's own table
+docs:
+    UPDATE_DOCS=1 cargo test --locked --test gateway -- docs::
+
 # banned crates, licences and sources of the dependency tree
 deny: (_tools "cargo-deny")
     cargo-deny --locked --workspace check bans licenses sources

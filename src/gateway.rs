@@ -60,8 +60,8 @@ pub async fn serve<C: CodePipeline>(
     let sender = watch::Sender::new(Readiness::NotReady("starting".into()));
     let readiness = sender.subscribe();
     let drained = CancellationToken::new();
-    let mut admin =
-        tokio::spawn(admin::serve(listeners.admin, metrics.clone(), readiness.clone(), drained.clone()));
+    let admin = admin::serve(listeners.admin, metrics.clone(), readiness.clone(), drained.clone());
+    let mut admin = tokio::spawn(admin);
     let stopping = shutdown.begun();
     let served = tokio::select! {
         served = server::serve(listeners.grpc, codepipeline, region, readiness, &settings, metrics, shutdown) => served,

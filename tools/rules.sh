@@ -164,7 +164,8 @@ check() {
     local rule
     list_files >"$scratch/files"
     mapfile -t rust < <(grep -E '^(simulator/)?src/.*\.rs$' "$scratch/files")
-    list_code 1 "${rust[@]}" >"$scratch/all"
+    # Without the texts in quotes: a log target may be named anywhere.
+    list_code 1 "${rust[@]}" | sed -E 's/"([^"\\]|\\.)*"/""/g' >"$scratch/all"
     list_code 0 "${rust[@]}" >"$scratch/code"
     : >"$scratch/violations"
     for rule in "${rules[@]}"; do
@@ -244,6 +245,8 @@ self_test() {
     passes src/codepipeline/adapter.rs 'use aws_sdk_codepipeline::Client;'
     passes src/job.rs '// As aws_sdk_codepipeline does.'
     passes src/job.rs 'let my_aws_config = 1;'
+    passes src/job.rs 'const QUIET: &str = "a \" aws_config::a";'
+    caught aws_sdk src/job.rs 'let a = ("b", aws_types::c, "d");'
 
     caught proto_types src/call.rs 'use crate::api::JobStatus;'
     caught proto_types src/codepipeline/adapter.rs 'use crate::api;'

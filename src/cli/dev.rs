@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 
 use codepipeline_gateway::codepipeline::{Aws, FakeKeys, Source};
 use codepipeline_gateway::gateway::Listeners;
+use codepipeline_gateway::server::Shutdown;
 use codepipeline_simulator::{AccessKey, AnswerFault, CallMoment, Config, Fault, Job};
 
 use super::health::until_serving;
-use super::serve::{bind, gateway, start_logs, stop_on_signals};
+use super::serve::{Signals, bind, gateway, start_logs};
 use super::{Stop, say, simulator};
 use crate::config::{Behaviour, Logs};
 
@@ -81,7 +82,7 @@ impl Dev {
     pub(super) async fn run(self) -> Result<(), Stop> {
         let settings = self.behaviour.settings().map_err(Stop::Usage)?;
         start_logs(&self.logs)?;
-        let shutdown = stop_on_signals()?;
+        let (signals, shutdown) = (Signals::listen()?, Shutdown::new());
         let simulator = simulator::start(
             bind(self.simulator_addr, "--simulator-addr").await?,
             Config::default(),
@@ -105,10 +106,13 @@ impl Dev {
             print_tries(address)?;
             std::future::pending().await
         };
-        let served = tokio::select! {
-            served = gateway(listeners, aws, settings, shutdown) => served,
-            failed = told => failed,
+        let work = async {
+            tokio::select! {
+                served = gateway(listeners, aws, settings, shutdown.clone()) => served,
+                failed = told => failed,
+            }
         };
+        let served = signals.tell(&shutdown, work).await;
         simulator.stop().await;
         served
     }

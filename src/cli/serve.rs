@@ -2,13 +2,14 @@
 
 use std::env;
 use std::io::{self, IsTerminal};
+use std::pin::pin;
 
 use codepipeline_gateway::codepipeline::{Aws, Source};
 use codepipeline_gateway::gateway::{self, Listeners};
 use codepipeline_gateway::server::{Settings, Shutdown};
 use codepipeline_gateway::telemetry::{self, LogFormat, parse_filter};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Stop;
 use crate::config::{Behaviour, Listen, Logs};
@@ -38,7 +39,8 @@ impl Serve {
             grpc: bind(self.listen.grpc_addr, "--grpc-addr (GATEWAY_GRPC_ADDR)").await?,
             admin: bind(self.listen.admin_addr, "--admin-addr (GATEWAY_ADMIN_ADDR)").await?,
         };
-        gateway(listeners, aws, settings, stop_on_signals()?).await
+        let shutdown = Shutdown::new();
+        Signals::listen()?.tell(&shutdown, gateway(listeners, aws, settings, shutdown.clone())).await
     }
 }
 
@@ -75,24 +77,31 @@ pub(super) fn start_logs(logs: &Logs) -> Result<(), Stop> {
     started.map_err(|error| Stop::Failed(error.to_string()))
 }
 
-/// The first SIGTERM or SIGINT begins the shutdown, the second ends it at once.
-pub(super) fn stop_on_signals() -> Result<Shutdown, Stop> {
-    let failed = |error: io::Error| Stop::Failed(format!("can't listen for signals: {error}"));
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let shutdown = Shutdown::new();
-    let told = shutdown.clone();
-    // It lives as long as the runtime, which ends when the command does: nothing waits for it, by intent.
-    let _until_the_end = tokio::spawn(async move {
+/// SIGTERM and SIGINT: the first begins the shutdown, the second ends it at once.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on a signal doesn't kill the process.
+    pub(super) fn listen() -> Result<Self, Stop> {
+        let listen =
+            |kind| signal(kind).map_err(|error| Stop::Failed(format!("can't listen for signals: {error}")));
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    /// Does the work, and tells `shutdown` of each signal meanwhile.
+    pub(super) async fn tell<T>(mut self, shutdown: &Shutdown, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
         loop {
             tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+                done = &mut work => return done,
+                _ = self.terminate.recv() => shutdown.stop(),
+                _ = self.interrupt.recv() => shutdown.stop(),
             }
-            told.stop();
         }
-    });
-    Ok(shutdown)
+    }
 }
 
 /// The SDK takes a switch that it can't read for "off", and an operator who wants FIPS must not get less.

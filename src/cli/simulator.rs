@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use codepipeline_simulator::{Config, Job, Simulator, jobs};
 use tokio::net::TcpListener;
 
-use super::serve::{bind, stop_on_signals};
+use codepipeline_gateway::server::Shutdown;
+
+use super::serve::{Signals, bind};
 use super::{Stop, say};
 
 /// The flags of `simulator`.
@@ -28,7 +30,7 @@ impl Run {
             Some(path) => read_jobs(path, &mut config)?,
             None => Vec::new(),
         };
-        let shutdown = stop_on_signals()?;
+        let (signals, shutdown) = (Signals::listen()?, Shutdown::new());
         let count = jobs.len();
         let simulator = start(bind(self.addr, "--addr").await?, config, jobs)?;
         say(format!("CodePipeline simulator with {count} jobs. Point any AWS SDK at it:"))?;
@@ -43,7 +45,7 @@ impl Run {
             "Jobs and what came in: curl {}/_simulator/jobs, curl {0}/_simulator/requests",
             simulator.endpoint_url()
         ))?;
-        shutdown.begun().cancelled().await;
+        signals.tell(&shutdown, shutdown.begun().cancelled()).await;
         simulator.stop().await;
         Ok(())
     }

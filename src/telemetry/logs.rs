@@ -50,17 +50,13 @@ where
     Ok(())
 }
 
-/// The settings of the SDK's that it only warns of when it can't read them.
-const SAFE_IN_THE_SDK: [&str; 2] =
-    ["aws_config::default_provider::use_fips", "aws_config::default_provider::use_dual_stack"];
-
-/// Other crates' TRACE lines hold whole requests, and the SDK's lines credentials at any level: key ids at INFO (its profile
-/// provider), a credential process's standard error and whole answers of STS at WARN. No filter of the operator's lets them
-/// through; the secrets test tries. What matters of them is in our own lines.
+/// Other crates' TRACE lines hold whole requests, and the SDK's lines credentials at any level: key ids at INFO (its
+/// profile provider), a credential process's standard error and whole answers of STS at WARN. No filter of the operator's
+/// lets them through; the secrets test tries. What matters of them is in our own lines.
 fn is_safe(metadata: &Metadata<'_>) -> bool {
     match metadata.target() {
         target if target.starts_with("codepipeline_") => true,
-        target if target.starts_with("aws_") => SAFE_IN_THE_SDK.contains(&target),
+        target if target.starts_with("aws_") => false,
         _ => *metadata.level() <= Level::DEBUG,
     }
 }
