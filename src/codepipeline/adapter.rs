@@ -140,10 +140,9 @@ fn accepted(output: &AcknowledgeThirdPartyJobOutput) -> Acknowledgement {
     }
 }
 
-/// Everything that must not reach the log, and the job id, which the log has in a field of its own.
-fn secrets<'a>(job: &'a AcknowledgeJob, credentials: &'a Credentials) -> [&'a str; 6] {
+/// Everything that must not reach the log.
+fn secrets<'a>(job: &'a AcknowledgeJob, credentials: &'a Credentials) -> [&'a str; 5] {
     [
-        job.job_id.as_str(),
         job.nonce.expose(),
         job.client_token.expose(),
         credentials.access_key_id(),

@@ -9,8 +9,15 @@ use std::error::Error;
 const MAX_TEXT: usize = 1024;
 const MASK: &str = "[redacted]";
 
-/// The text with every one of the secrets replaced, cut to a length that suits a log line.
+/// A shorter secret can't be masked: the gaps would tell where it stood, and so what it is.
+const MIN_SECRET: usize = 6;
+
+/// The text with every one of the secrets replaced, cut to a length that suits a log line; nothing of it where a secret is
+/// too short for that.
 pub(super) fn mask(text: &str, secrets: &[&str]) -> String {
+    if secrets.iter().any(|secret| (1..MIN_SECRET).contains(&secret.len())) {
+        return "[left out: a secret of this call is too short to be masked in it]".into();
+    }
     // As it is, and as it stood in the JSON that AWS got.
     let quoted: Vec<String> =
         secrets.iter().map(|secret| serde_json::Value::from(*secret).to_string()).collect();
@@ -68,9 +75,15 @@ mod tests {
 
     #[test]
     fn a_secret_is_masked_wherever_it_stands() {
-        assert_eq!(mask("Value 'n-1' at 'nonce'", &["n-1", "t"]), "Value '[redacted]' a[redacted] 'nonce'");
-        assert_eq!(mask("abcdef", &["abc", "abcdef", ""]), MASK);
-        assert_eq!(mask("ααβ", &["αβ"]), "α[redacted]");
+        assert_eq!(mask("Value 'n-1234' at 'nonce'", &["n-1234", "t-1234"]), "Value '[redacted]' at 'nonce'");
+        assert_eq!(mask("abcdefghi", &["abcdef", "abcdefghi", ""]), MASK);
+        assert_eq!(mask("ααβγδ", &["αβγδ"]), "α[redacted]");
+        assert_eq!(mask(r#"{"nonce":"a\"bcdefg"}"#, &["a\"bcdefg"]), r#"{"nonce":"[redacted]"}"#);
+    }
+
+    #[test]
+    fn a_text_with_a_secret_too_short_to_mask_is_left_out() {
+        assert!(!mask("the nonce was a", &["a"]).contains("nonce was"));
     }
 
     proptest! {
