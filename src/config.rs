@@ -3,13 +3,14 @@
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
 use codepipeline_gateway::call::Deadlines;
 use codepipeline_gateway::codepipeline::Limits;
-use codepipeline_gateway::server::Settings;
+use codepipeline_gateway::server::{Settings, Tls, TlsFiles};
 use codepipeline_gateway::telemetry::{LogFormat, parse_filter};
 use tracing::level_filters::LevelFilter;
 
@@ -22,6 +23,41 @@ pub(crate) struct Listen {
     /// Where the plain HTTP side listens: /livez, /readyz, /metrics
     #[arg(long, env = "GATEWAY_ADMIN_ADDR", value_name = "ADDR", default_value = "[::]:9090")]
     pub(crate) admin_addr: SocketAddr,
+}
+
+/// TLS of the gRPC port.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct TlsArgs {
+    /// PEM file with the certificate and its chain, followed when it changes [default: none, plaintext]
+    #[arg(long = "tls-cert", env = "GATEWAY_TLS_CERT", value_name = "FILE")]
+    cert: Option<PathBuf>,
+    /// PEM file with the certificate's key, followed when it changes
+    #[arg(long = "tls-key", env = "GATEWAY_TLS_KEY", value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// PEM bundle of roots; with it every caller must present a certificate
+    #[arg(long = "tls-client-ca", env = "GATEWAY_TLS_CLIENT_CA", value_name = "FILE")]
+    client_ca: Option<PathBuf>,
+}
+
+impl TlsArgs {
+    /// Reads the files, if there are any.
+    ///
+    /// # Errors
+    /// One line that names the flags and variables, and the file.
+    pub(crate) fn load(&self) -> Result<Option<Tls>, String> {
+        let (cert, key) = match (&self.cert, &self.key) {
+            (Some(cert), Some(key)) => (cert.clone(), key.clone()),
+            (None, None) if self.client_ca.is_none() => return Ok(None),
+            _ => {
+                return Err("--tls-cert (GATEWAY_TLS_CERT) and --tls-key (GATEWAY_TLS_KEY) go together, \
+                            and --tls-client-ca (GATEWAY_TLS_CLIENT_CA) needs both"
+                    .into());
+            }
+        };
+        let loaded = Tls::load(TlsFiles { cert, key, client_ca: self.client_ca.clone() });
+        let flags = "--tls-cert, --tls-key, --tls-client-ca (GATEWAY_TLS_CERT, GATEWAY_TLS_KEY, GATEWAY_TLS_CLIENT_CA)";
+        loaded.map(Some).map_err(|error| format!("{flags}: {error}"))
+    }
 }
 
 /// How it behaves.
@@ -78,7 +114,7 @@ impl Behaviour {
     ///
     /// # Errors
     /// One line that names the flags and variables.
-    pub(crate) fn settings(&self) -> Result<Settings, String> {
+    pub(crate) fn settings(&self, tls: Option<Tls>) -> Result<Settings, String> {
         if self.default_deadline > self.max_deadline {
             return Err(format!(
                 "--default-deadline (GATEWAY_DEFAULT_DEADLINE) is {:?}, longer than --max-deadline (GATEWAY_MAX_DEADLINE), which is {:?}",
@@ -92,6 +128,7 @@ impl Behaviour {
             ));
         }
         Ok(Settings {
+            tls,
             deadlines: Deadlines { default: self.default_deadline, max: self.max_deadline },
             max_in_flight: self.max_in_flight.get(),
             max_connections: self.max_connections.get(),

@@ -80,7 +80,7 @@ const TRIES: [Try; 11] = [
 
 impl Dev {
     pub(super) async fn run(self) -> Result<(), Stop> {
-        let settings = self.behaviour.settings().map_err(Stop::Usage)?;
+        let settings = self.behaviour.settings(None).map_err(Stop::Usage)?;
         start_logs(&self.logs)?;
         let (signals, shutdown) = (Signals::listen()?, Shutdown::new());
         let simulator = simulator::start(

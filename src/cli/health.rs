@@ -1,8 +1,11 @@
 //! `health`: asks a running gateway's `grpc.health.v1`, for probes and for people.
 
+use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use tonic::transport::Endpoint;
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -15,6 +18,21 @@ pub(super) struct Health {
     /// Where the gateway's gRPC listens
     #[arg(long, value_name = "HOST:PORT", default_value = "localhost:50051")]
     addr: String,
+    /// Ask over TLS, with the system's roots unless --ca is given
+    #[arg(long)]
+    tls: bool,
+    /// PEM roots that the gateway's certificate is checked against; means --tls
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// PEM certificate to present; means --tls, and needs --key
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// PEM key of that certificate
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// The name in the gateway's certificate, if it isn't the host of --addr; means --tls
+    #[arg(long, value_name = "NAME")]
+    server_name: Option<String>,
     /// How long it may take to answer
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = humantime::parse_duration)]
     timeout: Duration,
@@ -25,15 +43,23 @@ impl Health {
         let bad = |error: &dyn std::fmt::Display| {
             Stop::Usage(format!("--addr: {:?} is not HOST:PORT: {error}", self.addr))
         };
-        let endpoint = Endpoint::from_shared(format!("http://{}", self.addr)).map_err(|error| bad(&error))?;
+        let tls = self.tls_config()?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let endpoint =
+            Endpoint::from_shared(format!("{scheme}://{}", self.addr)).map_err(|error| bad(&error))?;
         let uri = endpoint.uri();
         let plain = uri.path_and_query().is_none_or(|path| path == "/") && !self.addr.contains('@');
         if uri.port().is_none() || !plain || uri.host().is_none_or(str::is_empty) {
             return Err(bad(&"one looks like localhost:50051"));
         }
+        let endpoint = match tls {
+            Some(tls) => endpoint
+                .tls_config(tls)
+                .map_err(|error| Stop::Usage(format!("--ca, --cert, --key: {error}")))?,
+            None => endpoint,
+        };
         let ask = async {
-            let channel =
-                endpoint.connect().await.map_err(|_| "nothing that speaks gRPC answers there".to_owned())?;
+            let channel = endpoint.connect().await.map_err(|error| not_there(&error))?;
             let asked = HealthClient::new(channel).check(HealthCheckRequest { service: String::new() }).await;
             asked.map(|answer| answer.into_inner().status()).map_err(|status| status.message().to_owned())
         };
@@ -44,6 +70,35 @@ impl Health {
             Err(_elapsed) => Err(Stop::Failed(format!("{}: no answer within {:?}", self.addr, self.timeout))),
         }
     }
+}
+
+impl Health {
+    fn tls_config(&self) -> Result<Option<ClientTlsConfig>, Stop> {
+        if !self.tls && self.ca.is_none() && self.cert.is_none() && self.server_name.is_none() {
+            return Ok(None);
+        }
+        let read = |flag: &str, path: &PathBuf| {
+            fs::read(path).map_err(|error| Stop::Usage(format!("{flag} {}: {error}", path.display())))
+        };
+        let mut tls = ClientTlsConfig::new();
+        tls = match &self.ca {
+            Some(path) => tls.ca_certificate(Certificate::from_pem(read("--ca", path)?)),
+            None => tls.with_native_roots(),
+        };
+        if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
+            tls = tls.identity(Identity::from_pem(read("--cert", cert)?, read("--key", key)?));
+        }
+        if let Some(name) = &self.server_name {
+            tls = tls.domain_name(name);
+        }
+        Ok(Some(tls))
+    }
+}
+
+/// Why there is no connection, as far as the last cause tells it.
+fn not_there(error: &tonic::transport::Error) -> String {
+    let last = std::iter::successors(error.source(), |&error| error.source()).last();
+    last.map_or_else(|| "nothing that speaks gRPC answers there".into(), ToString::to_string)
 }
 
 /// Returns once a gateway of this process serves.

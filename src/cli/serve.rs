@@ -12,13 +12,15 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Stop;
-use crate::config::{Behaviour, Listen, Logs};
+use crate::config::{Behaviour, Listen, Logs, TlsArgs};
 
 /// The flags of `serve`.
 #[derive(clap::Args, Debug)]
 pub(super) struct Serve {
     #[command(flatten)]
     pub(super) listen: Listen,
+    #[command(flatten)]
+    pub(super) tls: TlsArgs,
     #[command(flatten)]
     pub(super) behaviour: Behaviour,
     #[command(flatten)]
@@ -28,7 +30,7 @@ pub(super) struct Serve {
 impl Serve {
     /// Runs the gateway. Configuration is checked whole before anything listens.
     pub(super) async fn run(self) -> Result<(), Stop> {
-        let settings = self.behaviour.settings().map_err(Stop::Usage)?;
+        let settings = self.behaviour.settings(self.tls.load().map_err(Stop::Usage)?).map_err(Stop::Usage)?;
         check_switches()?;
         start_logs(&self.logs)?;
         for warning in self.behaviour.warnings().into_iter().chain(ignored_variables()) {
@@ -55,11 +57,14 @@ pub(super) async fn gateway(
         |listener: &TcpListener| listener.local_addr().map_err(|error| Stop::Failed(error.to_string()));
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"), grpc = %address(&listeners.grpc)?, admin = %address(&listeners.admin)?,
-        region = &*aws.region(), endpoint = aws.endpoint(), tls = false, auth = "none", "listening"
+        region = &*aws.region(), endpoint = aws.endpoint(), tls = settings.tls.is_some(), auth = "none", "listening"
     );
-    tracing::warn!(
-        "plaintext, and anybody who reaches the port may call: put a mesh or a network policy in front"
-    );
+    if settings.tls.is_none() {
+        tracing::warn!(
+            "plaintext: nonces and client tokens cross the network unprotected, unless a mesh protects them"
+        );
+    }
+    tracing::warn!("anybody who reaches the port may call: put a mesh or a network policy in front");
     let served = gateway::run(listeners, aws, settings, shutdown).await;
     served.map_err(|error| Stop::Failed(format!("lost a listener: {error}")))
 }

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::connection::Connections;
 use super::layers::Layers;
-use super::{Settings, Shutdown};
+use super::{Settings, Shutdown, Tls};
 use crate::telemetry::Metrics;
 
 /// How long calls have to send their last answer once the drain time is over.
@@ -48,7 +48,8 @@ pub(super) async fn accept(
                     metrics.connections_refused.inc();
                 }
                 Ok((socket, peer)) => {
-                    open.spawn(connections.clone().serve(undelayed(socket, peer), peer));
+                    let acceptor = settings.tls.as_ref().map(Tls::acceptor);
+                    open.spawn(connections.clone().handshake(undelayed(socket, peer), peer, acceptor));
                     metrics.connections.inc();
                 }
                 Err(error) => survive(error).await?,

@@ -15,7 +15,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::sleep;
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -74,12 +76,19 @@ impl Connections {
         http
     }
 
-    /// Serves a connection to its end.
-    pub(super) async fn serve(
-        self,
-        socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        peer: SocketAddr,
-    ) {
+    /// The TLS handshake, if there is TLS; then the connection, to its end.
+    pub(super) async fn handshake(self, socket: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>) {
+        let Some(tls) = tls else {
+            return self.serve(socket, peer).await;
+        };
+        match timeout(HANDSHAKE_TIME, tls.accept(socket)).await {
+            Ok(Ok(socket)) => self.serve(socket, peer).await,
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "the TLS handshake failed"),
+            Err(_elapsed) => tracing::debug!(%peer, "closed: no TLS handshake in time"),
+        }
+    }
+
+    async fn serve(self, socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: SocketAddr) {
         let greeted = Arc::new(AtomicBool::new(false));
         let socket = Greeting { socket, left: HANDSHAKE_BYTES, greeted: greeted.clone() };
         // What ends with the connection and not with a call: health watches, reflection.

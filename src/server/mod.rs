@@ -6,6 +6,7 @@ mod layers;
 mod reflection;
 mod shutdown;
 mod stream;
+mod tls;
 
 use std::io;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 pub use shutdown::Shutdown;
+pub use tls::{Tls, TlsError, TlsFiles};
 
 use crate::api::third_party_job_service_server::{SERVICE_NAME, ThirdPartyJobServiceServer};
 use crate::call::Deadlines;
@@ -34,6 +36,8 @@ const MAX_MESSAGE: usize = 64 * 1024;
 /// How the gateway behaves. Section 4 of the flags' documentation (`serve --help`) has the meanings and defaults.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// TLS; without it the port is plaintext.
+    pub tls: Option<Tls>,
     /// How long calls may take.
     pub deadlines: Deadlines,
     /// Calls in flight over all connections; one more is refused.
@@ -73,6 +77,7 @@ pub(crate) async fn serve<C: CodePipeline>(
     let layers = Layers::new(routes, settings, region, metrics.clone(), drain_over.clone());
     tokio::select! {
         served = accept::accept(listener, layers, settings, &metrics, shutdown, drain_over) => served,
+        () = follow_certificates(settings, &metrics) => Ok(()),
         () = follow(health, readiness) => Ok(()),
     }
 }
@@ -87,6 +92,13 @@ fn routes<C: CodePipeline>(service: JobService<C>, health: &HealthReporter, refl
         routes = reflection::add_to(routes);
     }
     routes.prepare()
+}
+
+async fn follow_certificates(settings: &Settings, metrics: &Metrics) {
+    match &settings.tls {
+        Some(tls) => tls.follow(metrics).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// grpc.health.v1 says what readiness says. Runs until its owner drops it.

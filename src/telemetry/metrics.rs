@@ -61,6 +61,8 @@ pub struct Metrics {
     /// Connections that were closed at once, for the limit's sake.
     pub(crate) connections_refused: Counter,
     credentials_expiry: Gauge<f64, std::sync::atomic::AtomicU64>,
+    certificate_expiry: Gauge<i64>,
+    certificate_loads: Family<Labels<1>, Counter>,
     refreshes: Family<Labels<1>, Counter>,
 }
 
@@ -81,6 +83,8 @@ impl Metrics {
             connections: Gauge::default(),
             connections_refused: Counter::default(),
             credentials_expiry: Gauge::default(),
+            certificate_expiry: Gauge::default(),
+            certificate_loads: Family::default(),
             refreshes: Family::default(),
         };
         metrics.at_zero().registered()
@@ -98,6 +102,7 @@ impl Metrics {
             drop(self.errors.get_or_create(&[("reason", reason.name())]));
         }
         for result in ["ok", "error"] {
+            drop(self.certificate_loads.get_or_create(&[("result", result)]));
             drop(self.refreshes.get_or_create(&[("result", result)]));
         }
         self
@@ -120,6 +125,10 @@ impl Metrics {
         own.register("connections_refused", help, self.connections_refused.clone());
         let help = "When the credentials in use expire; 0 if they don't, or if there are none";
         own.register("credentials_expiry_timestamp_seconds", help, self.credentials_expiry.clone());
+        let help = "New TLS files, by whether they could be used";
+        own.register("tls_certificate_loads", help, self.certificate_loads.clone());
+        let help = "When the TLS certificate in use expires; 0 without TLS";
+        own.register("tls_certificate_expiry_timestamp_seconds", help, self.certificate_expiry.clone());
         own.register(
             "credentials_refreshes",
             "Loads of credentials, by their result",
@@ -155,6 +164,17 @@ impl Metrics {
         self.refreshes.get_or_create(&[("result", "ok")]).inc();
         let since_epoch = expiry.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
         self.credentials_expiry.set(since_epoch.unwrap_or_default().as_secs_f64());
+    }
+
+    /// New TLS files were taken, or couldn't be.
+    pub(crate) fn certificate_loaded(&self, usable: bool) {
+        let result = if usable { "ok" } else { "error" };
+        self.certificate_loads.get_or_create(&[("result", result)]).inc();
+    }
+
+    /// The TLS certificate in use expires then, in seconds since the epoch.
+    pub(crate) fn certificate_expires(&self, not_after: i64) {
+        self.certificate_expiry.set(not_after);
     }
 
     /// Credentials couldn't be loaded.

@@ -1,24 +1,14 @@
 //! The plain HTTP side: probes and metrics.
 
 use codepipeline_simulator::Fault;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tonic_health::pb::health_check_response::ServingStatus;
 
 use crate::harness::{World, fake_keys, request, settings};
 
 const METHOD: &str = r#"grpc_type="unary",grpc_service="codepipeline.thirdparty.v1.ThirdPartyJobService",grpc_method="AcknowledgeThirdPartyJob""#;
 
-/// One GET as a probe makes it: the status line and everything after it.
 async fn get(world: &World, path: &str, accept: &str) -> (String, String) {
-    let mut socket = TcpStream::connect(world.gateway.admin).await.unwrap();
-    let request =
-        format!("GET {path} HTTP/1.1\r\nHost: probe\r\nAccept: {accept}\r\nConnection: close\r\n\r\n");
-    socket.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).await.unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.to_owned(), body.to_owned())
+    world.gateway.get(path, accept).await
 }
 
 async fn metrics(world: &World) -> String {

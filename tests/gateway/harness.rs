@@ -12,7 +12,8 @@ use codepipeline_gateway::codepipeline::{Aws, FakeKeys, Limits, Source};
 use codepipeline_gateway::gateway::{Listeners, run};
 use codepipeline_gateway::server::{Settings, Shutdown};
 use codepipeline_simulator::{AccessKey, Config, Job, Simulator};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, Endpoint};
@@ -30,6 +31,7 @@ pub const REGION: &str = "eu-west-1";
 /// Settings for tests: short where a test has to wait, long where it must not.
 pub fn settings() -> Settings {
     Settings {
+        tls: None,
         deadlines: Deadlines { default: Duration::from_secs(20), max: Duration::from_secs(30) },
         max_in_flight: 64,
         max_connections: 100,
@@ -102,7 +104,7 @@ pub struct Gateway {
 impl Gateway {
     /// Starts one and waits until it is healthy, if it has keys to become so.
     pub async fn start(endpoint_url: String, settings: Settings, keys: Option<FakeKeys>) -> Self {
-        let healthy = keys.is_some();
+        let (healthy, plaintext) = (keys.is_some(), settings.tls.is_none());
         let source = Source::Fixed { region: REGION.into(), endpoint_url, keys };
         let aws = Aws::load(source).await.unwrap();
         let listeners = Listeners { grpc: loopback().await, admin: loopback().await };
@@ -112,8 +114,10 @@ impl Gateway {
         let served = tokio::spawn(run(listeners, aws, settings, shutdown.clone()));
         let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
         let gateway = Self { address, admin, channel, shutdown, served };
-        if healthy {
+        if healthy && plaintext {
             gateway.wait_for_health(ServingStatus::Serving).await;
+        } else if healthy {
+            while !gateway.is_ready().await {}
         }
         gateway
     }
@@ -128,6 +132,30 @@ impl Gateway {
             }
         }
         panic!("the health watch ended before {wanted:?}");
+    }
+
+    /// One GET of the plain HTTP side, as a probe makes it: the head and the body.
+    pub async fn get(&self, path: &str, accept: &str) -> (String, String) {
+        let mut socket = TcpStream::connect(self.admin).await.unwrap();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: probe\r\nAccept: {accept}\r\nConnection: close\r\n\r\n");
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.to_owned(), body.to_owned())
+    }
+
+    /// The value of one series of `/metrics`; a series that isn't there fails the test.
+    pub async fn metric(&self, series: &str) -> f64 {
+        let page = self.get("/metrics", "text/plain").await.1;
+        let line = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {series} in\n{page}")).parse().unwrap()
+    }
+
+    /// What `/readyz` says.
+    pub async fn is_ready(&self) -> bool {
+        self.get("/readyz", "*/*").await.0.starts_with("HTTP/1.1 200 ")
     }
 
     pub async fn send(&self, request: impl tonic::IntoRequest<AcknowledgeThirdPartyJobRequest>) -> Answer {

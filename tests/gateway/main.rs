@@ -21,3 +21,4 @@ mod outcomes;
 mod requests;
 mod secrets;
 mod shutdown;
+mod tls;
