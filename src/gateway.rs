@@ -2,6 +2,7 @@
 //! one roof and ending together.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::admin;
 use crate::codepipeline::{Aws, AwsCodePipeline, CodePipeline, CredentialStatus, Held, keep_fresh};
@@ -37,10 +39,11 @@ pub async fn run(listeners: Listeners, aws: Aws, settings: Settings, shutdown: S
     let held = Held::empty();
     let codepipeline = AwsCodePipeline::new(&aws, held.clone(), settings.aws, metrics.clone());
     let (region, status) = (aws.region(), held.status());
-    // Both run inside this future and are dropped with it: nothing outlives the gateway.
+    // Aborted when it is dropped: nothing outlives the gateway.
+    let mut fresh = AbortOnDropHandle::new(tokio::spawn(keep_fresh(aws, held, metrics.clone())));
     tokio::select! {
-        served = serve(listeners, codepipeline, region, status, settings, metrics.clone(), shutdown) => served,
-        () = keep_fresh(aws, held, &metrics) => Ok(()),
+        served = serve(listeners, codepipeline, region, status, settings, metrics, shutdown) => served,
+        ended = &mut fresh => Err(io::Error::other(format!("the credentials' task ended: {ended:?}"))),
     }
 }
 
@@ -57,21 +60,28 @@ pub async fn serve<C: CodePipeline>(
     metrics: Arc<Metrics>,
     shutdown: Shutdown,
 ) -> io::Result<()> {
-    let sender = watch::Sender::new(Readiness::NotReady("starting".into()));
+    let sender = watch::Sender::new(Readiness::NotReady("starting"));
     let readiness = sender.subscribe();
     let drained = CancellationToken::new();
     let admin = admin::serve(listeners.admin, metrics.clone(), readiness.clone(), drained.clone());
-    let mut admin = tokio::spawn(admin);
+    let mut admin = AbortOnDropHandle::new(tokio::spawn(admin));
     let stopping = shutdown.begun();
+    let grpc =
+        server::serve(listeners.grpc, codepipeline, region, readiness, &settings, metrics, shutdown.clone());
+    let mut grpc = pin!(grpc);
     let served = tokio::select! {
-        served = server::serve(listeners.grpc, codepipeline, region, readiness, &settings, metrics, shutdown) => served,
+        served = &mut grpc => served,
         () = readiness::follow(sender, credentials, stopping) => Ok(()),
-        ended = &mut admin => return ended.map_err(io::Error::other)?,
+        ended = &mut admin => {
+            // Without probes and metrics it is of no use, but its calls must not suffer for that.
+            tracing::error!(?ended, "lost the admin listener; draining");
+            shutdown.stop();
+            let _ = grpc.await;
+            return Err(io::Error::other("lost the admin listener"));
+        }
     };
     // The admin side answers to the last: a probe must not fail while calls are still drained.
     drained.cancel();
-    if timeout(ADMIN_END, &mut admin).await.is_err() {
-        admin.abort();
-    }
+    let _ = timeout(ADMIN_END, admin).await;
     served
 }

@@ -11,7 +11,7 @@ pub(crate) enum Readiness {
     /// They should.
     Ready,
     /// They should not, and this is why, in a sentence for an operator.
-    NotReady(String),
+    NotReady(&'static str),
 }
 
 /// Ready from the first loaded credentials to the first shutdown signal. What AWS answers never changes it: a gateway
@@ -34,14 +34,17 @@ pub(crate) async fn follow(
         () = stopping.cancelled() => {}
         () = shown => {}
     }
-    readiness.send_replace(Readiness::NotReady("shutting down".into()));
+    readiness.send_replace(Readiness::NotReady("shutting down"));
     std::future::pending::<()>().await;
 }
 
 fn of(credentials: &CredentialStatus) -> Readiness {
     match credentials {
         CredentialStatus::Held { .. } => Readiness::Ready,
-        CredentialStatus::Loading => Readiness::NotReady("the AWS credentials are being loaded".into()),
-        CredentialStatus::Failed(reason) => Readiness::NotReady(format!("no AWS credentials: {reason}")),
+        CredentialStatus::Loading => Readiness::NotReady("the AWS credentials are being loaded"),
+        // Why is for the log: whoever reaches the admin port may read this.
+        CredentialStatus::Failed => {
+            Readiness::NotReady("no AWS credentials could be loaded; the log says why")
+        }
     }
 }

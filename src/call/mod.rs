@@ -197,6 +197,18 @@ mod tests {
     }
 
     #[test]
+    fn what_aws_said_of_one_attempt_is_not_told_of_the_next() {
+        let call = call();
+        call.progress().attempt_begins(|| true);
+        let aws = AwsAnswer { http_status: Some(429), ..AwsAnswer::default() };
+        call.progress()
+            .attempt_failed(&Failure { aws, ..Failure::new(Reason::AwsThrottled, Outcome::Rejected) });
+        assert_eq!(call.cut_short(Reason::DeadlineExceeded).aws.http_status, Some(429));
+        call.progress().attempt_begins(|| true);
+        assert_eq!(call.cut_short(Reason::DeadlineExceeded).aws, AwsAnswer::default());
+    }
+
+    #[test]
     fn an_unknown_outcome_never_has_a_code_that_is_repeated_blindly() {
         for reason in Reason::ALL {
             let possible =

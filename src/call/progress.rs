@@ -35,6 +35,8 @@ impl Progress {
     pub fn attempt_begins(&self, may_be_sent: impl Fn() -> bool + Send + 'static) {
         let mut known = self.lock();
         known.attempts += 1;
+        // What AWS said of an earlier attempt says nothing of this one.
+        known.answer = AwsAnswer::default();
         known.attempt = Attempt::Running(Box::new(may_be_sent));
     }
 

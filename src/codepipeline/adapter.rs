@@ -1,6 +1,7 @@
 //! The SDK's client as the port: one attempt, and what became of it.
 
 use std::error::Error;
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -14,11 +15,15 @@ use aws_sdk_codepipeline::operation::acknowledge_third_party_job::{
 };
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::connection::CaptureSmithyConnection;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+};
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
+use http_body_util::{LengthLimitError, Limited};
 use tokio::time::{Instant, timeout};
 
 use super::mask::{causes, chain, mask};
@@ -41,8 +46,10 @@ pub struct Limits {
     pub max_attempts: u32,
 }
 
+/// The longest answer that is read, in bytes. AWS's are a few hundred; the SDK itself would read without end.
+const MAX_ANSWER: usize = 64 * 1024;
+
 /// AWS CodePipeline through the SDK's client.
-#[derive(Debug)]
 pub struct AwsCodePipeline {
     client: Client,
     credentials: Arc<credentials::Held>,
@@ -92,10 +99,22 @@ impl AwsCodePipeline {
             Err(_elapsed) => Failure::not_sent(Reason::AwsUnreachable).into(),
         };
         counted.ends(AttemptResult::Failed(failed.failure.outcome), failed.failure.aws.error_code.as_deref());
+        // The SDK signed with what was held a moment after `credentials`: a renewal may have come between.
+        let signed_with = self.credentials.current();
         let text = failed.failure.log_text.take();
-        failed.failure.log_text = text.map(|text| mask(&text, &secrets(job, &credentials)));
+        failed.failure.log_text = text.map(|text| {
+            let all = [&credentials].into_iter().chain(&signed_with).flat_map(|held| secrets(job, held));
+            mask(&text, &all.collect::<Vec<_>>())
+        });
         self.credentials.heed(failed.failure.reason);
         Err(failed)
+    }
+}
+
+impl fmt::Debug for AwsCodePipeline {
+    // The SDK's own would show the key id.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AwsCodePipeline").field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 
@@ -136,7 +155,7 @@ impl Drop for Counted<'_> {
 fn accepted(output: &AcknowledgeThirdPartyJobOutput) -> Acknowledgement {
     Acknowledgement {
         aws_status: output.status().map(|status| status.as_str().to_owned()),
-        aws_request_id: output.request_id().map(str::to_owned),
+        aws_request_id: output.request_id().and_then(answer::plain_id),
     }
 }
 
@@ -153,17 +172,35 @@ fn secrets<'a>(job: &'a AcknowledgeJob, credentials: &'a Credentials) -> [&'a st
 
 fn failed(error: &SdkError<OperationError, HttpResponse>, wire: &Wire) -> AttemptFailed {
     match error.raw_response() {
-        Some(response) if response.status().is_success() => accepted_but_unreadable(response).into(),
-        Some(response) => refused(response),
+        Some(response) if response.status().is_success() => accepted_but_unreadable(error, response).into(),
+        Some(response) => refused(error, response),
         None => unanswered(error, wire).into(),
     }
 }
 
+/// What is wrong with an answer's body.
+#[derive(PartialEq)]
+enum Body {
+    Whole,
+    TooLong,
+    BrokenOff,
+}
+
+impl Body {
+    fn of(error: &(dyn Error + 'static), response: &HttpResponse) -> Self {
+        // The SDK puts the body back only once it has read all of it.
+        match response.body().bytes() {
+            Some(_) => Self::Whole,
+            None if causes(error).any(<dyn Error>::is::<LengthLimitError>) => Self::TooLong,
+            None => Self::BrokenOff,
+        }
+    }
+}
+
 /// A 2xx whose body broke off, or isn't what it should be.
-fn accepted_but_unreadable(response: &HttpResponse) -> Failure {
-    // The SDK puts the body back only once it has read all of it.
-    let reason =
-        if response.body().bytes().is_some() { Reason::AwsBadResponse } else { Reason::AwsConnectionLost };
+fn accepted_but_unreadable(error: &(dyn Error + 'static), response: &HttpResponse) -> Failure {
+    let broken_off = Body::of(error, response) == Body::BrokenOff;
+    let reason = if broken_off { Reason::AwsConnectionLost } else { Reason::AwsBadResponse };
     let header = |name: &str| response.headers().get(name);
     let aws = AwsAnswer {
         request_id: answer::request_id(&header),
@@ -173,10 +210,18 @@ fn accepted_but_unreadable(response: &HttpResponse) -> Failure {
     Failure { aws, ..Failure::new(reason, Outcome::Unknown) }
 }
 
-fn refused(response: &HttpResponse) -> AttemptFailed {
+fn refused(error: &(dyn Error + 'static), response: &HttpResponse) -> AttemptFailed {
     let body = response.body().bytes().unwrap_or_default();
     let answer = answer::read(response.status().as_u16(), |name| response.headers().get(name), body);
-    let failure = Failure { log_text: answer.message.clone(), ..classify::error_answer(&answer) };
+    let mut failure = classify::error_answer(&answer);
+    // The code that was cut off may have been one that leaves the outcome open, such as RequestTimeoutException.
+    if failure.reason == Reason::AwsBadResponse && Body::of(error, response) == Body::BrokenOff {
+        (failure.reason, failure.outcome) = (Reason::AwsConnectionLost, Outcome::Unknown);
+    }
+    // After these words a signature error repeats the whole signed request, session token included.
+    let message =
+        answer.message.as_deref().map(|text| text.split("The Canonical String").next().unwrap_or(text));
+    let failure = Failure { log_text: message.map(str::to_owned), ..failure };
     AttemptFailed { failure, knows_aws_time: answer.has_date }
 }
 
@@ -239,6 +284,18 @@ impl Intercept for Wire {
     ) -> Result<(), BoxError> {
         // The SDK's own interceptor put it there, and on the request, in the step before (`modify_before_transmit`).
         let _ = self.0.set(config.load::<CaptureSmithyConnection>().cloned());
+        Ok(())
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = context.response_mut().body_mut();
+        let whole = std::mem::replace(body, SdkBody::taken());
+        *body = SdkBody::from_body_1_x(Limited::new(whole, MAX_ANSWER));
         Ok(())
     }
 }

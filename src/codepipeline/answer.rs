@@ -46,7 +46,11 @@ pub(super) fn read<'a>(status: u16, header: impl Fn(&str) -> Option<&'a str>, bo
 
 /// AWS's id of a call. Plain characters only: it goes into headers and logs.
 pub(super) fn request_id<'a>(header: &impl Fn(&str) -> Option<&'a str>) -> Option<String> {
-    let id = header("x-amzn-requestid").or_else(|| header("x-amz-request-id"))?;
+    plain_id(header("x-amzn-requestid").or_else(|| header("x-amz-request-id"))?)
+}
+
+/// An id, if it is short and plain.
+pub(super) fn plain_id(id: &str) -> Option<String> {
     let plain = (1..=128).contains(&id.len())
         && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.=".contains(&b));
     plain.then(|| id.to_owned())

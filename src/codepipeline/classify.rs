@@ -31,7 +31,7 @@ pub(super) fn error_answer(answer: &ErrorAnswer) -> Failure {
 }
 
 /// The codes and what they mean; throttling's are the SDK's own list.
-const CODES: [(&str, Reason); 36] = [
+const CODES: [(&str, Reason); 41] = [
     ("ValidationException", Reason::ValidationFailed),
     ("ValidationError", Reason::ValidationFailed),
     ("JobNotFoundException", Reason::JobNotFound),
@@ -40,6 +40,12 @@ const CODES: [(&str, Reason); 36] = [
     ("ServiceUnavailable", Reason::AwsUnavailable),
     ("InternalFailure", Reason::AwsUnavailable),
     ("InternalError", Reason::AwsUnavailable),
+    // The same under the names that other AWS services give it.
+    ("ServiceUnavailableException", Reason::AwsUnavailable),
+    ("InternalFailureException", Reason::AwsUnavailable),
+    ("InternalServerError", Reason::AwsUnavailable),
+    ("InternalServerException", Reason::AwsUnavailable),
+    ("InternalServiceError", Reason::AwsUnavailable),
     ("RequestTimeout", Reason::AwsRequestTimeout),
     ("RequestTimeoutException", Reason::AwsRequestTimeout),
     ("RequestAbortedException", Reason::AwsRequestTimeout),

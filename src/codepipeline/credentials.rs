@@ -3,6 +3,7 @@
 //!
 //! The SDK's own cache loads inside a call, keeps what AWS has called expired, and reads a profile file once.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -37,12 +38,11 @@ pub enum CredentialStatus {
         /// When they expire, if they do.
         expiry: Option<SystemTime>,
     },
-    /// None were ever loaded, and this is why.
-    Failed(String),
+    /// None could be loaded yet; the log says why.
+    Failed,
 }
 
 /// The credentials that calls are signed with. Its `Debug` shows none of them.
-#[derive(Debug)]
 pub struct Held {
     current: watch::Sender<Option<Credentials>>,
     status: watch::Sender<CredentialStatus>,
@@ -82,6 +82,12 @@ impl Held {
     }
 }
 
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Held(redacted)")
+    }
+}
+
 impl ProvideCredentials for Held {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
@@ -94,7 +100,7 @@ impl ProvideCredentials for Held {
 }
 
 /// Loads the credentials and keeps them fresh. Never ends by itself: its owner drops it.
-pub async fn keep_fresh(aws: Aws, held: Arc<Held>, metrics: &Metrics) {
+pub async fn keep_fresh(aws: Aws, held: Arc<Held>, metrics: Arc<Metrics>) {
     let mut failures = 0;
     loop {
         let wait = match load(&aws).await {
@@ -115,7 +121,7 @@ pub async fn keep_fresh(aws: Aws, held: Arc<Held>, metrics: &Metrics) {
                 held.status.send_if_modified(|status| {
                     let first = !matches!(status, CredentialStatus::Held { .. });
                     if first {
-                        *status = CredentialStatus::Failed(reason);
+                        *status = CredentialStatus::Failed;
                     }
                     first
                 });

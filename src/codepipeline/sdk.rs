@@ -72,12 +72,22 @@ pub enum AwsError {
 }
 
 /// The SDK's configuration, validated.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Aws {
     source: Source,
     config: SdkConfig,
     region: Arc<str>,
     endpoint: String,
+}
+
+impl fmt::Debug for Aws {
+    // The SDK's own would show the key id.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Aws")
+            .field("region", &self.region)
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Aws {

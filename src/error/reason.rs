@@ -108,7 +108,7 @@ reasons! {
     /// AWS throttled the gateway: the SDK's throttling codes, or HTTP 429.
     AwsThrottled "AWS_THROTTLED" ResourceExhausted Always(Rejected), true,
         "AWS throttled the call and nothing happened; make the same call again later.";
-    /// HTTP 5xx, ServiceUnavailable, InternalFailure, InternalError.
+    /// HTTP 5xx, ServiceUnavailable, InternalFailure, InternalError, and the other names that AWS services give these.
     AwsUnavailable "AWS_UNAVAILABLE" Unknown Always(Unknown), false,
         "AWS failed inside, so the job may be yours already; if a further call gets INVALID_NONCE, this one probably succeeded.";
     /// RequestTimeout, RequestTimeoutException, RequestAbortedException, HTTP 408.
@@ -132,7 +132,7 @@ reasons! {
     /// Name lookup, connect or TLS handshake failed or timed out.
     AwsUnreachable "AWS_UNREACHABLE" Unavailable Always(NotSent), true,
         "The gateway can't reach AWS and nothing was sent; make the same call again later.";
-    /// The connection broke after the request may have gone out, or while a 2xx answer came in.
+    /// The connection broke after the request may have gone out, or while an answer came in whose meaning was still open.
     AwsConnectionLost "AWS_CONNECTION_LOST" Unknown Always(Unknown), false,
         "The connection to AWS broke, so the job may be yours already; if a further call gets INVALID_NONCE, this one probably succeeded.";
     /// AWS did not answer within the attempt timeout.

@@ -40,7 +40,7 @@ pub(super) async fn accept(
     let connections = Connections::new(layers, settings, streams.clone(), draining.clone());
     let mut open = JoinSet::new();
     let mut accepting_is_over = pin!(accepting_is_over(&shutdown, settings.shutdown_delay));
-    loop {
+    let ended = loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 // Closed at once: a caller in the backlog would wait for an answer that never comes.
@@ -52,14 +52,20 @@ pub(super) async fn accept(
                     open.spawn(connections.clone().handshake(undelayed(socket, peer), peer, acceptor));
                     metrics.connections.inc();
                 }
-                Err(error) => survive(error).await?,
+                Err(error) => {
+                    if let Err(lost) = survive(error).await {
+                        tracing::error!(error = %lost, "lost the listener; draining");
+                        shutdown.stop();
+                        break Err(lost);
+                    }
+                }
             },
             Some(_ended) = open.join_next() => {
                 metrics.connections.dec();
             }
-            () = &mut accepting_is_over => break,
+            () = &mut accepting_is_over => break Ok(()),
         }
-    }
+    };
     drop(listener);
     tracing::info!(connections = open.len(), limit = ?settings.drain_timeout, "draining");
     draining.cancel();
@@ -72,7 +78,7 @@ pub(super) async fn accept(
     streams.close();
     // What is left of them sees its connection gone; a bound, because nothing may hold the process.
     let _ = timeout(LAST_WORDS, streams.wait()).await;
-    Ok(())
+    ended
 }
 
 /// The first word, and the delay after it, in which endpoints are withdrawn (kubernetes#43576); or the second word.
@@ -112,18 +118,25 @@ fn undelayed(socket: TcpStream, peer: SocketAddr) -> TcpStream {
 }
 
 /// Waits where waiting helps; gives up where the listener itself is lost.
+///
+/// accept(2) also returns what is wrong with the connection that it would have returned, and says to go on then.
 async fn survive(error: io::Error) -> io::Result<()> {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, OutOfMemory};
-    // EMFILE, ENFILE and ENOBUFS have no stable `ErrorKind`.
-    const EXHAUSTED: [i32; 3] = [24, 23, 105];
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, InvalidInput};
+    // EBADF, ENOTSOCK and EOPNOTSUPP have no stable `ErrorKind`.
+    const NO_LISTENER: [i32; 3] = [9, 88, 95];
     match error.kind() {
         // That caller left before it was accepted.
         ConnectionAborted | ConnectionReset | Interrupted => Ok(()),
-        kind if kind == OutOfMemory || error.raw_os_error().is_some_and(|code| EXHAUSTED.contains(&code)) => {
+        kind if kind == InvalidInput
+            || error.raw_os_error().is_some_and(|code| NO_LISTENER.contains(&code)) =>
+        {
+            Err(error)
+        }
+        // Out of file descriptors or memory, or a network that refuses: not for ever.
+        _ => {
             tracing::warn!(%error, "can't accept connections for now");
             sleep(EXHAUSTED_PAUSE).await;
             Ok(())
         }
-        _ => Err(error),
     }
 }

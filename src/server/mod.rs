@@ -33,7 +33,7 @@ use layers::Layers;
 /// The largest message that is read, in bytes. The largest valid request is about 3.3 KiB (818 characters of 4 bytes).
 const MAX_MESSAGE: usize = 64 * 1024;
 
-/// How the gateway behaves. Section 4 of the flags' documentation (`serve --help`) has the meanings and defaults.
+/// How the gateway behaves. `serve --help` has the defaults.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// TLS; without it the port is plaintext.

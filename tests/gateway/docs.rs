@@ -1,9 +1,11 @@
 //! The documentation says what the program does.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::{env, fs};
 
 use codepipeline_gateway::error::{Outcome, Outcomes, Reason};
+use codepipeline_gateway::telemetry::Metrics;
 
 const ERRORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/errors.md");
 const BEGIN: &str = "<!-- table -->\n";
@@ -48,4 +50,24 @@ fn upper_snake(camel: &str) -> String {
         snake.push(character.to_ascii_uppercase());
     }
     snake
+}
+
+#[test]
+fn every_metric_is_explained_and_every_explained_one_is_there() {
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md")).unwrap();
+    let metrics = Metrics::new();
+    let page = metrics.encode(false).unwrap();
+    let families = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let shown: BTreeSet<&str> = families.collect();
+    let table = text.split("## Metrics").nth(1).unwrap();
+    let explained: BTreeSet<&str> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('|').next())
+        .flat_map(|names| names.split(','))
+        .map(|name| name.trim().trim_matches('`').split('{').next().unwrap())
+        .filter(|name| {
+            name.starts_with("grpc_") || name.starts_with("codepipeline_") || name.starts_with("process_")
+        })
+        .collect();
+    assert_eq!(explained, shown);
 }

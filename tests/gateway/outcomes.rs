@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use codepipeline_gateway::api::JobStatus;
+use codepipeline_gateway::codepipeline::{Aws, AwsCodePipeline, Held, Source};
+use codepipeline_gateway::telemetry::Metrics;
 use codepipeline_simulator::{
     AnswerFault, CallMoment, ConnectionFault, ConnectionMoment, ErrorFault, Fault, Job, RequestOutcome,
 };
@@ -222,4 +224,33 @@ async fn a_backoff_that_does_not_fit_is_not_begun() {
     assert_eq!((answer.reason().as_str(), answer.attempts()), ("AWS_THROTTLED", 1));
     assert!(begun.elapsed() < Duration::from_secs(5), "the caller's time isn't spent on waiting for nothing");
     world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_odd_request_id_of_aws_never_turns_a_success_into_an_error() {
+    let world = World::start().await;
+    for id in ["x".repeat(7000), "with a space".into(), String::new()] {
+        let headers = [("x-amzn-requestid".to_owned(), id.clone())].into();
+        let body = r#"{"status":"InProgress"}"#.into();
+        world.simulator.fault_job("job-1", Fault::Answer(AnswerFault { http_status: 200, headers, body }));
+        let answer = world.acknowledge("job-1").await;
+        assert_eq!(answer.ok().status(), JobStatus::InProgress);
+        assert_eq!(answer.header("x-amzn-requestid"), None, "{} bytes", id.len());
+    }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_debug_of_the_library_shows_a_key() {
+    let source = Source::Fixed {
+        region: "eu-west-1".into(),
+        endpoint_url: "http://127.0.0.1:1".into(),
+        keys: Some(fake_keys()),
+    };
+    let aws = Aws::load(source).await.unwrap();
+    let held = Held::empty();
+    let codepipeline = AwsCodePipeline::new(&aws, held.clone(), settings().aws, Metrics::new().into());
+    let shown = format!("{aws:?} {held:?} {codepipeline:?} {:?}", fake_keys());
+    let keys = fake_keys();
+    assert!(!shown.contains(&keys.access_key_id) && !shown.contains(&keys.secret_access_key), "{shown}");
 }
