@@ -1,37 +1,23 @@
 //! The SDK's client as the port: one attempt, and what became of it.
 
-use std::error::Error;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_codepipeline::Client;
-use aws_sdk_codepipeline::error::SdkError;
 use aws_sdk_codepipeline::operation::RequestId;
-use aws_sdk_codepipeline::operation::acknowledge_third_party_job::{
-    AcknowledgeThirdPartyJobError as OperationError, AcknowledgeThirdPartyJobOutput,
-};
-use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::connection::CaptureSmithyConnection;
-use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextRef,
-};
-use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::config_bag::ConfigBag;
-use http_body_util::{LengthLimitError, Limited};
+use aws_sdk_codepipeline::operation::acknowledge_third_party_job::AcknowledgeThirdPartyJobOutput;
 use tokio::time::{Instant, timeout};
 
-use super::mask::{causes, chain, mask};
+use super::failed::failed;
+use super::mask::mask;
 use super::retry::{AttemptFailed, attempts};
 use super::sdk::Aws;
+use super::wire::Wire;
 use super::{CodePipeline, answer, classify, credentials};
 use crate::call::Progress;
-use crate::error::{AwsAnswer, Failure, Outcome, Reason};
+use crate::error::{Failure, Outcome, Reason};
 use crate::job::{AcknowledgeJob, Acknowledgement};
 use crate::telemetry::{AttemptResult, Metrics};
 
@@ -45,9 +31,6 @@ pub struct Limits {
     /// How many attempts a call makes at most; at least 1.
     pub max_attempts: u32,
 }
-
-/// The longest answer that is read, in bytes. AWS's are a few hundred; the SDK itself would read without end.
-const MAX_ANSWER: usize = 64 * 1024;
 
 /// AWS CodePipeline through the SDK's client.
 pub struct AwsCodePipeline {
@@ -168,134 +151,4 @@ fn secrets<'a>(job: &'a AcknowledgeJob, credentials: &'a Credentials) -> [&'a st
         credentials.secret_access_key(),
         credentials.session_token().unwrap_or_default(),
     ]
-}
-
-fn failed(error: &SdkError<OperationError, HttpResponse>, wire: &Wire) -> AttemptFailed {
-    match error.raw_response() {
-        Some(response) if response.status().is_success() => accepted_but_unreadable(error, response).into(),
-        Some(response) => refused(error, response),
-        None => unanswered(error, wire).into(),
-    }
-}
-
-/// What is wrong with an answer's body.
-#[derive(PartialEq)]
-enum Body {
-    Whole,
-    TooLong,
-    BrokenOff,
-}
-
-impl Body {
-    fn of(error: &(dyn Error + 'static), response: &HttpResponse) -> Self {
-        // The SDK puts the body back only once it has read all of it.
-        match response.body().bytes() {
-            Some(_) => Self::Whole,
-            None if causes(error).any(<dyn Error>::is::<LengthLimitError>) => Self::TooLong,
-            None => Self::BrokenOff,
-        }
-    }
-}
-
-/// A 2xx whose body broke off, or isn't what it should be.
-fn accepted_but_unreadable(error: &(dyn Error + 'static), response: &HttpResponse) -> Failure {
-    let broken_off = Body::of(error, response) == Body::BrokenOff;
-    let reason = if broken_off { Reason::AwsConnectionLost } else { Reason::AwsBadResponse };
-    let header = |name: &str| response.headers().get(name);
-    let aws = AwsAnswer {
-        request_id: answer::request_id(&header),
-        http_status: Some(response.status().as_u16()),
-        error_code: None,
-    };
-    Failure { aws, ..Failure::new(reason, Outcome::Unknown) }
-}
-
-fn refused(error: &(dyn Error + 'static), response: &HttpResponse) -> AttemptFailed {
-    let body = response.body().bytes().unwrap_or_default();
-    let answer = answer::read(response.status().as_u16(), |name| response.headers().get(name), body);
-    let mut failure = classify::error_answer(&answer);
-    // The code that was cut off may have been one that leaves the outcome open, such as RequestTimeoutException.
-    if failure.reason == Reason::AwsBadResponse && Body::of(error, response) == Body::BrokenOff {
-        (failure.reason, failure.outcome) = (Reason::AwsConnectionLost, Outcome::Unknown);
-    }
-    // After these words a signature error repeats the whole signed request, session token included.
-    let message =
-        answer.message.as_deref().map(|text| text.split("The Canonical String").next().unwrap_or(text));
-    let failure = Failure { log_text: message.map(str::to_owned), ..failure };
-    AttemptFailed { failure, knows_aws_time: answer.has_date }
-}
-
-/// No answer. Whether the request may have reached AWS can't be read off the SDK's own kinds of error (a broken
-/// connection and a refused one are both "io"), but off the wire, and off what hyper says of a request.
-fn unanswered(error: &SdkError<OperationError, HttpResponse>, wire: &Wire) -> Failure {
-    let error: &(dyn Error + 'static) = error;
-    let failure = if causes(error).any(<dyn Error>::is::<CredentialsError>) {
-        Failure::not_sent(Reason::GatewayCredentialsUnavailable)
-    } else if !wire.reached_transmit() {
-        Failure::not_sent(Reason::GatewayBug)
-    } else if wire.may_be_sent() && !causes(error).any(says_unsent) {
-        Failure::new(Reason::AwsConnectionLost, Outcome::Unknown)
-    } else {
-        Failure::not_sent(Reason::AwsUnreachable)
-    };
-    Failure { log_text: Some(chain(error)), ..failure }
-}
-
-fn says_unsent(error: &(dyn Error + 'static)) -> bool {
-    error
-        .downcast_ref::<hyper_util::client::legacy::Error>()
-        .is_some_and(hyper_util::client::legacy::Error::is_connect)
-        || error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled)
-}
-
-/// Watches how far an attempt's request got.
-///
-/// Empty until the request is ready to go. Then it holds the SDK's capture of the connection that the request is
-/// given: while that has none, not one byte of the request can have left.
-#[derive(Clone, Debug, Default)]
-struct Wire(Arc<OnceLock<Option<CaptureSmithyConnection>>>);
-
-impl Wire {
-    fn reached_transmit(&self) -> bool {
-        self.0.get().is_some()
-    }
-
-    fn may_be_sent(&self) -> bool {
-        match self.0.get() {
-            None => false,
-            // Without a capture nobody can tell.
-            Some(None) => true,
-            Some(Some(capture)) => capture.get().is_some(),
-        }
-    }
-}
-
-#[dyn_dispatch_hint]
-impl Intercept for Wire {
-    fn name(&self) -> &'static str {
-        "Wire"
-    }
-
-    fn read_before_transmit(
-        &self,
-        _: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        // The SDK's own interceptor put it there, and on the request, in the step before (`modify_before_transmit`).
-        let _ = self.0.set(config.load::<CaptureSmithyConnection>().cloned());
-        Ok(())
-    }
-
-    fn modify_before_deserialization(
-        &self,
-        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let body = context.response_mut().body_mut();
-        let whole = std::mem::replace(body, SdkBody::taken());
-        *body = SdkBody::from_body_1_x(Limited::new(whole, MAX_ANSWER));
-        Ok(())
-    }
 }

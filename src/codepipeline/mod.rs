@@ -1,16 +1,19 @@
 //! AWS CodePipeline: the port that the service calls, and the adapter that speaks to AWS through its SDK.
 //!
-//! Nothing outside this folder imports an AWS crate. A call's way through it: `adapter` makes one attempt, `retry`
-//! decides whether there is another, `answer` reads what AWS answered, `classify` says what that means. `sdk` sets the
-//! SDK up from its standard configuration, `credentials` keeps the gateway's credentials fresh.
+//! Nothing outside this folder imports an AWS crate. A call's way through it: `adapter` makes one attempt, watched
+//! by `wire`; `failed` says what became of it, `answer` reads what AWS answered and `classify` says what that means; `retry`
+//! decides whether there is another. `sdk` sets the SDK up from its standard configuration, `credentials` keeps the
+//! gateway's credentials fresh.
 
 mod adapter;
 mod answer;
 mod classify;
 mod credentials;
+mod failed;
 mod mask;
 mod retry;
 mod sdk;
+mod wire;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -101,6 +101,10 @@ impl Metrics {
         for reason in Reason::ALL {
             drop(self.errors.get_or_create(&[("reason", reason.name())]));
         }
+        let results = ["ok", "rejected", "not_sent", "unknown", "abandoned"];
+        for result in results {
+            drop(self.attempts.get_or_create(&[("result", result), ("aws_error_code", "")]));
+        }
         for result in ["ok", "error"] {
             drop(self.certificate_loads.get_or_create(&[("result", result)]));
             drop(self.refreshes.get_or_create(&[("result", result)]));

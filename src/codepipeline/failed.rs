@@ -1,0 +1,92 @@
+//! What became of an attempt that the SDK calls failed: refused, accepted and unreadable, or unanswered.
+
+use std::error::Error;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_codepipeline::error::SdkError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use http_body_util::LengthLimitError;
+
+use super::mask::{causes, chain};
+use super::retry::AttemptFailed;
+use super::wire::Wire;
+use super::{answer, classify};
+use crate::error::{AwsAnswer, Failure, Outcome, Reason};
+
+/// Says what is known of it.
+pub(super) fn failed<E: Error + 'static>(error: &SdkError<E, HttpResponse>, wire: &Wire) -> AttemptFailed {
+    match error.raw_response() {
+        Some(response) if response.status().is_success() => accepted_but_unreadable(error, response).into(),
+        Some(response) => refused(error, response),
+        None => unanswered(error, wire).into(),
+    }
+}
+
+/// What is wrong with an answer's body.
+#[derive(PartialEq)]
+enum Body {
+    Whole,
+    TooLong,
+    BrokenOff,
+}
+
+impl Body {
+    fn of(error: &(dyn Error + 'static), response: &HttpResponse) -> Self {
+        // The SDK puts the body back only once it has read all of it.
+        match response.body().bytes() {
+            Some(_) => Self::Whole,
+            None if causes(error).any(<dyn Error>::is::<LengthLimitError>) => Self::TooLong,
+            None => Self::BrokenOff,
+        }
+    }
+}
+
+/// A 2xx whose body broke off, or isn't what it should be.
+fn accepted_but_unreadable(error: &(dyn Error + 'static), response: &HttpResponse) -> Failure {
+    let broken_off = Body::of(error, response) == Body::BrokenOff;
+    let reason = if broken_off { Reason::AwsConnectionLost } else { Reason::AwsBadResponse };
+    let header = |name: &str| response.headers().get(name);
+    let aws = AwsAnswer {
+        request_id: answer::request_id(&header),
+        http_status: Some(response.status().as_u16()),
+        error_code: None,
+    };
+    Failure { aws, ..Failure::new(reason, Outcome::Unknown) }
+}
+
+fn refused(error: &(dyn Error + 'static), response: &HttpResponse) -> AttemptFailed {
+    let body = response.body().bytes().unwrap_or_default();
+    let answer = answer::read(response.status().as_u16(), |name| response.headers().get(name), body);
+    let mut failure = classify::error_answer(&answer);
+    // The code that was cut off may have been one that leaves the outcome open, such as RequestTimeoutException.
+    if failure.reason == Reason::AwsBadResponse && Body::of(error, response) == Body::BrokenOff {
+        (failure.reason, failure.outcome) = (Reason::AwsConnectionLost, Outcome::Unknown);
+    }
+    // After these words a signature error repeats the whole signed request, session token included.
+    let message =
+        answer.message.as_deref().map(|text| text.split("The Canonical String").next().unwrap_or(text));
+    let failure = Failure { log_text: message.map(str::to_owned), ..failure };
+    AttemptFailed { failure, knows_aws_time: answer.has_date }
+}
+
+/// No answer. Whether the request may have reached AWS can't be read off the SDK's own kinds of error (a broken
+/// connection and a refused one are both "io"), but off the wire, and off what hyper says of a request.
+fn unanswered(error: &(dyn Error + 'static), wire: &Wire) -> Failure {
+    let failure = if causes(error).any(<dyn Error>::is::<CredentialsError>) {
+        Failure::not_sent(Reason::GatewayCredentialsUnavailable)
+    } else if !wire.reached_transmit() {
+        Failure::not_sent(Reason::GatewayBug)
+    } else if wire.may_be_sent() && !causes(error).any(says_unsent) {
+        Failure::new(Reason::AwsConnectionLost, Outcome::Unknown)
+    } else {
+        Failure::not_sent(Reason::AwsUnreachable)
+    };
+    Failure { log_text: Some(chain(error)), ..failure }
+}
+
+fn says_unsent(error: &(dyn Error + 'static)) -> bool {
+    error
+        .downcast_ref::<hyper_util::client::legacy::Error>()
+        .is_some_and(hyper_util::client::legacy::Error::is_connect)
+        || error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled)
+}

@@ -1,0 +1,71 @@
+//! Watches one attempt from inside the SDK: how far its request got, and that its answer has an end.
+
+use std::sync::{Arc, OnceLock};
+
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::connection::CaptureSmithyConnection;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+};
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::config_bag::ConfigBag;
+use http_body_util::Limited;
+
+/// The longest answer that is read, in bytes. AWS's are a few hundred; the SDK itself would read without end.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// Watches how far an attempt's request got.
+///
+/// Empty until the request is ready to go. Then it holds the SDK's capture of the connection that the request is
+/// given: while that has none, not one byte of the request can have left.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wire(Arc<OnceLock<Option<CaptureSmithyConnection>>>);
+
+impl Wire {
+    /// Whether the request was ready to go.
+    pub(super) fn reached_transmit(&self) -> bool {
+        self.0.get().is_some()
+    }
+
+    /// Whether a byte of the request may have left.
+    pub(super) fn may_be_sent(&self) -> bool {
+        match self.0.get() {
+            None => false,
+            // Without a capture nobody can tell.
+            Some(None) => true,
+            Some(Some(capture)) => capture.get().is_some(),
+        }
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for Wire {
+    fn name(&self) -> &'static str {
+        "Wire"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        // The SDK's own interceptor put it there, and on the request, in the step before (`modify_before_transmit`).
+        let _ = self.0.set(config.load::<CaptureSmithyConnection>().cloned());
+        Ok(())
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = context.response_mut().body_mut();
+        let whole = std::mem::replace(body, SdkBody::taken());
+        *body = SdkBody::from_body_1_x(Limited::new(whole, MAX_ANSWER));
+        Ok(())
+    }
+}
