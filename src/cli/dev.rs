@@ -9,7 +9,8 @@ use codepipeline_gateway::server::Shutdown;
 use codepipeline_simulator::{AccessKey, AnswerFault, CallMoment, Config, Fault, Job};
 
 use super::health::until_serving;
-use super::serve::{Signals, bind, gateway, start_logs};
+use super::listen::bind;
+use super::serve::{Signals, gateway, start_logs};
 use super::{Stop, say, simulator};
 use crate::config::{Behaviour, Logs};
 

@@ -4,6 +4,7 @@ mod check;
 #[cfg(feature = "simulator")]
 mod dev;
 mod health;
+mod listen;
 mod serve;
 #[cfg(feature = "simulator")]
 mod simulator;

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Stop;
+use super::listen::{bind, raise_file_limit};
 use crate::config::{Behaviour, Listen, Logs, TlsArgs};
 
 /// The flags of `serve`.
@@ -37,6 +38,7 @@ impl Serve {
             tracing::warn!("{warning}");
         }
         let aws = Aws::load(Source::Environment).await.map_err(|error| Stop::Usage(error.to_string()))?;
+        raise_file_limit(&settings)?;
         let listeners = Listeners {
             grpc: bind(self.listen.grpc_addr, "--grpc-addr (GATEWAY_GRPC_ADDR)").await?,
             admin: bind(self.listen.admin_addr, "--admin-addr (GATEWAY_ADMIN_ADDR)").await?,
@@ -67,12 +69,6 @@ pub(super) async fn gateway(
     tracing::warn!("anybody who reaches the port may call: put a mesh or a network policy in front");
     let served = gateway::run(listeners, aws, settings, shutdown).await;
     served.map_err(|error| Stop::Failed(format!("lost a listener: {error}")))
-}
-
-/// Binds a port, or says in one line which flag and variable name the one that can't be had.
-pub(super) async fn bind(address: std::net::SocketAddr, flag: &str) -> Result<TcpListener, Stop> {
-    let bound = TcpListener::bind(address).await;
-    bound.map_err(|error| Stop::Failed(format!("{flag}: can't listen on {address}: {error}")))
 }
 
 pub(super) fn start_logs(logs: &Logs) -> Result<(), Stop> {

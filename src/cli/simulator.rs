@@ -9,7 +9,8 @@ use tokio::net::TcpListener;
 
 use codepipeline_gateway::server::Shutdown;
 
-use super::serve::{Signals, bind};
+use super::listen::bind;
+use super::serve::Signals;
 use super::{Stop, say};
 
 /// The flags of `simulator`.

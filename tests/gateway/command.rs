@@ -810,3 +810,29 @@ async fn every_subcommand_has_help_and_the_command_has_a_version() {
         (Some(0), concat!("codepipeline-gateway ", env!("CARGO_PKG_VERSION")))
     );
 }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The operating system
+// ---------------------------------------------------------------------------------------------------------------------
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_few_open_files_for_the_limits_is_bad_configuration() {
+    let serve = [
+        "serve",
+        "--grpc-addr=127.0.0.1:0",
+        "--admin-addr=127.0.0.1:0",
+        "--max-connections=18446744073709551615",
+    ];
+    let told = command(&serve).with_keys().run().await;
+    told.failed(64, &["--max-connections", "GATEWAY_MAX_CONNECTIONS", "--max-in-flight", "ulimit -n"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unspecified_ipv6_address_takes_ipv4_too() {
+    let simulator = simulator_with(&[]).await;
+    let serve = command(&["serve", "--grpc-addr=[::]:0", "--admin-addr=127.0.0.1:0"]).with_keys();
+    let mut program = serve.with("AWS_ENDPOINT_URL_CODEPIPELINE", simulator.endpoint_url()).start();
+    let port = program.address().await.port();
+    until_serving(SocketAddr::from(([127, 0, 0, 1], port))).await;
+    simulator.stop().await;
+}
