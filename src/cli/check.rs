@@ -1,8 +1,8 @@
 //! `check`: what `serve` would run with, printed redacted. Makes no call to CodePipeline.
 
-use codepipeline_gateway::codepipeline::{Aws, Source};
+use codepipeline_gateway::codepipeline::Aws;
 
-use super::serve::{Serve, check_switches};
+use super::serve::{Serve, check_switches, environment};
 use super::{Stop, say};
 
 /// Checks in the order of `serve`, and prints what it finds as it goes.
@@ -29,7 +29,7 @@ pub(super) async fn run(serve: Serve) -> Result<(), Stop> {
         "attempts at AWS:     at most {}, {:?} each, {:?} of it to connect",
         aws.max_attempts, aws.attempt_timeout, aws.connect_timeout
     ))?;
-    let aws = Aws::load(Source::Environment).await.map_err(|error| Stop::Usage(error.to_string()))?;
+    let aws = Aws::load(environment()).await.map_err(|error| Stop::Usage(error.to_string()))?;
     say(format!("AWS region:          {}", aws.region()))?;
     say(format!("AWS endpoint:        {}", aws.endpoint()))?;
     let found = aws.describe_credentials().await;

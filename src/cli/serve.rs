@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::pin::pin;
 
 use codepipeline_gateway::codepipeline::{Aws, Source};
@@ -37,7 +38,7 @@ impl Serve {
         for warning in self.behaviour.warnings().into_iter().chain(ignored_variables()) {
             tracing::warn!("{warning}");
         }
-        let aws = Aws::load(Source::Environment).await.map_err(|error| Stop::Usage(error.to_string()))?;
+        let aws = Aws::load(environment()).await.map_err(|error| Stop::Usage(error.to_string()))?;
         raise_file_limit(&settings)?;
         let listeners = Listeners {
             grpc: bind(self.listen.grpc_addr, "--grpc-addr (GATEWAY_GRPC_ADDR)").await?,
@@ -103,6 +104,17 @@ impl Signals {
             }
         }
     }
+}
+
+/// The SDK's own configuration, with the places of its shared files (AWS SDKs and Tools Reference Guide, "Location of the
+/// shared config and credentials files").
+pub(super) fn environment() -> Source {
+    let home = env::home_dir().unwrap_or_default().join(".aws");
+    let file =
+        |variable: &str, name: &str| env::var_os(variable).map_or_else(|| home.join(name), PathBuf::from);
+    let shared_files =
+        vec![file("AWS_CONFIG_FILE", "config"), file("AWS_SHARED_CREDENTIALS_FILE", "credentials")];
+    Source::Environment { shared_files }
 }
 
 /// The SDK takes a switch that it can't read for "off", and an operator who wants FIPS must not get less.

@@ -4,6 +4,7 @@
 //! The SDK's own cache loads inside a call, keeps what AWS has called expired, and reads a profile file once.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -25,6 +26,8 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
 /// Credentials are renewed this long before they expire, or in the last quarter of a shorter life.
 const RENEW_BEFORE_EXPIRY: Duration = Duration::from_secs(15 * 60);
+/// How often the shared files are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// However soon they expire, and however often AWS calls them bad, the provider isn't asked more often than this.
 const MIN_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -103,6 +106,8 @@ impl ProvideCredentials for Held {
 pub async fn keep_fresh(aws: Aws, held: Arc<Held>, metrics: Arc<Metrics>) {
     let mut failures = 0;
     loop {
+        // Before the load: a change while it runs is one to load again for.
+        let files = look(aws.shared_files()).await;
         let wait = match load(&aws).await {
             Ok(credentials) => {
                 failures = 0;
@@ -133,6 +138,28 @@ pub async fn keep_fresh(aws: Aws, held: Arc<Held>, metrics: Arc<Metrics>) {
         tokio::select! {
             () = sleep_or_forever(rest) => {}
             () = held.renew.notified() => tracing::info!("AWS refused the credentials; loading them again"),
+            () = changed(aws.shared_files(), files) => tracing::info!("the shared files changed; loading the credentials again"),
+        }
+    }
+}
+
+/// What tells one state of a file from another: when it was written, and its length. Symlinks are followed.
+type Look = Vec<Option<(SystemTime, u64)>>;
+
+async fn look(files: &[PathBuf]) -> Look {
+    let mut seen = Vec::new();
+    for file in files {
+        let found = tokio::fs::metadata(file).await.ok();
+        seen.push(found.and_then(|found| Some((found.modified().ok()?, found.len()))));
+    }
+    seen
+}
+
+async fn changed(files: &[PathBuf], before: Look) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        if look(files).await != before {
+            return;
         }
     }
 }

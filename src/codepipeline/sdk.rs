@@ -2,6 +2,7 @@
 //! configuration (environment, shared config and credentials files, web identity, container, IMDS) and nothing else.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -28,7 +29,10 @@ fn behavior() -> BehaviorVersion {
 #[derive(Clone, Debug)]
 pub enum Source {
     /// Everything that the SDK reads by itself.
-    Environment,
+    Environment {
+        /// Its shared config and credentials files, to be watched: the SDK never reads one again.
+        shared_files: Vec<PathBuf>,
+    },
     /// Only this: for `dev` and for tests, which must not depend on the machine they run on.
     Fixed {
         /// The region that requests are signed for.
@@ -152,6 +156,14 @@ impl Aws {
         Client::from_conf(config)
     }
 
+    /// The files whose change means new credentials.
+    pub(super) fn shared_files(&self) -> &[PathBuf] {
+        match &self.source {
+            Source::Environment { shared_files } => shared_files,
+            Source::Fixed { .. } => &[],
+        }
+    }
+
     /// The provider chain, built anew from files and environment as they are now.
     pub(super) async fn provider(&self) -> Option<SharedCredentialsProvider> {
         sdk_config(&self.source).await.credentials_provider()
@@ -160,7 +172,7 @@ impl Aws {
 
 async fn sdk_config(source: &Source) -> SdkConfig {
     match source {
-        Source::Environment => {
+        Source::Environment { .. } => {
             // AWS_MAX_ATTEMPTS and AWS_RETRY_MODE don't apply: a value given here keeps them from being read at all.
             aws_config::defaults(behavior()).retry_config(RetryConfig::disabled()).load().await
         }

@@ -812,6 +812,47 @@ async fn every_subcommand_has_help_and_the_command_has_a_version() {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
+// Credentials that change
+// ---------------------------------------------------------------------------------------------------------------------
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotated_credentials_file_is_taken_without_a_failed_call() {
+    let simulator = simulator_with(&[]).await;
+    let keys = ["AKIAFAKEBEFORE000000", "AKIAFAKEAFTER0000000"];
+    simulator.set_keys(keys.map(|id| AccessKey::new(id, "fake-secret")).into());
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("credentials");
+    let write = |id: &str| {
+        let next = folder.path().join("next");
+        fs::write(
+            &next,
+            format!("[default]\naws_access_key_id = {id}\naws_secret_access_key = fake-secret\n"),
+        )
+        .unwrap();
+        fs::rename(next, &path).unwrap();
+    };
+    write(keys[0]);
+    let serve = command(&["serve", "--grpc-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0"])
+        .with("AWS_REGION", "eu-west-1")
+        .with("AWS_SHARED_CREDENTIALS_FILE", &path)
+        .with("AWS_ENDPOINT_URL_CODEPIPELINE", simulator.endpoint_url());
+    let mut program = serve.start();
+    let address = program.address().await;
+    until_serving(address).await;
+    let mut client = ThirdPartyJobServiceClient::new(channel(address));
+    write(keys[1]);
+    // Looked at every few seconds: the condition is the new key on a call.
+    let signed_with = |key: &str| {
+        simulator.requests().last().is_some_and(|last| last.access_key_id.as_deref() == Some(key))
+    };
+    while !signed_with(keys[1]) {
+        let answer: Answer = client.acknowledge_third_party_job(request("job-0")).await.into();
+        assert_eq!(answer.reason(), "JOB_NOT_FOUND", "no call suffers from the change");
+    }
+    simulator.stop().await;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
 // The operating system
 // ---------------------------------------------------------------------------------------------------------------------
 
