@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use codepipeline_gateway::auth::{AllowList, Auth, Rule};
 use codepipeline_gateway::call::Deadlines;
 use codepipeline_gateway::codepipeline::Limits;
 use codepipeline_gateway::server::{Settings, Tls, TlsFiles};
@@ -40,6 +41,11 @@ pub(crate) struct TlsArgs {
 }
 
 impl TlsArgs {
+    /// Whether callers have to present a certificate.
+    pub(crate) fn has_client_ca(&self) -> bool {
+        self.client_ca.is_some()
+    }
+
     /// Reads the files, if there are any.
     ///
     /// # Errors
@@ -57,6 +63,45 @@ impl TlsArgs {
         let loaded = Tls::load(TlsFiles { cert, key, client_ca: self.client_ca.clone() });
         let flags = "--tls-cert, --tls-key, --tls-client-ca (GATEWAY_TLS_CERT, GATEWAY_TLS_KEY, GATEWAY_TLS_CLIENT_CA)";
         loaded.map(Some).map_err(|error| format!("{flags}: {error}"))
+    }
+}
+
+/// How callers are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum AuthMode {
+    /// Not at all: whoever reaches the port may call
+    None,
+    /// By the names in their client certificate
+    Mtls,
+}
+
+/// Who may call.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct AuthArgs {
+    /// How callers are told apart
+    #[arg(long, env = "GATEWAY_AUTH", value_name = "MODE", default_value = "none")]
+    auth: AuthMode,
+    /// Who may call, comma-separated or repeated: spiffe://… or dns:… as in their certificates; a * may end a spiffe: name right after a / or :
+    #[arg(long, env = "GATEWAY_ALLOW", value_name = "NAMES", value_delimiter = ',')]
+    allow: Vec<Rule>,
+}
+
+impl AuthArgs {
+    /// Who may call, once that makes sense together.
+    ///
+    /// # Errors
+    /// One line that names the flags and variables.
+    pub(crate) fn auth(&self, client_ca: bool) -> Result<Auth, String> {
+        const MTLS: &str = "--auth mtls (GATEWAY_AUTH)";
+        match (self.auth, AllowList::new(self.allow.clone())) {
+            (AuthMode::None, Err(_)) => Ok(Auth::None),
+            (AuthMode::None, Ok(_)) => Err(format!("--allow (GATEWAY_ALLOW) does nothing without {MTLS}")),
+            (AuthMode::Mtls, _) if !client_ca => {
+                Err(format!("{MTLS} needs --tls-client-ca (GATEWAY_TLS_CLIENT_CA)"))
+            }
+            (AuthMode::Mtls, Err(error)) => Err(format!("{MTLS} needs --allow (GATEWAY_ALLOW): {error}")),
+            (AuthMode::Mtls, Ok(list)) => Ok(Auth::Mtls(list)),
+        }
     }
 }
 
@@ -114,7 +159,7 @@ impl Behaviour {
     ///
     /// # Errors
     /// One line that names the flags and variables.
-    pub(crate) fn settings(&self, tls: Option<Tls>) -> Result<Settings, String> {
+    pub(crate) fn settings(&self, tls: Option<Tls>, auth: Auth) -> Result<Settings, String> {
         if self.default_deadline > self.max_deadline {
             return Err(format!(
                 "--default-deadline (GATEWAY_DEFAULT_DEADLINE) is {:?}, longer than --max-deadline (GATEWAY_MAX_DEADLINE), which is {:?}",
@@ -129,6 +174,7 @@ impl Behaviour {
         }
         Ok(Settings {
             tls,
+            auth,
             deadlines: Deadlines { default: self.default_deadline, max: self.max_deadline },
             max_in_flight: self.max_in_flight.get(),
             max_connections: self.max_connections.get(),

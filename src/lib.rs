@@ -14,6 +14,8 @@ pub mod server;
 
 pub mod call;
 
+pub mod auth;
+
 mod rpc;
 
 pub mod service;

@@ -32,6 +32,7 @@ pub struct Call {
     region: Arc<str>,
     started: Instant,
     deadline: Option<Instant>,
+    caller: OnceLock<String>,
     job_id: OnceLock<String>,
     progress: Progress,
     end: OnceLock<End>,
@@ -63,6 +64,7 @@ impl Call {
             region,
             started,
             deadline: timeout.map(|timeout| started + timeout),
+            caller: OnceLock::new(),
             job_id: OnceLock::new(),
             progress: Progress::default(),
             end: OnceLock::new(),
@@ -110,6 +112,19 @@ impl Call {
     #[must_use]
     pub fn started(&self) -> Instant {
         self.started
+    }
+
+    /// Who calls, if the gateway tells callers apart: the name that was allowed.
+    #[must_use]
+    pub fn caller(&self) -> Option<&str> {
+        self.caller.get().map(String::as_str)
+    }
+
+    /// Notes who calls.
+    pub fn is_from(&self, caller: Option<&str>) {
+        if let Some(caller) = caller {
+            let _ = self.caller.set(caller.to_owned());
+        }
     }
 
     /// Which job it is about, once that is known.

@@ -7,10 +7,11 @@ use super::{Stop, say};
 
 /// Checks in the order of `serve`, and prints what it finds as it goes.
 pub(super) async fn run(serve: Serve) -> Result<(), Stop> {
-    let settings = serve.behaviour.settings(serve.tls.load().map_err(Stop::Usage)?).map_err(Stop::Usage)?;
+    let settings = serve.settings()?;
     check_switches()?;
     say(format!("grpc address:        {}", serve.listen.grpc_addr))?;
     say(format!("tls:                 {}", if settings.tls.is_some() { "on" } else { "off" }))?;
+    say(format!("auth:                {}", settings.auth.mode()))?;
     say(format!("admin address:       {}", serve.listen.admin_addr))?;
     say(format!(
         "deadline:            {:?} by default, at most {:?}",

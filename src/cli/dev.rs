@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use codepipeline_gateway::auth::Auth;
 use codepipeline_gateway::codepipeline::{Aws, FakeKeys, Source};
 use codepipeline_gateway::gateway::Listeners;
 use codepipeline_gateway::server::Shutdown;
@@ -81,7 +82,7 @@ const TRIES: [Try; 11] = [
 
 impl Dev {
     pub(super) async fn run(self) -> Result<(), Stop> {
-        let settings = self.behaviour.settings(None).map_err(Stop::Usage)?;
+        let settings = self.behaviour.settings(None, Auth::None).map_err(Stop::Usage)?;
         start_logs(&self.logs)?;
         let (signals, shutdown) = (Signals::listen()?, Shutdown::new());
         let simulator = simulator::start(

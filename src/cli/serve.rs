@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::pin::pin;
 
+use codepipeline_gateway::auth::Auth;
 use codepipeline_gateway::codepipeline::{Aws, Source};
 use codepipeline_gateway::gateway::{self, Listeners};
 use codepipeline_gateway::server::{Settings, Shutdown};
@@ -14,7 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Stop;
 use super::listen::{bind, raise_file_limit};
-use crate::config::{Behaviour, Listen, Logs, TlsArgs};
+use crate::config::{AuthArgs, Behaviour, Listen, Logs, TlsArgs};
 
 /// The flags of `serve`.
 #[derive(clap::Args, Debug)]
@@ -24,15 +25,24 @@ pub(super) struct Serve {
     #[command(flatten)]
     pub(super) tls: TlsArgs,
     #[command(flatten)]
+    pub(super) auth: AuthArgs,
+    #[command(flatten)]
     pub(super) behaviour: Behaviour,
     #[command(flatten)]
     pub(super) logs: Logs,
 }
 
 impl Serve {
+    /// What the flags mean together.
+    pub(super) fn settings(&self) -> Result<Settings, Stop> {
+        let tls = self.tls.load().map_err(Stop::Usage)?;
+        let auth = self.auth.auth(self.tls.has_client_ca()).map_err(Stop::Usage)?;
+        self.behaviour.settings(tls, auth).map_err(Stop::Usage)
+    }
+
     /// Runs the gateway. Configuration is checked whole before anything listens.
     pub(super) async fn run(self) -> Result<(), Stop> {
-        let settings = self.behaviour.settings(self.tls.load().map_err(Stop::Usage)?).map_err(Stop::Usage)?;
+        let settings = self.settings()?;
         check_switches()?;
         start_logs(&self.logs)?;
         for warning in self.behaviour.warnings().into_iter().chain(ignored_variables()) {
@@ -60,14 +70,16 @@ pub(super) async fn gateway(
         |listener: &TcpListener| listener.local_addr().map_err(|error| Stop::Failed(error.to_string()));
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"), grpc = %address(&listeners.grpc)?, admin = %address(&listeners.admin)?,
-        region = &*aws.region(), endpoint = aws.endpoint(), tls = settings.tls.is_some(), auth = "none", "listening"
+        region = &*aws.region(), endpoint = aws.endpoint(), tls = settings.tls.is_some(), auth = settings.auth.mode(), "listening"
     );
     if settings.tls.is_none() {
         tracing::warn!(
             "plaintext: nonces and client tokens cross the network unprotected, unless a mesh protects them"
         );
     }
-    tracing::warn!("anybody who reaches the port may call: put a mesh or a network policy in front");
+    if matches!(settings.auth, Auth::None) {
+        tracing::warn!("anybody who reaches the port may call: put a mesh or a network policy in front");
+    }
     let served = gateway::run(listeners, aws, settings, shutdown).await;
     served.map_err(|error| Stop::Failed(format!("lost a listener: {error}")))
 }

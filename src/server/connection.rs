@@ -22,7 +22,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Settings;
-use super::layers::Layers;
+use super::layers::{Layers, Peer};
+use crate::auth::Identities;
 
 /// A connection that doesn't finish its handshakes in this time is closed.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
@@ -79,23 +80,28 @@ impl Connections {
     /// The TLS handshake, if there is TLS; then the connection, to its end.
     pub(super) async fn handshake(self, socket: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>) {
         let Some(tls) = tls else {
-            return self.serve(socket, peer).await;
+            return self.serve(socket, Peer { address: peer, identities: Identities::default() }).await;
         };
         match timeout(HANDSHAKE_TIME, tls.accept(socket)).await {
-            Ok(Ok(socket)) => self.serve(socket, peer).await,
+            Ok(Ok(socket)) => {
+                let leaf = socket.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+                let identities = leaf.map(Identities::of_certificate).unwrap_or_default();
+                self.serve(socket, Peer { address: peer, identities }).await;
+            }
             Ok(Err(error)) => tracing::debug!(%peer, %error, "the TLS handshake failed"),
             Err(_elapsed) => tracing::debug!(%peer, "closed: no TLS handshake in time"),
         }
     }
 
-    async fn serve(self, socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: SocketAddr) {
+    async fn serve(self, socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer) {
         let greeted = Arc::new(AtomicBool::new(false));
         let socket = Greeting { socket, left: HANDSHAKE_BYTES, greeted: greeted.clone() };
         // What ends with the connection and not with a call: health watches, reflection.
         let closing = self.draining.child_token();
+        let peer = Arc::new(peer);
         let service = service_fn(|request| {
-            let (layers, closing) = (self.layers.clone(), closing.clone());
-            async move { Ok::<_, Infallible>(layers.answer(request, peer, closing).await) }
+            let (layers, peer, closing) = (self.layers.clone(), peer.clone(), closing.clone());
+            async move { Ok::<_, Infallible>(layers.answer(request, &peer, closing).await) }
         });
         let calls = TaskTracker::new();
         let http = self.http(calls.clone());
@@ -103,7 +109,7 @@ impl Connections {
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = overdue(&greeted) => {
-                tracing::debug!(%peer, "closed: no HTTP/2 handshake in time");
+                tracing::debug!(peer = %peer.address, "closed: no HTTP/2 handshake in time");
                 return;
             }
             () = closing.cancelled() => finish(connection, &calls).await,
@@ -113,7 +119,7 @@ impl Connections {
             }
         };
         if let Err(error) = ended {
-            tracing::debug!(%peer, error, "the connection ended badly");
+            tracing::debug!(peer = %peer.address, error, "the connection ended badly");
         }
     }
 }

@@ -19,10 +19,19 @@ use tower::ServiceExt;
 
 use super::Settings;
 use super::stream::EndsWith;
+use crate::auth::{Auth, Identities};
 use crate::call::{Call, Deadlines};
 use crate::error::{Failure, Reason, has_details, into_response};
 use crate::rpc::{Role, Rpc};
 use crate::telemetry::{CallRecord, Metrics};
+
+/// The other side of a connection.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    /// The names in its certificate, if it showed one.
+    pub(super) identities: Identities,
+}
 
 /// The way in, shared by all connections.
 #[derive(Clone, Debug)]
@@ -33,6 +42,7 @@ pub(super) struct Layers {
 
 #[derive(Debug)]
 struct Shared {
+    auth: Auth,
     deadlines: Deadlines,
     region: Arc<str>,
     slots: Semaphore,
@@ -49,7 +59,14 @@ impl Layers {
         drain_over: CancellationToken,
     ) -> Self {
         let slots = Semaphore::new(settings.max_in_flight.min(Semaphore::MAX_PERMITS));
-        let shared = Shared { deadlines: settings.deadlines, region, slots, metrics, drain_over };
+        let shared = Shared {
+            auth: settings.auth.clone(),
+            deadlines: settings.deadlines,
+            region,
+            slots,
+            metrics,
+            drain_over,
+        };
         Self { routes, shared: Arc::new(shared) }
     }
 
@@ -57,7 +74,7 @@ impl Layers {
     pub(super) async fn answer(
         self,
         mut request: Request<Incoming>,
-        peer: SocketAddr,
+        peer: &Peer,
         closing: CancellationToken,
     ) -> Response<Body> {
         // Whoever doesn't speak gRPC couldn't read a gRPC error.
@@ -70,10 +87,15 @@ impl Layers {
         request.extensions_mut().insert(call.clone());
         let rpc = Rpc::of(request.uri().path());
         // Logs and counts the call even if this future is dropped because the caller hung up.
-        let record =
-            CallRecord::begin(call.clone(), rpc, request.uri().path(), peer, self.shared.metrics.clone());
+        let record = CallRecord::begin(
+            call.clone(),
+            rpc,
+            request.uri().path(),
+            peer.address,
+            self.shared.metrics.clone(),
+        );
         // A panic must cost its own call only, and must tell the caller what is known.
-        let routed = AssertUnwindSafe(self.in_time(request, rpc, &call)).catch_unwind().await;
+        let routed = AssertUnwindSafe(self.admitted(request, rpc, &call, peer)).catch_unwind().await;
         let response = routed.unwrap_or_else(|panic| after_panic(panic, &call));
         // tonic's own errors get their row of the table.
         let mut response = if has_details(response.headers()) {
@@ -89,6 +111,23 @@ impl Layers {
             Role::Job | Role::Unknown => response,
             Role::Health | Role::Reflection => response.map(|body| Body::new(EndsWith::new(body, closing))),
         }
+    }
+
+    /// Who may call. Health is open to all, so that probes need no credential.
+    async fn admitted(
+        &self,
+        request: Request<Incoming>,
+        rpc: &Rpc,
+        call: &Call,
+        peer: &Peer,
+    ) -> Response<Body> {
+        if rpc.role != Role::Health {
+            match self.shared.auth.admit(&peer.identities) {
+                Ok(caller) => call.is_from(caller),
+                Err(reason) => return into_response(Failure::not_sent(reason), call, &HeaderMap::new()),
+            }
+        }
+        self.in_time(request, rpc, call).await
     }
 
     /// The deadline and the end of a drain. They also cover what comes before the service: a caller that sends half a

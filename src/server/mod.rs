@@ -23,6 +23,7 @@ pub use shutdown::Shutdown;
 pub use tls::{Tls, TlsError, TlsFiles};
 
 use crate::api::third_party_job_service_server::{SERVICE_NAME, ThirdPartyJobServiceServer};
+use crate::auth::Auth;
 use crate::call::Deadlines;
 use crate::codepipeline::{CodePipeline, Limits};
 use crate::readiness::Readiness;
@@ -38,6 +39,8 @@ const MAX_MESSAGE: usize = 64 * 1024;
 pub struct Settings {
     /// TLS; without it the port is plaintext.
     pub tls: Option<Tls>,
+    /// Who may call.
+    pub auth: Auth,
     /// How long calls may take.
     pub deadlines: Deadlines,
     /// Calls in flight over all connections; one more is refused.

@@ -65,6 +65,7 @@ impl CallRecord {
             outcome = failure.map(|(_, outcome)| outcome.as_str()),
             duration_ms = took.as_secs_f64() * 1e3,
             job_id = call.job_id(),
+            caller = call.caller(),
             peer = %self.peer,
             request_id = call.request_id(),
             aws_request_id = aws.request_id.as_deref(),

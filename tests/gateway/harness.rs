@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient;
 use codepipeline_gateway::api::{AcknowledgeThirdPartyJobRequest, AcknowledgeThirdPartyJobResponse};
+use codepipeline_gateway::auth::Auth;
 use codepipeline_gateway::call::Deadlines;
 use codepipeline_gateway::codepipeline::{Aws, FakeKeys, Limits, Source};
 use codepipeline_gateway::gateway::{Listeners, run};
@@ -32,6 +33,7 @@ pub const REGION: &str = "eu-west-1";
 pub fn settings() -> Settings {
     Settings {
         tls: None,
+        auth: Auth::None,
         deadlines: Deadlines { default: Duration::from_secs(20), max: Duration::from_secs(30) },
         max_in_flight: 64,
         max_connections: 100,

@@ -10,6 +10,8 @@
 )]
 
 mod admin;
+mod auth;
+mod certificates;
 mod command;
 mod connections;
 mod credentials;

@@ -1,70 +1,21 @@
 //! TLS and client certificates, with real handshakes, and certificates that change while the gateway runs.
 
 use std::fs;
-use std::path::Path;
 
 use codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient;
 use codepipeline_gateway::server::{Tls, TlsFiles};
-use rcgen::{CertificateParams, CertifiedIssuer, Issuer, KeyPair};
 use tempfile::TempDir;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
+use crate::certificates::{Authority, connect, files, write_pair};
 use crate::harness::{Answer, World, fake_keys, request, settings};
-
-/// A certificate authority of the test's own.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    fn pem(&self) -> String {
-        self.0.pem()
-    }
-
-    /// A certificate and its key, in PEM form.
-    fn issue(&self, name: &str) -> (String, String) {
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        let issuer: &Issuer<'_, KeyPair> = &self.0;
-        (params.signed_by(&key, issuer).unwrap().pem(), key.serialize_pem())
-    }
-}
-
-fn files(folder: &Path, client_ca: bool) -> TlsFiles {
-    let client_ca = client_ca.then(|| folder.join("ca.crt"));
-    TlsFiles { cert: folder.join("tls.crt"), key: folder.join("tls.key"), client_ca }
-}
-
-fn write_pair(folder: &Path, (cert, key): &(String, String)) {
-    fs::write(folder.join("tls.crt"), cert).unwrap();
-    fs::write(folder.join("tls.key"), key).unwrap();
-}
 
 async fn world(files: TlsFiles) -> World {
     let mut settings = settings();
     settings.tls = Some(Tls::load(files).unwrap());
     World::with(settings, Some(fake_keys())).await
-}
-
-/// A new connection, trusting this authority and showing this identity.
-async fn connect(
-    world: &World,
-    ca: &Authority,
-    identity: Option<&(String, String)>,
-) -> Result<Channel, String> {
-    let mut tls =
-        ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca.pem())).domain_name("gateway.test");
-    if let Some((cert, key)) = identity {
-        tls = tls.identity(Identity::from_pem(cert, key));
-    }
-    let endpoint = Endpoint::from_shared(format!("https://{}", world.gateway.address)).unwrap();
-    endpoint.tls_config(tls).unwrap().connect().await.map_err(|error| format!("{error:?}"))
 }
 
 async fn acknowledge(channel: Channel, job: &str) -> Answer {
@@ -180,6 +131,22 @@ async fn the_health_command_speaks_tls_and_shows_a_certificate() {
     let unreadable = command(&["health", "--ca", "/no/such/file"]).await;
     assert_eq!(unreadable.status.code(), Some(64), "{unreadable:?}");
     world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_an_auth_configuration_is_one_line_and_64() {
+    for flags in [
+        &["--auth=mtls"][..],
+        &["--auth=mtls", "--allow=dns:worker.test"],
+        &["--allow=dns:worker.test"],
+        &["--auth=mtls", "--allow=worker.test"],
+        &["--auth=mtls", "--allow=spiffe://a*"],
+    ] {
+        let refused = command(&[&["serve"][..], flags].concat()).await;
+        let told = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!((refused.status.code(), told.lines().count()), (Some(64), 1), "{flags:?}: {told}");
+        assert!(told.contains("GATEWAY_AUTH") || told.contains("GATEWAY_ALLOW"), "{told}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
