@@ -20,6 +20,7 @@ mod errors;
 mod harness;
 mod limits;
 mod outcomes;
+mod process;
 mod requests;
 mod secrets;
 mod shutdown;

@@ -20,8 +20,8 @@ use tonic::body::Body;
 use tonic_types::StatusExt;
 use tower::ServiceExt;
 
-use crate::command::{Invocation, Program, Scratch, channel, command, send, until_serving};
 use crate::harness::{Answer, loopback};
+use crate::process::{Invocation, Program, Scratch, channel, command, send, until_serving};
 
 const KEY_ID: &str = "AKIAPLANTED7Q2Z8WXY5";
 const SECRET_KEY: &str = "Pl4nted/secret+k3y=bR7xV9tQ2mN5";
