@@ -70,13 +70,13 @@ impl Stop {
 
 /// Parses the command line and the environment, and runs the subcommand.
 pub(crate) fn run() -> Result<(), Stop> {
-    let parsed = Cli::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let parsed = command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) if !error.use_stderr() => {
             return error.print().map_err(|error| Stop::Failed(error.to_string()));
         }
-        Err(error) => return Err(Stop::Usage(usage::line(&error, &Cli::command()))),
+        Err(error) => return Err(Stop::Usage(usage::line(&error, &command()))),
     };
     match cli.command {
         Command::Serve(serve) => block_on(serve.run()),
@@ -87,6 +87,15 @@ pub(crate) fn run() -> Result<(), Stop> {
         #[cfg(feature = "simulator")]
         Command::Simulator(simulator) => block_on(simulator.run()),
     }
+}
+
+fn command() -> clap::Command {
+    let command = Cli::command();
+    // Nobody has to be told that `dev` goes away: Ctrl-C ends it at once.
+    #[cfg(feature = "simulator")]
+    let command =
+        command.mut_subcommand("dev", |dev| dev.mut_arg("shutdown_delay", |delay| delay.default_value("0s")));
+    command
 }
 
 fn block_on(work: impl Future<Output = Result<(), Stop>>) -> Result<(), Stop> {
