@@ -294,8 +294,8 @@ async fn a_throttled_caller_is_told_how_long_aws_asks_to_wait() {
     world.stop().await;
 }
 
-/// Rows whose causes are not an answer of AWS's are provoked in `outcomes`, `requests`, `credentials` and `shutdown`;
-/// the two of caller authentication come with it.
+/// Rows whose causes are not an answer of AWS's are provoked in `outcomes`, `requests`, `credentials`, `limits`, `auth`,
+/// `shutdown`, and the caller that hangs up in `admin`.
 #[test]
 fn the_programs_table_has_the_contracts_reasons_and_no_other() {
     #[rustfmt::skip]
