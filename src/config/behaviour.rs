@@ -1,0 +1,99 @@
+//! Deadlines, limits, shutdown, and how AWS is tried.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
+
+use clap::Args;
+use codepipeline_gateway::auth::Auth;
+use codepipeline_gateway::call::Deadlines;
+use codepipeline_gateway::codepipeline::Limits;
+use codepipeline_gateway::server::{Settings, Tls};
+
+use super::values::{at_least_one, duration, positive};
+
+/// How it behaves.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Behaviour {
+    /// Deadline of a call whose caller sends none
+    #[arg(long, env = "GATEWAY_DEFAULT_DEADLINE", value_name = "TIME", default_value = "10s", value_parser = positive)]
+    default_deadline: Duration,
+    /// Longest deadline; a caller's longer one is cut to it
+    #[arg(long, env = "GATEWAY_MAX_DEADLINE", value_name = "TIME", default_value = "30s", value_parser = positive)]
+    max_deadline: Duration,
+    /// Calls in flight over all connections; one more is refused at once
+    #[arg(long, env = "GATEWAY_MAX_IN_FLIGHT", value_name = "N", default_value = "1024", value_parser = at_least_one::<NonZeroUsize>)]
+    max_in_flight: NonZeroUsize,
+    /// Open connections; one more is closed at once
+    #[arg(long, env = "GATEWAY_MAX_CONNECTIONS", value_name = "N", default_value = "10000", value_parser = at_least_one::<NonZeroUsize>)]
+    max_connections: NonZeroUsize,
+    /// How long a connection lives, 10 % more or less; then GOAWAY, and its calls finish
+    #[arg(long, env = "GATEWAY_MAX_CONNECTION_AGE", value_name = "TIME", default_value = "5m", value_parser = positive)]
+    max_connection_age: Duration,
+    /// How long it still accepts after the first SIGTERM or SIGINT, while its endpoints are withdrawn
+    #[arg(long, env = "GATEWAY_SHUTDOWN_DELAY", value_name = "TIME", default_value = "5s", value_parser = duration)]
+    shutdown_delay: Duration,
+    /// How long calls in flight may then take
+    #[arg(long, env = "GATEWAY_DRAIN_TIMEOUT", value_name = "TIME", default_value = "30s", value_parser = duration)]
+    drain_timeout: Duration,
+    /// Server reflection, v1 and v1alpha
+    #[arg(long, env = "GATEWAY_REFLECTION", value_name = "BOOL", default_value = "true", action = clap::ArgAction::Set)]
+    reflection: bool,
+    /// How long one attempt at AWS may take, connecting included
+    #[arg(long, env = "GATEWAY_AWS_ATTEMPT_TIMEOUT", value_name = "TIME", default_value = "5s", value_parser = positive)]
+    aws_attempt_timeout: Duration,
+    /// How long connecting to AWS may take
+    #[arg(long, env = "GATEWAY_AWS_CONNECT_TIMEOUT", value_name = "TIME", default_value = "2s", value_parser = positive)]
+    aws_connect_timeout: Duration,
+    /// Attempts at AWS a call makes at most; only what provably did nothing is repeated
+    #[arg(long, env = "GATEWAY_AWS_MAX_ATTEMPTS", value_name = "N", default_value = "3", value_parser = at_least_one::<NonZeroU32>)]
+    aws_max_attempts: NonZeroU32,
+}
+
+impl Behaviour {
+    /// The settings, once they make sense together.
+    ///
+    /// # Errors
+    /// One line that names the flags and variables.
+    pub(crate) fn settings(&self, tls: Option<Tls>, auth: Auth) -> Result<Settings, String> {
+        if self.default_deadline > self.max_deadline {
+            return Err(format!(
+                "--default-deadline (GATEWAY_DEFAULT_DEADLINE) is {:?}, longer than --max-deadline (GATEWAY_MAX_DEADLINE), which is {:?}",
+                self.default_deadline, self.max_deadline
+            ));
+        }
+        if self.aws_connect_timeout > self.aws_attempt_timeout {
+            return Err(format!(
+                "--aws-connect-timeout (GATEWAY_AWS_CONNECT_TIMEOUT) is {:?}, longer than --aws-attempt-timeout (GATEWAY_AWS_ATTEMPT_TIMEOUT), which is {:?}",
+                self.aws_connect_timeout, self.aws_attempt_timeout
+            ));
+        }
+        Ok(Settings {
+            tls,
+            auth,
+            deadlines: Deadlines { default: self.default_deadline, max: self.max_deadline },
+            max_in_flight: self.max_in_flight.get(),
+            max_connections: self.max_connections.get(),
+            max_connection_age: self.max_connection_age,
+            shutdown_delay: self.shutdown_delay,
+            drain_timeout: self.drain_timeout,
+            reflection: self.reflection,
+            aws: Limits {
+                attempt_timeout: self.aws_attempt_timeout,
+                connect_timeout: self.aws_connect_timeout,
+                max_attempts: self.aws_max_attempts.get(),
+            },
+        })
+    }
+
+    /// What is allowed and probably not meant, a line each.
+    pub(crate) fn warnings(&self) -> Vec<&'static str> {
+        let mut warnings = Vec::new();
+        if self.drain_timeout < self.max_deadline {
+            warnings.push(
+                "--drain-timeout (GATEWAY_DRAIN_TIMEOUT) is shorter than --max-deadline (GATEWAY_MAX_DEADLINE): \
+                 a shutdown cuts off calls that still have time",
+            );
+        }
+        warnings
+    }
+}

@@ -1,0 +1,27 @@
+//! What it logs.
+
+use clap::Args;
+use codepipeline_gateway::telemetry::{LogFormat, parse_filter};
+use tracing::level_filters::LevelFilter;
+
+/// What it logs, to standard error.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Logs {
+    /// How log lines look [default: text on a terminal, else json]
+    #[arg(long, env = "GATEWAY_LOG_FORMAT", value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+    /// Which log lines there are: error, warn, info, debug, trace, or a filter such as info,codepipeline_gateway=debug
+    #[arg(long, env = "GATEWAY_LOG_LEVEL", value_name = "FILTER", default_value = "info", value_parser = filter)]
+    pub(crate) log_level: String,
+}
+
+fn filter(text: &str) -> Result<String, String> {
+    // A word alone would be taken for a target, and a misspelt level would silence the log.
+    let words = text.split(',').map(str::trim).filter(|part| !part.contains(['=', '[']));
+    for word in words {
+        if word.is_empty() || word.parse::<LevelFilter>().is_err() {
+            return Err(format!("{word:?} is no level; there are off, error, warn, info, debug and trace"));
+        }
+    }
+    parse_filter(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
