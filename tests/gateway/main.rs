@@ -21,6 +21,7 @@ mod harness;
 mod limits;
 mod outcomes;
 mod process;
+mod providers;
 mod requests;
 mod secrets;
 mod shutdown;
