@@ -13,6 +13,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use tonic::Code;
 
+use super::logs::LinesDropped;
 use super::process::Process;
 use crate::error::{Outcome, Reason};
 use crate::rpc::{RPCS, Rpc, UNKNOWN};
@@ -138,6 +139,7 @@ impl Metrics {
             "Loads of credentials, by their result",
             self.refreshes.clone(),
         );
+        own.register_collector(Box::new(LinesDropped));
         own.register("build", "The version that runs", Info::new(version));
         self
     }
