@@ -74,7 +74,7 @@ pub(super) async fn gateway(
     );
     if settings.tls.is_none() {
         tracing::warn!(
-            "plaintext: nonces and client tokens cross the network unprotected, unless a mesh protects them"
+            "plaintext: nonces, client tokens and bearer tokens cross the network unprotected, unless a mesh protects them"
         );
     }
     if matches!(settings.auth, Auth::None) {
