@@ -45,6 +45,29 @@ impl AttemptResult {
     }
 }
 
+/// What became of a finished span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SpanFate {
+    /// The collector took it.
+    Exported,
+    /// It was sent, or about to be, and the collector didn't take it in time.
+    Failed,
+    /// Too many were waiting.
+    Dropped,
+}
+
+impl SpanFate {
+    const ALL: [Self; 3] = [Self::Exported, Self::Failed, Self::Dropped];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exported => "ok",
+            Self::Failed => "error",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
 /// Everything that `/metrics` shows. Its handles are cheap to use from any task.
 pub struct Metrics {
     registry: Registry,
@@ -64,6 +87,7 @@ pub struct Metrics {
     certificate_expiry: Gauge<i64>,
     certificate_loads: Family<Labels<1>, Counter>,
     refreshes: Family<Labels<1>, Counter>,
+    spans: Family<Labels<1>, Counter>,
 }
 
 impl Metrics {
@@ -86,6 +110,7 @@ impl Metrics {
             certificate_expiry: Gauge::default(),
             certificate_loads: Family::default(),
             refreshes: Family::default(),
+            spans: Family::default(),
         };
         metrics.at_zero().registered()
     }
@@ -104,6 +129,9 @@ impl Metrics {
         let results = ["ok", "rejected", "not_sent", "unknown", "abandoned"];
         for result in results {
             drop(self.attempts.get_or_create(&[("result", result), ("aws_error_code", "")]));
+        }
+        for fate in SpanFate::ALL {
+            drop(self.spans.get_or_create(&[("result", fate.as_str())]));
         }
         for result in ["ok", "error"] {
             drop(self.certificate_loads.get_or_create(&[("result", result)]));
@@ -138,6 +166,7 @@ impl Metrics {
             "Loads of credentials, by their result",
             self.refreshes.clone(),
         );
+        own.register("trace_exports", "Finished spans, by what became of them", self.spans.clone());
         own.register("build", "The version that runs", Info::new(version));
         self
     }
@@ -184,6 +213,11 @@ impl Metrics {
     /// Credentials couldn't be loaded.
     pub(crate) fn credentials_failed(&self) {
         self.refreshes.get_or_create(&[("result", "error")]).inc();
+    }
+
+    /// This became of so many spans.
+    pub(crate) fn spans_ended(&self, fate: SpanFate, spans: u64) {
+        self.spans.get_or_create(&[("result", fate.as_str())]).inc_by(spans);
     }
 
     /// What `/metrics` answers, as OpenMetrics or as the older Prometheus text.
