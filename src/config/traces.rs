@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::time::Duration;
 
 use clap::Args;
 use codepipeline_gateway::telemetry::TraceSettings;
@@ -19,6 +20,9 @@ pub(crate) struct TraceArgs {
     #[arg(long, env = ENDPOINT, value_name = "URL")]
     otlp_endpoint: Option<String>,
 }
+
+/// How long the last spans may hold the end of the process: within the margin of any grace period.
+const LAST_TIME: Duration = Duration::from_secs(3);
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
@@ -74,6 +78,7 @@ impl TraceArgs {
             max_waiting,
             max_batch,
             batch_delay: otel.batch_delay(),
+            last_time: LAST_TIME,
         };
         Ok(TraceConfig { settings: Some(settings), shown, warnings: otel.warnings })
     }

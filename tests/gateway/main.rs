@@ -12,6 +12,7 @@
 mod admin;
 mod auth;
 mod certificates;
+mod collector;
 mod command;
 mod connections;
 mod credentials;
@@ -25,3 +26,4 @@ mod requests;
 mod secrets;
 mod shutdown;
 mod tls;
+mod traces;

@@ -38,9 +38,6 @@ use export::{Exports, Queue, Sender};
 /// The conventions that `spans` keeps.
 const SCHEMA: &str = "https://opentelemetry.io/schemas/1.45.0";
 
-/// How long the last spans have to arrive once the calls are drained.
-const LAST_SPANS: Duration = Duration::from_secs(3);
-
 /// Which spans there are and where they go. The exporter itself reads `OTEL_EXPORTER_OTLP_HEADERS`, so that the keys in it
 /// are never held here.
 #[derive(Clone, Debug)]
@@ -61,6 +58,8 @@ pub struct TraceSettings {
     pub max_batch: usize,
     /// How long a span waits for others before it is sent.
     pub batch_delay: Duration,
+    /// How long the last spans have to arrive once the calls are drained.
+    pub last_time: Duration,
 }
 
 /// Makes the spans and sends them. The default makes none.
@@ -71,6 +70,7 @@ struct Running {
     tracer: SdkTracer,
     provider: SdkTracerProvider,
     exports: Arc<Exports>,
+    last_time: Duration,
 }
 
 impl Traces {
@@ -114,7 +114,7 @@ impl Traces {
             .with_version(env!("CARGO_PKG_VERSION"))
             .with_schema_url(SCHEMA);
         let tracer = provider.tracer_with_scope(scope.build());
-        Ok(Self(Some(Arc::new(Running { tracer, provider, exports }))))
+        Ok(Self(Some(Arc::new(Running { tracer, provider, exports, last_time: settings.last_time }))))
     }
 
     /// Counts what becomes of spans there from now on.
@@ -143,15 +143,15 @@ impl Traces {
         Some(AttemptSpan::begin(&running.tracer, call, place, progress.attempts()))
     }
 
-    /// Sends the spans that still wait, within a few seconds, and makes no more; not even that if it has to end at once.
+    /// Sends the spans that still wait, as far as their time lasts, and makes no more. Waits for nothing `at_once`.
     pub(crate) async fn end(&self, at_once: CancellationToken) {
         let Some(running) = &self.0 else { return };
-        let provider = running.provider.clone();
+        let (provider, time) = (running.provider.clone(), running.last_time);
         // It blocks until the SDK's thread has ended, which ends soon once exports are over.
-        let mut ended = spawn_blocking(move || provider.shutdown_with_timeout(2 * LAST_SPANS));
+        let mut ended = spawn_blocking(move || provider.shutdown_with_timeout(2 * time));
         tokio::select! {
             _ = &mut ended => return,
-            () = sleep(LAST_SPANS) => tracing::warn!("the last traces were not exported in time; they are lost"),
+            () = sleep(time) => tracing::warn!("the last traces were not exported in time; they are lost"),
             () = at_once.cancelled() => {}
         }
         running.exports.over.cancel();
