@@ -67,6 +67,8 @@ pub struct Collector {
 struct State {
     mood: Mutex<Mood>,
     exports: watch::Sender<Vec<Export>>,
+    /// Exports that it let hang and that the client gave up.
+    given_up: watch::Sender<usize>,
 }
 
 impl Collector {
@@ -87,7 +89,11 @@ impl Collector {
     async fn serve(tls: Option<TlsAcceptor>) -> Self {
         let listener = loopback().await;
         let address = listener.local_addr().unwrap();
-        let state = Arc::new(State { mood: Mutex::new(Mood::Takes), exports: watch::Sender::default() });
+        let state = Arc::new(State {
+            mood: Mutex::new(Mood::Takes),
+            exports: watch::Sender::default(),
+            given_up: watch::Sender::default(),
+        });
         let shared = state.clone();
         let serving = tokio::spawn(async move {
             let mut open = JoinSet::new();
@@ -129,6 +135,13 @@ impl Collector {
         let mut exports = self.state.exports.subscribe();
         let came = exports.wait_for(|exports| exports.len() >= wanted);
         timeout(PATIENCE, came).await.expect("an export").unwrap();
+    }
+
+    /// Waits until the client has given up so many exports that hang.
+    pub async fn wait_for_given_up(&self, wanted: usize) {
+        let mut given_up = self.state.given_up.subscribe();
+        let came = given_up.wait_for(|count| *count >= wanted);
+        timeout(PATIENCE, came).await.expect("an export given up").unwrap();
     }
 
     pub async fn wait_for_spans(&self, wanted: usize) -> Vec<Span> {
@@ -177,8 +190,20 @@ impl TraceService for Receiver {
         match mood {
             Mood::Takes => Ok(Response::new(ExportTraceServiceResponse::default())),
             Mood::Refuses(code, message) => Err(Status::new(code, message)),
-            Mood::Hangs => std::future::pending().await,
+            Mood::Hangs => {
+                let _given_up = GivenUp(&self.state);
+                std::future::pending().await
+            }
         }
+    }
+}
+
+/// Counts when it is dropped.
+struct GivenUp<'a>(&'a State);
+
+impl Drop for GivenUp<'_> {
+    fn drop(&mut self) {
+        self.0.given_up.send_modify(|count| *count += 1);
     }
 }
 

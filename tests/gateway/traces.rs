@@ -401,7 +401,9 @@ async fn the_last_calls_spans_arrive_before_the_end() {
     let collector = Collector::start().await;
     let mut late = to(&collector.url());
     late.batch_delay = LONG;
-    let mut settings = traced(Traces::start(&late).unwrap());
+    // Held here, so that nothing is sent because it is dropped.
+    let traces = Traces::start(&late).unwrap();
+    let mut settings = traced(traces.clone());
     settings.drain_timeout = Duration::from_millis(200);
     let world = World::with(settings, Some(fake_keys())).await;
     world.simulator.fault_next(1, Fault::Hang { process: false });
@@ -414,6 +416,7 @@ async fn the_last_calls_spans_arrive_before_the_end() {
     let call = calls(&spans)[0];
     assert_eq!(attribute(call, "codepipeline_gateway.reason").as_deref(), Some("GATEWAY_SHUTTING_DOWN"));
     assert_eq!(attempts(&spans, call).len(), 1);
+    drop(traces);
 }
 
 const EXPORTS: &str = "codepipeline_gateway_trace_exports_total";
@@ -502,7 +505,8 @@ async fn a_collector_that_hangs_holds_no_call_and_the_end_no_longer_than_it_may(
     collector.be(Mood::Hangs);
     let mut patient = to(&collector.url());
     (patient.export_time, patient.last_time) = (LONG, Duration::from_millis(300));
-    let world = world(Traces::start(&patient).unwrap()).await;
+    let traces = Traces::start(&patient).unwrap();
+    let world = world(traces.clone()).await;
     world.add("job-1");
     world.acknowledge("job-1").await.ok();
     collector.wait_for_exports(1).await;
@@ -511,6 +515,8 @@ async fn a_collector_that_hangs_holds_no_call_and_the_end_no_longer_than_it_may(
     tokio::time::timeout(PATIENCE, world.gateway.stop()).await.expect("it ends").unwrap();
     assert!(told.elapsed() >= Duration::from_millis(300), "the last spans have their time");
     assert_eq!(collector.exports().len(), 1, "what waited is not sent once the time is over");
+    collector.wait_for_given_up(1).await;
+    drop(traces);
 }
 
 #[tokio::test(flavor = "multi_thread")]
