@@ -14,6 +14,7 @@ use prometheus_client::registry::Registry;
 use tonic::Code;
 
 use super::process::Process;
+use super::traces::SpanFate;
 use crate::error::{Outcome, Reason};
 use crate::rpc::{RPCS, Rpc, UNKNOWN};
 
@@ -41,29 +42,6 @@ impl AttemptResult {
             Self::Accepted => "ok",
             Self::Failed(outcome) => outcome.as_str(),
             Self::Abandoned => "abandoned",
-        }
-    }
-}
-
-/// What became of a finished span.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SpanFate {
-    /// The collector took it.
-    Exported,
-    /// It was sent, or about to be, and the collector didn't take it in time.
-    Failed,
-    /// Too many were waiting.
-    Dropped,
-}
-
-impl SpanFate {
-    const ALL: [Self; 3] = [Self::Exported, Self::Failed, Self::Dropped];
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Exported => "ok",
-            Self::Failed => "error",
-            Self::Dropped => "dropped",
         }
     }
 }

@@ -240,3 +240,8 @@ pub fn attribute(span: &Span, key: &str) -> Option<String> {
         other => panic!("{key}: {other:?}"),
     }
 }
+
+/// An id as people write it.
+pub fn hex(id: &[u8]) -> String {
+    id.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}

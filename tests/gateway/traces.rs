@@ -19,7 +19,7 @@ use tonic::Request;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tower::ServiceExt;
 
-use crate::collector::{Collector, Mood, attribute, to, traces};
+use crate::collector::{Collector, Mood, attribute, hex, to, traces};
 use crate::harness::{
     Gateway, NONCE, REGION, TOKEN, World, fake_keys, loopback, request, request_within, settings,
 };
@@ -54,10 +54,6 @@ fn calls(spans: &[Span]) -> Vec<&Span> {
 /// The spans of a call's attempts.
 fn attempts<'a>(spans: &'a [Span], call: &Span) -> Vec<&'a Span> {
     spans.iter().filter(|span| span.parent_span_id == call.span_id).collect()
-}
-
-fn hex(id: &[u8]) -> String {
-    id.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn is_error(span: &Span) -> bool {
@@ -185,73 +181,74 @@ async fn what_the_caller_or_the_sampler_leaves_out_is_not_exported() {
 /// A call: what is wrong with it; its code; whether its span is an error; its reason and outcome; its attempts' errors.
 type Row = (&'static str, &'static str, bool, &'static str, &'static str, &'static [&'static str]);
 
+const ROWS: [Row; 14] = [
+    ("JobNotFoundException", "NOT_FOUND", false, "JOB_NOT_FOUND", "rejected", &["JobNotFoundException"]),
+    (
+        "InvalidNonceException",
+        "FAILED_PRECONDITION",
+        false,
+        "INVALID_NONCE",
+        "rejected",
+        &["InvalidNonceException"],
+    ),
+    (
+        "InvalidClientTokenException",
+        "PERMISSION_DENIED",
+        false,
+        "INVALID_CLIENT_TOKEN",
+        "rejected",
+        &["InvalidClientTokenException"],
+    ),
+    (
+        "ValidationException",
+        "INVALID_ARGUMENT",
+        false,
+        "VALIDATION_FAILED",
+        "rejected",
+        &["ValidationException"],
+    ),
+    (
+        "ThrottlingException",
+        "RESOURCE_EXHAUSTED",
+        false,
+        "AWS_THROTTLED",
+        "rejected",
+        &["ThrottlingException", "ThrottlingException", "ThrottlingException"],
+    ),
+    ("InternalFailure", "UNKNOWN", true, "AWS_UNAVAILABLE", "unknown", &["InternalFailure"]),
+    (
+        "RequestTimeoutException",
+        "UNKNOWN",
+        true,
+        "AWS_REQUEST_TIMEOUT",
+        "unknown",
+        &["RequestTimeoutException"],
+    ),
+    (
+        "AccessDeniedException",
+        "INTERNAL",
+        true,
+        "GATEWAY_ACCESS_DENIED",
+        "rejected",
+        &["AccessDeniedException"],
+    ),
+    (
+        "ExpiredTokenException",
+        "UNAVAILABLE",
+        true,
+        "GATEWAY_CREDENTIALS_EXPIRED",
+        "rejected",
+        &["ExpiredTokenException"],
+    ),
+    ("MadeUpException", "UNKNOWN", true, "AWS_UNRECOGNIZED_ERROR", "rejected", &["_OTHER"]),
+    ("cut", "UNKNOWN", true, "AWS_CONNECTION_LOST", "unknown", &["AWS_CONNECTION_LOST"]),
+    ("malformed", "INTERNAL", true, "AWS_BAD_RESPONSE", "unknown", &["AWS_BAD_RESPONSE"]),
+    ("hang", "DEADLINE_EXCEEDED", true, "DEADLINE_EXCEEDED", "unknown", &["abandoned"]),
+    ("", "INVALID_ARGUMENT", false, "INVALID_REQUEST", "not_sent", &[]),
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_end_of_a_call_has_its_code_its_reason_and_a_span_for_each_attempt() {
-    const ROWS: [Row; 14] = [
-        ("JobNotFoundException", "NOT_FOUND", false, "JOB_NOT_FOUND", "rejected", &["JobNotFoundException"]),
-        (
-            "InvalidNonceException",
-            "FAILED_PRECONDITION",
-            false,
-            "INVALID_NONCE",
-            "rejected",
-            &["InvalidNonceException"],
-        ),
-        (
-            "InvalidClientTokenException",
-            "PERMISSION_DENIED",
-            false,
-            "INVALID_CLIENT_TOKEN",
-            "rejected",
-            &["InvalidClientTokenException"],
-        ),
-        (
-            "ValidationException",
-            "INVALID_ARGUMENT",
-            false,
-            "VALIDATION_FAILED",
-            "rejected",
-            &["ValidationException"],
-        ),
-        (
-            "ThrottlingException",
-            "RESOURCE_EXHAUSTED",
-            false,
-            "AWS_THROTTLED",
-            "rejected",
-            &["ThrottlingException", "ThrottlingException", "ThrottlingException"],
-        ),
-        ("InternalFailure", "UNKNOWN", true, "AWS_UNAVAILABLE", "unknown", &["InternalFailure"]),
-        (
-            "RequestTimeoutException",
-            "UNKNOWN",
-            true,
-            "AWS_REQUEST_TIMEOUT",
-            "unknown",
-            &["RequestTimeoutException"],
-        ),
-        (
-            "AccessDeniedException",
-            "INTERNAL",
-            true,
-            "GATEWAY_ACCESS_DENIED",
-            "rejected",
-            &["AccessDeniedException"],
-        ),
-        (
-            "ExpiredTokenException",
-            "UNAVAILABLE",
-            true,
-            "GATEWAY_CREDENTIALS_EXPIRED",
-            "rejected",
-            &["ExpiredTokenException"],
-        ),
-        ("MadeUpException", "UNKNOWN", true, "AWS_UNRECOGNIZED_ERROR", "rejected", &["_OTHER"]),
-        ("cut", "UNKNOWN", true, "AWS_CONNECTION_LOST", "unknown", &["AWS_CONNECTION_LOST"]),
-        ("malformed", "INTERNAL", true, "AWS_BAD_RESPONSE", "unknown", &["AWS_BAD_RESPONSE"]),
-        ("hang", "DEADLINE_EXCEEDED", true, "DEADLINE_EXCEEDED", "unknown", &["abandoned"]),
-        ("", "INVALID_ARGUMENT", false, "INVALID_REQUEST", "not_sent", &[]),
-    ];
     let collector = Collector::start().await;
     let world = world(traces(&collector)).await;
     for (what, ..) in ROWS {

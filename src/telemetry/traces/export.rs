@@ -15,7 +15,29 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::telemetry::Metrics;
-use crate::telemetry::metrics::SpanFate;
+
+/// What became of a finished span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SpanFate {
+    /// The collector took it.
+    Exported,
+    /// It was sent, or about to be, and the collector didn't take it in time.
+    Failed,
+    /// Too many were waiting.
+    Dropped,
+}
+
+impl SpanFate {
+    pub(crate) const ALL: [Self; 3] = [Self::Exported, Self::Failed, Self::Dropped];
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exported => "ok",
+            Self::Failed => "error",
+            Self::Dropped => "dropped",
+        }
+    }
+}
 
 /// What the queue's two ends and the gateway know together.
 #[derive(Debug, Default)]
@@ -96,9 +118,9 @@ impl opentelemetry_sdk::trace::SpanExporter for Sender {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let spans = batch.len();
         self.exports.waiting.fetch_sub(spans, Ordering::AcqRel);
-        let (exporter, time) = (self.exporter.clone(), self.time);
+        let (collector, time) = (self.exporter.clone(), self.time);
         // On the runtime: on this thread the exporter's pauses between its tries would be sleeps that nothing can end.
-        let export = self.runtime.spawn(async move { timeout(time, exporter.export(batch)).await });
+        let export = self.runtime.spawn(async move { timeout(time, collector.export(batch)).await });
         let exported = tokio::select! {
             biased;
             ended = AbortOnDropHandle::new(export) => match ended {

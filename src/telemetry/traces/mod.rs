@@ -27,6 +27,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Endpoint;
 
+pub(crate) use export::SpanFate;
 pub(crate) use parent::of_caller;
 pub(crate) use spans::{AttemptSpan, AwsPlace, ServerSpan};
 

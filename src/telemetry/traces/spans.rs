@@ -22,8 +22,9 @@ use crate::telemetry::calls::code_name;
 /// The longest part of a job id or of an unknown method's name that stands in a span, in bytes. Both are the caller's.
 const MAX_OF_CALLER: usize = 128;
 
-/// The span of a call. One that is dropped without a word ends as well.
-pub(crate) struct ServerSpan(Span);
+/// The span of a call. One that is dropped without a word ends as well. Boxed: a call without one must not carry its
+/// half kilobyte.
+pub(crate) struct ServerSpan(Box<Span>);
 
 impl ServerSpan {
     pub(super) fn begin(
@@ -45,7 +46,7 @@ impl ServerSpan {
         }
         let name = rpc.full_name().unwrap_or("grpc");
         let span = SpanBuilder::from_name(name).with_kind(SpanKind::Server).with_attributes(attributes);
-        Self(tracer.build_with_context(span, &under(caller.cloned())))
+        Self(Box::new(tracer.build_with_context(span, &under(caller.cloned()))))
     }
 
     /// Which trace it belongs to.
@@ -126,7 +127,7 @@ impl AwsPlace {
 }
 
 /// The span of one attempt at AWS. One that is dropped without a word ends as well.
-pub(crate) struct AttemptSpan(Span);
+pub(crate) struct AttemptSpan(Box<Span>);
 
 impl AttemptSpan {
     pub(super) fn begin(tracer: &SdkTracer, call: SpanContext, place: &AwsPlace, number: u32) -> Self {
@@ -141,7 +142,7 @@ impl AttemptSpan {
         ];
         let name = "CodePipeline.AcknowledgeThirdPartyJob";
         let span = SpanBuilder::from_name(name).with_kind(SpanKind::Client).with_attributes(attributes);
-        Self(tracer.build_with_context(span, &under(Some(call))))
+        Self(Box::new(tracer.build_with_context(span, &under(Some(call)))))
     }
 
     /// AWS accepted the call.
@@ -154,7 +155,7 @@ impl AttemptSpan {
     pub(crate) fn failed(mut self, failure: &Failure, aws_error_code: &'static str) {
         self.answered(&failure.aws);
         self.0.set_attribute(KeyValue::new("codepipeline_gateway.outcome", failure.outcome.as_str()));
-        self.is_an_error(match aws_error_code {
+        self.ends_badly(match aws_error_code {
             "" => failure.reason.name(),
             "other" => "_OTHER",
             known => known,
@@ -163,7 +164,7 @@ impl AttemptSpan {
 
     /// The call ended before it did.
     pub(crate) fn abandoned(self) {
-        self.is_an_error("abandoned");
+        self.ends_badly("abandoned");
     }
 
     fn answered(&mut self, aws: &AwsAnswer) {
@@ -175,7 +176,7 @@ impl AttemptSpan {
         }
     }
 
-    fn is_an_error(mut self, kind: &'static str) {
+    fn ends_badly(mut self, kind: &'static str) {
         self.0.set_attribute(KeyValue::new("error.type", kind));
         self.0.set_status(Status::error(""));
         self.0.end();

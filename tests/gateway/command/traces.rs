@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use tonic::{Code, Request};
 
 use crate::certificates::Authority;
-use crate::collector::{Collector, Mood};
+use crate::collector::{Collector, Mood, hex};
 use crate::harness::request;
 use crate::process::{Invocation, Program, Scratch, command, send, simulator_with, until_serving};
 
@@ -17,6 +17,9 @@ const FLAG: &str = "--otlp-endpoint";
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const FOR_TRACES: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 const KEY: &str = "plainly-fake-key-7d20f";
+const CA: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
+const CERT: &str = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE";
+const CLIENT_KEY: &str = "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY";
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 fn serve_to(simulator: &Simulator, args: &[&str]) -> Invocation {
@@ -41,10 +44,6 @@ async fn calls(mut program: Program, count: usize, traceparent: Option<&str>) ->
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     let lines = ended.err.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
     (lines.filter(|line| line["message"] == "call").collect(), ended.err)
-}
-
-fn hex(id: &[u8]) -> String {
-    id.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,9 +97,6 @@ async fn tls_files_that_can_not_be_used_give_64_and_their_variable() {
     let (cert, key) = Authority::new().issue("collector.test");
     let (cert, key) = (files.file("tls.crt", &cert), files.file("tls.key", &key));
     let (cert, key) = (cert.to_str().unwrap(), key.to_str().unwrap());
-    const CA: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
-    const CERT: &str = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE";
-    const CLIENT_KEY: &str = "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY";
     let rows: [(&[(&str, &str)], &str); 6] = [
         (&[(CA, "missing.pem")], CA),
         (&[(CA, &no_pem)], CA),
