@@ -37,14 +37,20 @@ pub struct Listeners {
 pub async fn run(listeners: Listeners, aws: Aws, settings: Settings, shutdown: Shutdown) -> io::Result<()> {
     let metrics = Arc::new(Metrics::new());
     let held = Held::empty();
-    let codepipeline = AwsCodePipeline::new(&aws, held.clone(), settings.aws, metrics.clone());
+    let (traces, at_once) = (settings.traces.clone(), shutdown.at_once());
+    traces.counted_in(metrics.clone());
+    let codepipeline =
+        AwsCodePipeline::new(&aws, held.clone(), settings.aws, metrics.clone(), traces.clone());
     let (region, status) = (aws.region(), held.status());
     // Aborted when it is dropped: nothing outlives the gateway.
     let mut fresh = AbortOnDropHandle::new(tokio::spawn(keep_fresh(aws, held, metrics.clone())));
-    tokio::select! {
+    let ended = tokio::select! {
         served = serve(listeners, codepipeline, region, status, settings, metrics, shutdown) => served,
         ended = &mut fresh => Err(io::Error::other(format!("the credentials' task ended: {ended:?}"))),
-    }
+    };
+    // The last calls have spans too.
+    traces.end(at_once).await;
+    ended
 }
 
 /// The same with any CodePipeline behind it, and credentials that are somebody else's business.

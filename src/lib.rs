@@ -6,7 +6,7 @@
 //! `Failure` that `error` turns into the one gRPC status that says what happened. `call` keeps, all the way, what is known
 //! of it.
 //!
-//! The library binds no port, reads no environment (the AWS SDK reads its own), installs no signal handler, prints
+//! The library binds no port, reads no environment (the AWS SDK and the trace exporter read their own), installs no signal handler, prints
 //! nothing and never exits: `main.rs` and `cli` do.
 
 pub mod gateway;

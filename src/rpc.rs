@@ -73,4 +73,9 @@ impl Rpc {
     pub(crate) fn of(path: &str) -> &'static Self {
         RPCS.iter().find(|rpc| rpc.path == path).unwrap_or(&UNKNOWN)
     }
+
+    /// Service and method in one, as OpenTelemetry names it; nothing for a method that there isn't.
+    pub(crate) fn full_name(&self) -> Option<&'static str> {
+        self.path.strip_prefix('/')
+    }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use opentelemetry::trace::SpanContext;
+
 use crate::error::{AwsAnswer, Failure, Outcome};
 
 /// What has happened at AWS so far.
@@ -14,6 +16,7 @@ struct Known {
     attempts: u32,
     attempt: Attempt,
     answer: AwsAnswer,
+    span_of_call: Option<SpanContext>,
 }
 
 #[derive(Default)]
@@ -25,6 +28,16 @@ enum Attempt {
 }
 
 impl Progress {
+    /// The call's attempts belong under this span.
+    pub(crate) fn is_traced(&self, span_of_call: SpanContext) {
+        self.lock().span_of_call = Some(span_of_call);
+    }
+
+    /// The span that attempts belong under, if they are to have spans.
+    pub(crate) fn span_of_call(&self) -> Option<SpanContext> {
+        self.lock().span_of_call.clone()
+    }
+
     /// How many attempts at AWS were begun.
     #[must_use]
     pub fn attempts(&self) -> u32 {

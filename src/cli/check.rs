@@ -9,6 +9,7 @@ use super::{Stop, say};
 /// Checks in the order of `serve`, and prints what it finds as it goes.
 pub(super) async fn run(serve: Serve) -> Result<(), Stop> {
     let settings = serve.settings()?;
+    let traces = serve.traces.config().map_err(Stop::Usage)?;
     check_switches()?;
     say(format!("grpc address:        {}", serve.listen.grpc_addr))?;
     say(format!("tls:                 {}", if settings.tls.is_some() { "on" } else { "off" }))?;
@@ -26,6 +27,7 @@ pub(super) async fn run(serve: Serve) -> Result<(), Stop> {
         settings.shutdown_delay, settings.drain_timeout
     ))?;
     say(format!("reflection:          {}", if settings.reflection { "on" } else { "off" }))?;
+    say(format!("traces:              {}", traces.shown))?;
     let aws = settings.aws;
     say(format!(
         "attempts at AWS:     at most {}, {:?} each, {:?} of it to connect",
@@ -42,7 +44,8 @@ pub(super) async fn run(serve: Serve) -> Result<(), Stop> {
     let found = aws.describe_credentials().await;
     let found = found.map_err(|reason| Stop::Failed(format!("no AWS credentials: {reason}")))?;
     say(format!("AWS credentials:     {found}"))?;
-    for warning in serve.behaviour.warnings() {
+    let warnings = serve.behaviour.warnings().into_iter().map(str::to_owned);
+    for warning in warnings.chain(traces.warnings) {
         say(format!("warning:             {warning}"))?;
     }
     say("The configuration is good.")

@@ -9,13 +9,13 @@ use codepipeline_gateway::auth::Auth;
 use codepipeline_gateway::codepipeline::{Aws, Source};
 use codepipeline_gateway::gateway::{self, Listeners};
 use codepipeline_gateway::server::{Settings, Shutdown};
-use codepipeline_gateway::telemetry::{self, LogFormat, parse_filter};
+use codepipeline_gateway::telemetry::{self, LogFormat, Traces, parse_filter};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Stop;
 use super::listen::{bind, raise_file_limit};
-use crate::config::{AuthArgs, Behaviour, Listen, Logs, TlsArgs};
+use crate::config::{AuthArgs, Behaviour, Listen, Logs, TlsArgs, TraceArgs};
 
 /// The flags of `serve`.
 #[derive(clap::Args, Debug)]
@@ -30,6 +30,8 @@ pub(super) struct Serve {
     pub(super) behaviour: Behaviour,
     #[command(flatten)]
     pub(super) logs: Logs,
+    #[command(flatten)]
+    pub(super) traces: TraceArgs,
 }
 
 impl Serve {
@@ -42,10 +44,14 @@ impl Serve {
 
     /// Runs the gateway. Configuration is checked whole before anything listens.
     pub(super) async fn run(self) -> Result<(), Stop> {
-        let settings = self.settings()?;
+        let mut settings = self.settings()?;
+        let traces = self.traces.config().map_err(Stop::Usage)?;
         check_switches()?;
         let _log = start_logs(&self.logs)?;
         for warning in self.behaviour.warnings().into_iter().chain(ignored_variables()) {
+            tracing::warn!("{warning}");
+        }
+        for warning in traces.warnings {
             tracing::warn!("{warning}");
         }
         let aws = Aws::load(environment()).await.map_err(|error| Stop::Usage(error.to_string()))?;
@@ -54,6 +60,12 @@ impl Serve {
             grpc: bind(self.listen.grpc_addr, "--grpc-addr (GATEWAY_GRPC_ADDR)").await?,
             admin: bind(self.listen.admin_addr, "--admin-addr (GATEWAY_ADMIN_ADDR)").await?,
         };
+        if let Some(wanted) = &traces.settings {
+            let started = Traces::start(wanted);
+            settings.traces =
+                started.map_err(|error| Stop::Failed(format!("can't start traces: {error}")))?;
+            tracing::info!("traces go {}", traces.shown);
+        }
         let shutdown = Shutdown::new();
         Signals::listen()?.tell(&shutdown, gateway(listeners, aws, settings, shutdown.clone())).await
     }

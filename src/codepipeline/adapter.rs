@@ -17,9 +17,9 @@ use super::sdk::Aws;
 use super::wire::Wire;
 use super::{CodePipeline, answer, classify, credentials};
 use crate::call::Progress;
-use crate::error::{Failure, Outcome, Reason};
+use crate::error::{AwsAnswer, Failure, Outcome, Reason};
 use crate::job::{AcknowledgeJob, Acknowledgement};
-use crate::telemetry::{AttemptResult, Metrics};
+use crate::telemetry::{AttemptResult, AttemptSpan, AwsPlace, Metrics, Traces};
 
 /// How long and how often AWS is tried.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +37,9 @@ pub struct AwsCodePipeline {
     client: Client,
     credentials: Arc<credentials::Held>,
     limits: Limits,
+    place: AwsPlace,
     metrics: Arc<Metrics>,
+    traces: Traces,
 }
 
 impl AwsCodePipeline {
@@ -48,8 +50,11 @@ impl AwsCodePipeline {
         credentials: Arc<credentials::Held>,
         limits: Limits,
         metrics: Arc<Metrics>,
+        traces: Traces,
     ) -> Self {
-        Self { client: aws.client(credentials.clone(), limits.connect_timeout), credentials, limits, metrics }
+        let client = aws.client(credentials.clone(), limits.connect_timeout);
+        let place = AwsPlace::new(aws.region(), aws.endpoint());
+        Self { client, credentials, limits, place, metrics, traces }
     }
 
     async fn attempt(
@@ -63,7 +68,7 @@ impl AwsCodePipeline {
         let wire = Wire::default();
         let probe = wire.clone();
         progress.attempt_begins(move || probe.may_be_sent());
-        let counted = Counted::begin(&self.metrics);
+        let record = AttemptRecord::begin(&self.metrics, self.traces.attempt(progress, &self.place));
         let operation = self
             .client
             .acknowledge_third_party_job()
@@ -74,14 +79,15 @@ impl AwsCodePipeline {
             .interceptor(wire.clone());
         let mut failed = match timeout(self.limits.attempt_timeout, operation.send()).await {
             Ok(Ok(output)) => {
-                counted.ends(AttemptResult::Accepted, None);
-                return Ok(accepted(&output));
+                let accepted = accepted(&output);
+                record.accepted(&accepted, wire.http_status());
+                return Ok(accepted);
             }
             Ok(Err(error)) => failed(&error, &wire),
             Err(_elapsed) if wire.may_be_sent() => Failure::new(Reason::AwsTimeout, Outcome::Unknown).into(),
             Err(_elapsed) => Failure::not_sent(Reason::AwsUnreachable).into(),
         };
-        counted.ends(AttemptResult::Failed(failed.failure.outcome), failed.failure.aws.error_code.as_deref());
+        record.failed(&failed.failure);
         // The SDK signed with what was held a moment after `credentials`: a renewal may have come between.
         let signed_with = self.credentials.current();
         let text = failed.failure.log_text.take();
@@ -112,26 +118,42 @@ impl CodePipeline for AwsCodePipeline {
     }
 }
 
-/// Counts an attempt when it ends, or when it is dropped because its call ended first.
-struct Counted<'a> {
+/// The record of an attempt: its metrics and its span, when it ends or when it is dropped because its call ended first.
+struct AttemptRecord<'a> {
     metrics: &'a Metrics,
+    span: Option<AttemptSpan>,
     begun: Instant,
     end: (AttemptResult, &'static str),
 }
 
-impl<'a> Counted<'a> {
-    fn begin(metrics: &'a Metrics) -> Self {
-        Self { metrics, begun: Instant::now(), end: (AttemptResult::Abandoned, "") }
+impl<'a> AttemptRecord<'a> {
+    fn begin(metrics: &'a Metrics, span: Option<AttemptSpan>) -> Self {
+        Self { metrics, span, begun: Instant::now(), end: (AttemptResult::Abandoned, "") }
     }
 
-    fn ends(mut self, result: AttemptResult, error_code: Option<&str>) {
-        self.end = (result, error_code.map_or("", classify::label));
+    fn accepted(mut self, acknowledgement: &Acknowledgement, http_status: Option<u16>) {
+        self.end = (AttemptResult::Accepted, "");
+        if let Some(span) = self.span.take() {
+            let request_id = acknowledgement.aws_request_id.clone();
+            span.accepted(&AwsAnswer { request_id, http_status, error_code: None });
+        }
+    }
+
+    fn failed(mut self, failure: &Failure) {
+        let code = failure.aws.error_code.as_deref().map_or("", classify::label);
+        self.end = (AttemptResult::Failed(failure.outcome), code);
+        if let Some(span) = self.span.take() {
+            span.failed(failure, code);
+        }
     }
 }
 
-impl Drop for Counted<'_> {
+impl Drop for AttemptRecord<'_> {
     fn drop(&mut self) {
         self.metrics.attempt_ended(self.end.0, self.end.1, self.begun.elapsed());
+        if let Some(span) = self.span.take() {
+            span.abandoned();
+        }
     }
 }
 

@@ -1,5 +1,6 @@
-//! Watches one attempt from inside the SDK: how far its request got, and that its answer has an end.
+//! Watches one attempt from inside the SDK: how far its request got, what status came back, and that the answer has an end.
 
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -16,22 +17,33 @@ use http_body_util::Limited;
 /// The longest answer that is read, in bytes. AWS's are a few hundred; the SDK itself would read without end.
 const MAX_ANSWER: usize = 64 * 1024;
 
-/// Watches how far an attempt's request got.
-///
-/// Empty until the request is ready to go. Then it holds the SDK's capture of the connection that the request is
-/// given: while that has none, not one byte of the request can have left.
+/// Watches how far an attempt's request got, and what status came back.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Wire(Arc<OnceLock<Option<CaptureSmithyConnection>>>);
+pub(super) struct Wire(Arc<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// Empty until the request is ready to go. Then it holds the SDK's capture of the connection that the request is
+    /// given: while that has none, not one byte of the request can have left.
+    connection: OnceLock<Option<CaptureSmithyConnection>>,
+    /// 0 until there is an answer.
+    status: AtomicU16,
+}
 
 impl Wire {
     /// Whether the request was ready to go.
     pub(super) fn reached_transmit(&self) -> bool {
-        self.0.get().is_some()
+        self.0.connection.get().is_some()
+    }
+
+    /// The answer's HTTP status, once there is one.
+    pub(super) fn http_status(&self) -> Option<u16> {
+        Some(self.0.status.load(Ordering::Relaxed)).filter(|status| *status != 0)
     }
 
     /// Whether a byte of the request may have left.
     pub(super) fn may_be_sent(&self) -> bool {
-        match self.0.get() {
+        match self.0.connection.get() {
             None => false,
             // Without a capture nobody can tell.
             Some(None) => true,
@@ -53,7 +65,7 @@ impl Intercept for Wire {
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         // The SDK's own interceptor put it there, and on the request, in the step before (`modify_before_transmit`).
-        let _ = self.0.set(config.load::<CaptureSmithyConnection>().cloned());
+        let _ = self.0.connection.set(config.load::<CaptureSmithyConnection>().cloned());
         Ok(())
     }
 
@@ -63,6 +75,7 @@ impl Intercept for Wire {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        self.0.status.store(context.response().status().as_u16(), Ordering::Relaxed);
         let body = context.response_mut().body_mut();
         let whole = std::mem::replace(body, SdkBody::taken());
         *body = SdkBody::from_body_1_x(Limited::new(whole, MAX_ANSWER));

@@ -8,6 +8,7 @@ use codepipeline_gateway::auth::Auth;
 use codepipeline_gateway::call::Deadlines;
 use codepipeline_gateway::codepipeline::Limits;
 use codepipeline_gateway::server::{Settings, Tls};
+use codepipeline_gateway::telemetry::Traces;
 
 use super::values::{at_least_one, duration, positive};
 
@@ -50,7 +51,7 @@ pub(crate) struct Behaviour {
 }
 
 impl Behaviour {
-    /// The settings, once they make sense together.
+    /// The settings, once they make sense together; without traces, which aren't started here.
     ///
     /// # Errors
     /// One line that names the flags and variables.
@@ -82,6 +83,7 @@ impl Behaviour {
                 connect_timeout: self.aws_connect_timeout,
                 max_attempts: self.aws_max_attempts.get(),
             },
+            traces: Traces::default(),
         })
     }
 

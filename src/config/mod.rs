@@ -4,7 +4,9 @@
 mod auth;
 mod behaviour;
 mod logs;
+mod otel;
 mod tls;
+mod traces;
 mod values;
 
 use std::net::SocketAddr;
@@ -15,6 +17,7 @@ pub(crate) use auth::AuthArgs;
 pub(crate) use behaviour::Behaviour;
 pub(crate) use logs::Logs;
 pub(crate) use tls::TlsArgs;
+pub(crate) use traces::TraceArgs;
 
 /// Where it listens.
 #[derive(Args, Clone, Debug)]

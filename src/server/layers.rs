@@ -23,7 +23,7 @@ use crate::auth::{Auth, Identities};
 use crate::call::{Call, Deadlines};
 use crate::error::{Failure, Reason, has_details, into_response};
 use crate::rpc::{Role, Rpc};
-use crate::telemetry::{CallRecord, Metrics};
+use crate::telemetry::{CallRecord, Metrics, Traces};
 
 /// The other side of a connection.
 #[derive(Debug)]
@@ -47,6 +47,7 @@ struct Shared {
     region: Arc<str>,
     slots: Semaphore,
     metrics: Arc<Metrics>,
+    traces: Traces,
     drain_over: CancellationToken,
 }
 
@@ -65,6 +66,7 @@ impl Layers {
             region,
             slots,
             metrics,
+            traces: settings.traces.clone(),
             drain_over,
         };
         Self { routes, shared: Arc::new(shared) }
@@ -86,13 +88,14 @@ impl Layers {
             Arc::new(Call::begin(request.headers(), self.shared.deadlines, self.shared.region.clone()));
         request.extensions_mut().insert(call.clone());
         let rpc = Rpc::of(request.uri().path());
-        // Logs and counts the call even if this future is dropped because the caller hung up.
+        // Logs, counts and traces the call even if this future is dropped because the caller hung up.
         let record = CallRecord::begin(
             call.clone(),
             rpc,
-            request.uri().path(),
+            &request,
             peer.address,
             self.shared.metrics.clone(),
+            &self.shared.traces,
         );
         // A panic must cost its own call only, and must tell the caller what is known.
         let routed = AssertUnwindSafe(self.in_time(request, rpc, &call, peer)).catch_unwind().await;

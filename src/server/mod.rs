@@ -28,7 +28,7 @@ use crate::call::Deadlines;
 use crate::codepipeline::{CodePipeline, Limits};
 use crate::readiness::Readiness;
 use crate::service::JobService;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Traces};
 use layers::Layers;
 
 /// The largest message that is read, in bytes. The largest valid request is about 3.3 KiB (818 characters of 4 bytes).
@@ -57,6 +57,8 @@ pub struct Settings {
     pub reflection: bool,
     /// How AWS is tried.
     pub aws: Limits,
+    /// Makes the spans of calls and attempts.
+    pub traces: Traces,
 }
 
 /// Serves gRPC until `shutdown`, then drains.

@@ -1,12 +1,15 @@
-//! The record of a call: its log line and its metrics, one each, however it ended. Health checks have no log line.
+//! The record of a call: its log line, its metrics and its span, one each, however it ended. Health checks have no log line
+//! and no span.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{HeaderMap, Request};
+use opentelemetry::trace::TraceId;
 use tonic::Code;
 
-use super::Metrics;
+use super::traces::{ServerSpan, of_caller};
+use super::{Metrics, Traces};
 use crate::call::Call;
 use crate::error::{AwsAnswer, Outcome, Reason};
 use crate::rpc::{Role, Rpc};
@@ -22,21 +25,35 @@ pub(crate) struct CallRecord {
     unknown: Option<String>,
     peer: SocketAddr,
     metrics: Arc<Metrics>,
+    span: Option<ServerSpan>,
+    /// The trace that it belongs to, the gateway's own or the caller's.
+    trace: Option<TraceId>,
     answered: bool,
 }
 
 impl CallRecord {
-    pub(crate) fn begin(
+    pub(crate) fn begin<B>(
         call: Arc<Call>,
         rpc: &'static Rpc,
-        path: &str,
+        request: &Request<B>,
         peer: SocketAddr,
         metrics: Arc<Metrics>,
+        traces: &Traces,
     ) -> Self {
         metrics.call_started(rpc);
+        let path = request.uri().path();
+        let (mut span, mut trace) = (None, None);
+        if rpc.role != Role::Health {
+            let caller = of_caller(request.headers());
+            span = traces.call(rpc, path, peer, caller.as_ref());
+            trace = span.as_ref().map(ServerSpan::trace_id).or(caller.map(|caller| caller.trace_id()));
+        }
+        if let Some(parent) = span.as_ref().and_then(ServerSpan::parent_of_attempts) {
+            call.progress().is_traced(parent);
+        }
         let unknown =
             (rpc.role == Role::Unknown).then(|| path[..path.floor_char_boundary(MAX_PATH)].to_owned());
-        Self { call, rpc, unknown, peer, metrics, answered: false }
+        Self { call, rpc, unknown, peer, metrics, span, trace, answered: false }
     }
 
     /// The caller gets this answer.
@@ -44,16 +61,20 @@ impl CallRecord {
         self.answered = true;
         // An error is in the headers; what isn't there is in the trailers, and those of a success say OK.
         let code = headers.get("grpc-status").map_or(Code::Ok, |status| Code::from_bytes(status.as_bytes()));
-        let end = self.call.end();
+        let call = self.call.clone();
+        let end = call.end();
         let none = AwsAnswer::default();
         let aws = end.map_or(&none, |end| &end.aws);
         self.write(code, end.and_then(|end| end.failure), aws, end.and_then(|end| end.log_text.as_deref()));
     }
 
-    fn write(&self, code: Code, failure: Option<(Reason, Outcome)>, aws: &AwsAnswer, text: Option<&str>) {
+    fn write(&mut self, code: Code, failure: Option<(Reason, Outcome)>, aws: &AwsAnswer, text: Option<&str>) {
         let call = &self.call;
         let took = call.started().elapsed();
         self.metrics.call_ended(self.rpc, code, took, failure.map(|(reason, _)| reason));
+        if let Some(span) = self.span.take() {
+            span.ends(call, code, failure, aws);
+        }
         if self.rpc.role == Role::Health {
             return;
         }
@@ -68,6 +89,7 @@ impl CallRecord {
             caller = call.caller(),
             peer = %self.peer,
             request_id = call.request_id(),
+            trace_id = self.trace.map(tracing::field::display),
             aws_request_id = aws.request_id.as_deref(),
             aws_error_code = aws.error_code.as_deref(),
             aws_http_status = aws.http_status,
@@ -88,7 +110,7 @@ impl Drop for CallRecord {
 }
 
 /// The code's name as gRPC's specification writes it.
-fn code_name(code: Code) -> &'static str {
+pub(super) fn code_name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
         Code::Cancelled => "CANCELLED",

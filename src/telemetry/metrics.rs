@@ -15,6 +15,7 @@ use tonic::Code;
 
 use super::logs::LinesDropped;
 use super::process::Process;
+use super::traces::SpanFate;
 use crate::error::{Outcome, Reason};
 use crate::rpc::{RPCS, Rpc, UNKNOWN};
 
@@ -67,6 +68,7 @@ pub struct Metrics {
     refreshes: Family<Labels<1>, Counter>,
     jwt_key_refreshes: Family<Labels<1>, Counter>,
     jwt_keys_loaded: Gauge<f64, std::sync::atomic::AtomicU64>,
+    spans: Family<Labels<1>, Counter>,
 }
 
 impl Metrics {
@@ -91,6 +93,7 @@ impl Metrics {
             refreshes: Family::default(),
             jwt_key_refreshes: Family::default(),
             jwt_keys_loaded: Gauge::default(),
+            spans: Family::default(),
         };
         metrics.at_zero().registered()
     }
@@ -109,6 +112,9 @@ impl Metrics {
         let results = ["ok", "rejected", "not_sent", "unknown", "abandoned"];
         for result in results {
             drop(self.attempts.get_or_create(&[("result", result), ("aws_error_code", "")]));
+        }
+        for fate in SpanFate::ALL {
+            drop(self.spans.get_or_create(&[("result", fate.as_str())]));
         }
         for result in ["ok", "error"] {
             drop(self.certificate_loads.get_or_create(&[("result", result)]));
@@ -149,6 +155,7 @@ impl Metrics {
         own.register("jwt_key_refreshes", help, self.jwt_key_refreshes.clone());
         let help = "When the issuer's keys were last seen; 0 if never, or without --auth jwt";
         own.register("jwt_keys_loaded_timestamp_seconds", help, self.jwt_keys_loaded.clone());
+        own.register("trace_exports", "Finished spans, by what became of them", self.spans.clone());
         own.register("build", "The version that runs", Info::new(version));
         self
     }
@@ -203,6 +210,11 @@ impl Metrics {
     /// Credentials couldn't be loaded.
     pub(crate) fn credentials_failed(&self) {
         self.refreshes.get_or_create(&[("result", "error")]).inc();
+    }
+
+    /// This became of so many spans.
+    pub(crate) fn spans_ended(&self, fate: SpanFate, spans: u64) {
+        self.spans.get_or_create(&[("result", fate.as_str())]).inc_by(spans);
     }
 
     /// What `/metrics` answers, as OpenMetrics or as the older Prometheus text.

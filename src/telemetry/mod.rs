@@ -4,8 +4,11 @@ mod calls;
 mod logs;
 mod metrics;
 mod process;
+mod traces;
 
 pub(crate) use calls::CallRecord;
 pub use logs::{LogFormat, init, parse_filter};
 pub(crate) use metrics::AttemptResult;
 pub use metrics::Metrics;
+pub(crate) use traces::{AttemptSpan, AwsPlace};
+pub use traces::{TraceSettings, Traces};

@@ -12,6 +12,7 @@ use codepipeline_gateway::call::Deadlines;
 use codepipeline_gateway::codepipeline::{Aws, FakeKeys, Limits, Source};
 use codepipeline_gateway::gateway::{Listeners, run};
 use codepipeline_gateway::server::{Settings, Shutdown};
+use codepipeline_gateway::telemetry::Traces;
 use codepipeline_simulator::{AccessKey, Config, Job, Simulator};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -46,6 +47,7 @@ pub fn settings() -> Settings {
             connect_timeout: Duration::from_secs(5),
             max_attempts: 3,
         },
+        traces: Traces::default(),
     }
 }
 

@@ -12,6 +12,7 @@
 mod admin;
 mod auth;
 mod certificates;
+mod collector;
 mod command;
 mod connections;
 mod credentials;
@@ -31,3 +32,4 @@ mod secrets;
 mod shutdown;
 mod tls;
 mod tokens;
+mod traces;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use codepipeline_gateway::api::JobStatus;
 use codepipeline_gateway::codepipeline::{Aws, AwsCodePipeline, Held, Source};
-use codepipeline_gateway::telemetry::Metrics;
+use codepipeline_gateway::telemetry::{Metrics, Traces};
 use codepipeline_simulator::{
     AnswerFault, CallMoment, ConnectionFault, ConnectionMoment, ErrorFault, Fault, Job, RequestOutcome,
 };
@@ -249,7 +249,8 @@ async fn no_debug_of_the_library_shows_a_key() {
     };
     let aws = Aws::load(source).await.unwrap();
     let held = Held::empty();
-    let codepipeline = AwsCodePipeline::new(&aws, held.clone(), settings().aws, Metrics::new().into());
+    let codepipeline =
+        AwsCodePipeline::new(&aws, held.clone(), settings().aws, Metrics::new().into(), Traces::default());
     let shown = format!("{aws:?} {held:?} {codepipeline:?} {:?}", fake_keys());
     let keys = fake_keys();
     assert!(!shown.contains(&keys.access_key_id) && !shown.contains(&keys.secret_access_key), "{shown}");

@@ -1,4 +1,4 @@
-//! No secret shows anywhere: not in a log at any level, not in an answer, not in what the command prints.
+//! No secret shows anywhere: not in a log at any level, not in an answer, not in a trace, not in what the command prints.
 //!
 //! The secrets are planted, everything that can go wrong is made to go wrong, and all that came out is searched.
 
@@ -20,6 +20,7 @@ use tonic::body::Body;
 use tonic_types::StatusExt;
 use tower::ServiceExt;
 
+use crate::collector::{Collector, Mood, attribute};
 use crate::harness::{Answer, loopback};
 use crate::process::{Invocation, Program, Scratch, channel, command, send, until_serving};
 
@@ -30,13 +31,16 @@ const NONCE: &str = "planted-nonce \"q\" \\ ü-5dF8gH";
 const CLIENT_TOKEN: &str = "planted-client-token \"z\" \\ é-9aG2kM";
 pub const BEARER: &str = "planted.bearer-token_eyJhbGciOi.c3Vi-4sD6";
 
-const SECRETS: [(&str, &str); 6] = [
+const COLLECTOR_KEY: &str = "planted-collector-key_8uT2vX7nB3";
+
+const SECRETS: [(&str, &str); 7] = [
     ("the access key id", KEY_ID),
     ("the secret access key", SECRET_KEY),
     ("the session token", SESSION),
     ("the nonce", NONCE),
     ("the client token", CLIENT_TOKEN),
     ("the bearer token", BEARER),
+    ("the collector's key", COLLECTOR_KEY),
 ];
 
 const METHOD: &str = "/codepipeline.thirdparty.v1.ThirdPartyJobService/AcknowledgeThirdPartyJob";
@@ -257,7 +261,14 @@ async fn no_secret_shows(log_format: &str) {
     let key = AccessKey::new(KEY_ID, SECRET_KEY).with_session_token(SESSION);
     let config = Config { keys: vec![key.clone()], ..Config::default() };
     let simulator = Simulator::start(loopback().await, config).unwrap();
-    let serve = with_planted_keys(command(&SERVE)).with("GATEWAY_LOG_FORMAT", log_format);
+    let collector = Collector::start().await;
+    let serve = with_planted_keys(command(&SERVE)).with("GATEWAY_LOG_FORMAT", log_format).with_all(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url()),
+        (
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            &format!("x-key={COLLECTOR_KEY},authorization=Bearer {COLLECTOR_KEY}"),
+        ),
+    ]);
     let mut program = serve.with("AWS_ENDPOINT_URL_CODEPIPELINE", simulator.endpoint_url()).start();
     let address = program.address().await;
     until_serving(address).await;
@@ -267,6 +278,8 @@ async fn no_secret_shows(log_format: &str) {
     every_refusal_of_the_signature(&simulator, &key, address, &mut evidence).await;
     every_broken_connection(&simulator, address, &mut evidence).await;
     every_bad_request(address, &mut evidence).await;
+    let all = SECRETS.map(|(_, secret)| secret).join(" ");
+    collector.be(Mood::Refuses(tonic::Code::Unauthenticated, all));
     every_other_end_of_a_call(&simulator, address, &mut program, &mut evidence).await;
 
     let ended = program.end().await;
@@ -279,6 +292,16 @@ async fn no_secret_shows(log_format: &str) {
     }
     let calls = ended.err.matches("AcknowledgeThirdPartyJob").count();
     assert!(calls > 60 && ended.err.contains("DEBUG"), "{calls} log lines of calls");
+    let spans = collector.spans();
+    for reason in PROVOKED {
+        let named = |span| attribute(span, "codepipeline_gateway.reason").as_deref() == Some(reason);
+        assert!(spans.iter().any(named), "no span tells of {reason}");
+    }
+    assert!(ended.err.contains("can't export traces"), "the collector's refusal isn't in the log");
+    for export in collector.exports() {
+        // One line: protobuf's own line feeds part fields.
+        evidence.add("an export of spans", String::from_utf8_lossy(&export.raw).replace('\n', " "));
+    }
     evidence.add("the log", ended.err);
     evidence.add("standard output", ended.out);
     evidence.assert_no_secret();
@@ -773,6 +796,7 @@ async fn no_secret_shows_where_the_command_refuses_to_start() {
         ("AWS_ENDPOINT_URL", "nowhere"),
         ("GATEWAY_GRPC_ADDR", "x"),
         ("GATEWAY_LOG_LEVEL", "trace,x=loud"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:planted-collector-key_8uT2vX7nB3@collector:4317"),
     ];
     let mut evidence = Evidence::default();
     for subcommand in ["serve", "check"] {

@@ -5,4 +5,5 @@ mod health;
 mod help;
 mod serve;
 mod stand_in;
+mod traces;
 mod usage;
