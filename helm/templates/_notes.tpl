@@ -3,14 +3,22 @@
 {{- define "codepipeline-gateway.notes" -}}
 {{- $ns := include "codepipeline-gateway.namespace" . -}}
 {{- $name := include "codepipeline-gateway.fullname" . -}}
-{{- $mtls := not (empty .Values.tls.clientCa.existingSecret) -}}
-{{- $jwt := eq .Values.auth.mode "jwt" -}}
-{{- $port := .Values.service.port -}}
-{{- $options := "-plaintext" -}}
+{{- $method := "codepipeline.thirdparty.v1.ThirdPartyJobService/AcknowledgeThirdPartyJob" -}}
+{{- $options := list "grpcurl" -}}
 {{- if .Values.tls.enabled -}}
-{{- $options = printf "-cacert ca.crt%s -authority %s.%s.svc" ($mtls | ternary " -cert client.crt -key client.key" "") $name $ns -}}
+{{- if .Values.test.caKey -}}{{- $options = append $options "-cacert ca.crt" -}}{{- end -}}
+{{- if .Values.tls.clientCa.existingSecret -}}{{- $options = append $options "-cert client.crt -key client.key" -}}{{- end -}}
+{{- $options = append $options (printf "-authority %s" (.Values.test.serverName | default (printf "%s.%s.svc" $name $ns))) -}}
+{{- else -}}
+{{- $options = append $options "-plaintext" -}}
 {{- end -}}
-{{- $token := $jwt | ternary " -H \"authorization: Bearer $TOKEN\"" "" -}}
+{{- if eq .Values.auth.mode "jwt" -}}
+{{- $options = append $options "-H \"authorization: Bearer $TOKEN\"" -}}
+{{- end -}}
+{{- if not .Values.gateway.reflection -}}
+{{- $options = append $options "-import-path proto -proto codepipeline/thirdparty/v1/third_party_job_service.proto" -}}
+{{- end -}}
+{{- $grpcurl := join " " $options -}}
 {{ .Chart.Name }} {{ .Chart.AppVersion }} is being started in {{ $ns }}:
 
   kubectl -n {{ $ns }} rollout status deployment/{{ $name }}
@@ -21,14 +29,14 @@ Who may call: {{ include "codepipeline-gateway.notes.callers" . | trim }}
 
 Call it from here:
 
-  kubectl -n {{ $ns }} port-forward service/{{ $name }} {{ $port }}:{{ $port }} &
-{{- if .Values.tls.enabled }}
-  kubectl -n {{ $ns }} get secret {{ include "codepipeline-gateway.tlsSecret" . }} -o jsonpath='{.data.ca\.crt}' | base64 -d > ca.crt
+  kubectl -n {{ $ns }} port-forward service/{{ $name }} 50051:{{ .Values.service.port }} & sleep 3
+{{- if and .Values.tls.enabled .Values.test.caKey }}
+  kubectl -n {{ $ns }} get secret {{ include "codepipeline-gateway.tlsSecret" . }} -o jsonpath='{.data.{{ replace "." "\\." .Values.test.caKey }}}' | base64 -d > ca.crt
 {{- end }}
-{{- if $mtls }}
-  # client.crt and client.key: a certificate of {{ .Values.tls.clientCa.existingSecret }} with a name that may call
+{{- with .Values.tls.clientCa.existingSecret }}
+  # client.crt and client.key: a certificate of {{ . }} with a name that may call
 {{- end }}
-{{- if $jwt }}
+{{- if eq .Values.auth.mode "jwt" }}
 {{- $account := list }}
 {{- range .Values.auth.allow }}
 {{- if and (not $account) (regexMatch "^sub:system:serviceaccount:[^:*]+:[^:*]+$" .) }}
@@ -41,8 +49,12 @@ Call it from here:
   # TOKEN: a token for the audience {{ .Values.auth.jwt.audience }} of {{ include "codepipeline-gateway.jwtIssuer" . }}
 {{- end }}
 {{- end }}
-  grpcurl {{ $options }} localhost:{{ $port }} grpc.health.v1.Health/Check
-  grpcurl {{ $options }}{{ $token }} -d '{"job_id":"JOB","nonce":"NONCE","client_token":"TOKEN"}' localhost:{{ $port }} codepipeline.thirdparty.v1.ThirdPartyJobService/AcknowledgeThirdPartyJob
+{{- if .Values.gateway.reflection }}
+  {{ $grpcurl }} localhost:50051 grpc.health.v1.Health/Check
+{{- else }}
+  # Without reflection grpcurl needs the gateway's own proto/.
+{{- end }}
+  {{ $grpcurl }} -d '{"job_id":"JOB","nonce":"NONCE","client_token":"TOKEN"}' localhost:50051 {{ $method }}
 
 Call it from a pod:
 {{- if .Values.service.headless.enabled }} all pods, with the load-balancing policy round_robin:
@@ -50,7 +62,7 @@ Call it from a pod:
   dns:///{{ include "codepipeline-gateway.headlessName" . }}.{{ $ns }}.svc.{{ .Values.clusterDomain }}:{{ include "codepipeline-gateway.grpcPort" . }}
 {{- else }} behind one address, so that a client stays with one pod until its connection's age is over:
 
-  {{ $name }}.{{ $ns }}.svc.{{ .Values.clusterDomain }}:{{ $port }}
+  {{ $name }}.{{ $ns }}.svc.{{ .Values.clusterDomain }}:{{ .Values.service.port }}
 {{- end }}
 {{- if include "codepipeline-gateway.hasTest" . }}
 

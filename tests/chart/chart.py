@@ -89,7 +89,7 @@ def render(scenario, *args, release="gw", namespace="gateways"):
     objects = [found for found in yaml.load_all(out, Loader) if found]
     (notes,) = [found["text"] for found in objects if found["kind"] == "Notes"]
     text = re.sub(r"---\n# Source: \S+/notes\.yaml\n.*?(?=---\n# Source|\Z)", "", out, flags=re.DOTALL)
-    return Rendered(text, notes, [found for found in objects if found["kind"] != "Notes"])
+    return Rendered(text, notes + "\n", [found for found in objects if found["kind"] != "Notes"])
 
 
 def refusal(scenario, *args):

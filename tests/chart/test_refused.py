@@ -1,5 +1,7 @@
 """Values that make no sense: each has its sentence, word for word, and it names the value."""
 
+import re
+
 import pytest
 
 import chart
@@ -132,18 +134,11 @@ def test_every_guard_is_in_the_table():
 
 
 def guard_of(sentence, guards):
-    """The line of _validate.tpl that says this sentence."""
+    """The line of _validate.tpl that says this sentence: its format, with anything in the places of its values."""
+
     def says(guard):
-        words = guard.split("append $wrong ", 1)[1].strip(" -}").removeprefix("(printf ").removeprefix('"')
-        end = words.replace('\\"', "''").find('"')
-        literal = words[:end].replace('\\"', '"')
-        parts = [part for part in __import__("re").split(r"%[a-z%]", literal) if part]
-        place = 0
-        for part in parts:
-            place = sentence.find(part, place)
-            if place < 0:
-                return False
-        return True
+        text = re.search(r'append \$wrong (?:\(printf )?"((?:[^"\\]|\\.)*)"', guard).group(1).replace('\\"', '"')
+        return re.fullmatch(".*".join(re.escape(part) for part in re.split("%[sqd]", text)), sentence)
 
     (found,) = [guard for guard in guards if says(guard)]
     return found
