@@ -1,0 +1,112 @@
+{{/* What helm prints after an installation, apart from NOTES.txt so that the checks can render it. */}}
+
+{{- define "codepipeline-gateway.notes" -}}
+{{- $ns := include "codepipeline-gateway.namespace" . -}}
+{{- $name := include "codepipeline-gateway.fullname" . -}}
+{{- $method := "codepipeline.thirdparty.v1.ThirdPartyJobService/AcknowledgeThirdPartyJob" -}}
+{{- $options := list "grpcurl" -}}
+{{- if .Values.tls.enabled -}}
+{{- if .Values.test.caKey -}}{{- $options = append $options "-cacert ca.crt" -}}{{- end -}}
+{{- if .Values.tls.clientCa.existingSecret -}}{{- $options = append $options "-cert client.crt -key client.key" -}}{{- end -}}
+{{- $options = append $options (printf "-authority %s" (.Values.test.serverName | default (printf "%s.%s.svc" $name $ns))) -}}
+{{- else -}}
+{{- $options = append $options "-plaintext" -}}
+{{- end -}}
+{{- if eq .Values.auth.mode "jwt" -}}
+{{- $options = append $options "-H \"authorization: Bearer $TOKEN\"" -}}
+{{- end -}}
+{{- if not .Values.gateway.reflection -}}
+{{- $options = append $options "-import-path proto -proto codepipeline/thirdparty/v1/third_party_job_service.proto" -}}
+{{- end -}}
+{{- $grpcurl := join " " $options -}}
+{{ .Chart.Name }} {{ .Chart.AppVersion }} is being started in {{ $ns }}:
+
+  kubectl -n {{ $ns }} rollout status deployment/{{ $name }}
+
+Credentials: {{ include "codepipeline-gateway.notes.credentials" . | trim }}
+
+Who may call: {{ include "codepipeline-gateway.notes.callers" . | trim }}
+
+Call it from here:
+
+  kubectl -n {{ $ns }} port-forward service/{{ $name }} 50051:{{ .Values.service.port }} & sleep 3
+{{- if and .Values.tls.enabled .Values.test.caKey }}
+  kubectl -n {{ $ns }} get secret {{ include "codepipeline-gateway.tlsSecret" . }} -o jsonpath='{.data.{{ replace "." "\\." .Values.test.caKey }}}' | base64 -d > ca.crt
+{{- end }}
+{{- with .Values.tls.clientCa.existingSecret }}
+  # client.crt and client.key: a certificate of {{ . }} with a name that may call
+{{- end }}
+{{- if eq .Values.auth.mode "jwt" }}
+{{- $account := list }}
+{{- range .Values.auth.allow }}
+{{- if and (not $account) (regexMatch "^sub:system:serviceaccount:[^:*]+:[^:*]+$" .) }}
+{{- $account = slice (splitList ":" .) 3 }}
+{{- end }}
+{{- end }}
+{{- if $account }}
+  TOKEN=$(kubectl -n {{ index $account 0 }} create token {{ index $account 1 }} --audience {{ .Values.auth.jwt.audience }})
+{{- else }}
+  # TOKEN: a token for the audience {{ .Values.auth.jwt.audience }} of {{ include "codepipeline-gateway.jwtIssuer" . }}
+{{- end }}
+{{- end }}
+{{- if .Values.gateway.reflection }}
+  {{ $grpcurl }} localhost:50051 grpc.health.v1.Health/Check
+{{- else }}
+  # Without reflection grpcurl needs the gateway's own proto/.
+{{- end }}
+  {{ $grpcurl }} -d '{"job_id":"JOB","nonce":"NONCE","client_token":"TOKEN"}' localhost:50051 {{ $method }}
+
+Call it from a pod:
+{{- if .Values.service.headless.enabled }} all pods, with the load-balancing policy round_robin:
+
+  dns:///{{ include "codepipeline-gateway.headlessName" . }}.{{ $ns }}.svc.{{ .Values.clusterDomain }}:{{ include "codepipeline-gateway.grpcPort" . }}
+{{- else }} behind one address, so that a client stays with one pod until its connection's age is over:
+
+  {{ $name }}.{{ $ns }}.svc.{{ .Values.clusterDomain }}:{{ .Values.service.port }}
+{{- end }}
+{{- if include "codepipeline-gateway.hasTest" . }}
+
+Test it:
+
+  helm test {{ .Release.Name }} --namespace {{ .Release.Namespace }}
+{{- else if .Values.test.enabled }}
+
+There is no helm test: callers must present a certificate, and test.clientSecret names none.
+{{- end }}
+{{- end }}
+
+{{- define "codepipeline-gateway.notes.credentials" -}}
+{{- $ns := include "codepipeline-gateway.namespace" . -}}
+{{- $secret := .Values.aws.existingSecret -}}
+{{- if eq .Values.aws.auth "podIdentity" -}}
+EKS Pod Identity (aws.auth=podIdentity). The service account needs an association, made before the pods start:
+
+  aws eks create-pod-identity-association --region {{ .Values.aws.region }} --cluster-name CLUSTER --namespace {{ $ns }} --service-account {{ include "codepipeline-gateway.serviceAccountName" . }} --role-arn ROLE
+{{- else if eq .Values.aws.auth "irsa" -}}
+the service account's role (aws.auth=irsa){{ with .Values.aws.roleArn }}, {{ . }}{{ end }}. Its trust policy has to name system:serviceaccount:{{ $ns }}:{{ include "codepipeline-gateway.serviceAccountName" . }}.
+{{- else if eq .Values.aws.auth "secretEnv" -}}
+access keys (aws.auth=secretEnv) from the Secret {{ $secret.name }} in {{ $ns }}, keys {{ $secret.accessKeyIdKey }} and {{ $secret.secretAccessKeyKey }}{{ with $secret.sessionTokenKey }} and {{ . }}{{ end }}. The pods wait for it; a changed one takes a restart.
+{{- else if eq .Values.aws.auth "secretFile" -}}
+a shared credentials file (aws.auth=secretFile) from the Secret {{ $secret.name }} in {{ $ns }}, key {{ $secret.fileKey }}, profile {{ $secret.profile | default "default" }}. The pods wait for it; a changed one is read again.
+{{- else -}}
+none of the chart's (aws.auth=none){{ if .Values.aws.disableImds }}, and aws.disableImds keeps the node's role away: give them with extraEnv or extraVolumes{{ else }}: what extraEnv and extraVolumes give, else the node's role{{ end }}.
+{{- end }}
+{{- end }}
+
+{{- define "codepipeline-gateway.notes.callers" -}}
+{{- if ne .Values.auth.mode "none" -}}
+{{ join ", " .Values.auth.allow }} (auth.mode={{ .Values.auth.mode }}).
+{{- else if .Values.networkPolicy.enabled -}}
+whoever networkPolicy.ingress.from lets through (auth.mode=none).
+{{- else -}}
+ANYONE IN THIS CLUSTER, with the gateway's AWS permission (auth.mode=none and no network policy). Change that with one of
+
+  --set networkPolicy.enabled=true                           the pods of {{ include "codepipeline-gateway.namespace" . }} alone, see networkPolicy.ingress.from
+  --set auth.mode=jwt,auth.jwt.clusterKeys=true,auth.jwt.audience={{ .Chart.Name }},auth.allow={sub:system:serviceaccount:NAMESPACE:NAME}
+  --set tls.enabled=true,… auth.mode=mtls,…                  certificates, see README.md
+{{- end }}
+{{- if not .Values.tls.enabled }}
+
+Without TLS, nonces and client tokens cross the network in clear unless a mesh protects them (tls.enabled=false).
+{{- end }}
+{{- end }}
