@@ -5,7 +5,7 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 export PATH := justfile_directory() / ".tools/bin:" + env("PATH")
 
 # What CI runs, cheap ones first; .ci/run reads this too.
-steps := "rules fmt scripts proto chart lint test doc deny grpcurl boto3 metrics"
+steps := "rules fmt scripts proto chart lint test doc deny grpcurl boto3 metrics examples"
 
 _default:
     @{{ just_executable() }} --list --unsorted
@@ -52,9 +52,21 @@ deny: (_tools "cargo-deny")
 advisories: (_tools "cargo-deny")
     cargo-deny --locked --workspace check advisories
 
-# the proto files: lint, build, format
-proto: (_tools "buf")
-    cd proto && buf lint && buf build --output /dev/null && buf format --diff --exit-code
+# the proto files and what is made from them: lint, format, nothing broken, docs/api.md
+proto:
+    tools/proto.sh
+
+# docs/api.md written anew from the proto file
+api: (_tools "python")
+    .tools/venv/bin/python tools/api_md.py
+
+# the API as a descriptor set, for grpcurl -protoset, Envoy and others; a release carries it
+descriptors: (_tools "python")
+    .tools/venv/bin/python tools/descriptors.py target/descriptors/codepipeline-gateway.binpb
+
+# the API as it is now becomes what later changes must not break: for a release
+proto-released: (_tools "buf")
+    cd proto && buf build --exclude-source-info --exclude-imports --output released/v1.txtpb
 
 # shell scripts, workflows, the Dockerfile
 scripts: (_tools "shellcheck" "actionlint" "hadolint")
@@ -81,6 +93,10 @@ boto3 *args:
 # what a gateway exports: sound for promtool, and all that alerts and dashboard ask for
 metrics:
     tests/chart/metrics.sh
+
+# the callers in five languages: their READMEs as written, and each through every scenario
+examples *args:
+    tests/examples/run.sh {{ args }}
 
 # each fuzz target for so many seconds (needs a nightly compiler; not part of ci)
 fuzz seconds="60": (_tools "cargo-fuzz")

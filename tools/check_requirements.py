@@ -7,6 +7,7 @@ import sys
 
 MODULES = [
     "boto3",
+    "cryptography",
     "google.rpc.error_details_pb2",
     "grpc",
     "grpc_status.rpc_status",

@@ -1,0 +1,64 @@
+// Acknowledges a job, or each job whose id comes in on a line, and prints a JSON line for each.
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"time"
+
+	"example.com/acknowledge/gateway"
+)
+
+var exit = map[gateway.Verdict]int{gateway.Yours: 0, gateway.NotYours: 1, gateway.Unknown: 3}
+
+func main() {
+	var options gateway.Options
+	target := flag.String("target", "", "such as dns:///codepipeline-gateway-headless:50051")
+	jobID := flag.String("job-id", "", "without it, ids are read from standard input, one a line")
+	timeout := flag.Float64("timeout", 10, "seconds for a job, retries included")
+	flag.IntVar(&options.Retries, "retries", 3, "further calls at most; 0: the library doesn't retry either")
+	flag.StringVar(&options.CA, "ca", "", "PEM roots; without them it is plaintext")
+	flag.StringVar(&options.Cert, "cert", "", "PEM client certificate")
+	flag.StringVar(&options.Key, "key", "", "its key")
+	flag.StringVar(&options.TokenFile, "token-file", "", "a bearer token, read anew for each call")
+	flag.StringVar(&options.ServiceConfig, "service-config", "", "a gRPC service config in place of the built-in one")
+	flag.Parse()
+	os.Exit(run(*target, *jobID, time.Duration(*timeout*float64(time.Second)), options))
+}
+
+func run(target, jobID string, timeout time.Duration, options gateway.Options) int {
+	client, err := gateway.New(target, options)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	defer client.Close()
+	// Not arguments: those show in the list of processes.
+	nonce, clientToken := os.Getenv("CODEPIPELINE_NONCE"), os.Getenv("CODEPIPELINE_CLIENT_TOKEN")
+	worst := 0
+	acknowledge := func(job string) {
+		ctx, cancel := context.WithTimeout(context.Background(), timeout)
+		defer cancel()
+		answer := client.Acknowledge(ctx, job, nonce, clientToken)
+		line := struct {
+			JobID   string          `json:"job_id"`
+			Verdict gateway.Verdict `json:"verdict"`
+			gateway.Answer
+		}{job, answer.Verdict(), answer}
+		// Writing a struct of texts and numbers can't fail.
+		_ = json.NewEncoder(os.Stdout).Encode(line)
+		worst = max(worst, exit[answer.Verdict()])
+	}
+	if jobID != "" {
+		acknowledge(jobID)
+		return worst
+	}
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		acknowledge(lines.Text())
+	}
+	return worst
+}

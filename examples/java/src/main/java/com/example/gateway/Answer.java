@@ -1,0 +1,93 @@
+package com.example.gateway;
+
+import codepipeline.thirdparty.v1.ThirdPartyJobServiceOuterClass.AcknowledgeThirdPartyJobResponse;
+import com.google.protobuf.Any;
+import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.rpc.ErrorInfo;
+import com.google.rpc.RequestInfo;
+import com.google.rpc.RetryInfo;
+import io.grpc.StatusRuntimeException;
+import io.grpc.protobuf.StatusProto;
+import java.time.Duration;
+
+/**
+ * What a call came to. Branch on {@link #verdict}; match errors on {@code reason} and {@code outcome}, never on
+ * {@code message}.
+ *
+ * @param attempts at AWS, by the last call
+ * @param calls how many calls were made
+ */
+public record Answer(
+    String code, String status, String awsStatus, String reason, String outcome, int attempts, int calls,
+    String requestId, String message, Duration retryAfter) {
+
+  /** What a worker does next. */
+  public enum Verdict {
+    /** Begin the work. */
+    YOURS,
+    /** Don't. */
+    NOT_YOURS,
+    /** It may be yours; let nothing repeat the call. */
+    UNKNOWN
+  }
+
+  public Verdict verdict() {
+    if (status.equals("JOB_STATUS_IN_PROGRESS")) {
+      return Verdict.YOURS;
+    }
+    return outcome.equals("unknown") || status.equals("JOB_STATUS_UNSPECIFIED") ? Verdict.UNKNOWN : Verdict.NOT_YOURS;
+  }
+
+  /** Nothing happened, and the same call may be made again. */
+  public boolean mayRepeat() {
+    return (code.equals("UNAVAILABLE") || code.equals("RESOURCE_EXHAUSTED"))
+        && (outcome.equals("not_sent") || outcome.equals("rejected"));
+  }
+
+  Answer withCalls(int calls) {
+    return new Answer(
+        code, status, awsStatus, reason, outcome, attempts, calls, requestId, message, retryAfter);
+  }
+
+  static Answer of(AcknowledgeThirdPartyJobResponse reply, String requestId) {
+    // A status that this program's stubs don't know counts like one that the gateway doesn't know.
+    String status =
+        switch (reply.getStatus()) {
+          case UNRECOGNIZED -> "JOB_STATUS_UNSPECIFIED";
+          default -> reply.getStatus().name();
+        };
+    return new Answer("OK", status, reply.getAwsStatus(), "", "", 0, 1, requestId, "", Duration.ZERO);
+  }
+
+  static Answer of(StatusRuntimeException error) {
+    // Without ErrorInfo it was made by something else than the gateway, and nothing is known of the call.
+    String reason = "";
+    String outcome = "unknown";
+    String requestId = "";
+    int attempts = 0;
+    Duration retryAfter = Duration.ZERO;
+    try {
+      for (Any detail : StatusProto.fromThrowable(error).getDetailsList()) {
+        if (detail.is(ErrorInfo.class)) {
+          ErrorInfo info = detail.unpack(ErrorInfo.class);
+          if (info.getDomain().equals("codepipeline-gateway")) {
+            reason = info.getReason();
+            outcome = info.getMetadataOrDefault("outcome", "unknown");
+            attempts = Integer.parseInt(info.getMetadataOrDefault("attempts", "0"));
+          }
+        } else if (detail.is(RetryInfo.class)) {
+          var delay = detail.unpack(RetryInfo.class).getRetryDelay();
+          retryAfter = Duration.ofSeconds(delay.getSeconds(), delay.getNanos());
+        } else if (detail.is(RequestInfo.class)) {
+          requestId = detail.unpack(RequestInfo.class).getRequestId();
+        }
+      }
+    } catch (InvalidProtocolBufferException broken) {
+      outcome = "unknown";
+    }
+    String message = error.getStatus().getDescription();
+    return new Answer(
+        error.getStatus().getCode().name(), "", "", reason, outcome, attempts, 1, requestId,
+        message == null ? "" : message, retryAfter);
+  }
+}

@@ -1,0 +1,164 @@
+package com.example.gateway;
+
+import codepipeline.thirdparty.v1.ThirdPartyJobServiceGrpc;
+import codepipeline.thirdparty.v1.ThirdPartyJobServiceOuterClass.AcknowledgeThirdPartyJobRequest;
+import com.google.gson.Gson;
+import io.grpc.CallCredentials;
+import io.grpc.ChannelCredentials;
+import io.grpc.ClientInterceptors;
+import io.grpc.CompositeChannelCredentials;
+import io.grpc.Grpc;
+import io.grpc.InsecureChannelCredentials;
+import io.grpc.ManagedChannel;
+import io.grpc.Metadata;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.grpc.TlsChannelCredentials;
+import io.grpc.stub.MetadataUtils;
+import java.io.File;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.Reader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.Executor;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+
+/**
+ * Takes third-party jobs through codepipeline-gateway. One for the whole process: it keeps a connection to each replica.
+ * Copy this file, Answer.java and service-config.json as they are.
+ */
+public final class Gateway implements AutoCloseable {
+  private static final Metadata.Key<String> REQUEST_ID =
+      Metadata.Key.of("x-request-id", Metadata.ASCII_STRING_MARSHALLER);
+
+  /**
+   * How to reach it. The files are PEM and may be null; without {@code ca} it is plaintext.
+   *
+   * @param tokenFile a bearer token
+   * @param serviceConfig a file in place of the built-in one
+   * @param retries further calls at most; 0 lets the library repeat nothing either
+   */
+  public record Options(String ca, String cert, String key, String tokenFile, String serviceConfig, int retries) {}
+
+  private final ManagedChannel channel;
+  private final int retries;
+
+  /**
+   * Connects at the first call.
+   *
+   * @param target a headless Service: {@code dns:///codepipeline-gateway-headless:50051}
+   */
+  public Gateway(String target, Options options) throws IOException {
+    retries = options.retries();
+    var builder =
+        Grpc.newChannelBuilder(target, credentials(options))
+            .defaultServiceConfig(serviceConfig(options.serviceConfig()))
+            // No look-up of a service config in DNS: this one holds.
+            .disableServiceConfigLookUp()
+            // Notices a peer that has vanished, also between calls.
+            .keepAliveTime(1, TimeUnit.MINUTES)
+            .keepAliveTimeout(10, TimeUnit.SECONDS)
+            .keepAliveWithoutCalls(true);
+    channel = (retries > 0 ? builder.enableRetry() : builder.disableRetry()).build();
+  }
+
+  /** One acknowledge, repeated within the timeout only where the gateway says that nothing happened. */
+  public Answer acknowledge(String jobId, String nonce, String clientToken, Duration timeout)
+      throws InterruptedException {
+    var request =
+        AcknowledgeThirdPartyJobRequest.newBuilder()
+            .setJobId(jobId)
+            .setNonce(nonce)
+            .setClientToken(clientToken)
+            .build();
+    long end = System.nanoTime() + timeout.toNanos();
+    for (int calls = 1; ; calls++) {
+      Answer answer = call(request, end - System.nanoTime()).withCalls(calls);
+      // What the gateway asks for; and longer every time, if it keeps on.
+      double pause = Math.max(answer.retryAfter().toNanos(), 1e8 * Math.pow(2, calls));
+      pause *= ThreadLocalRandom.current().nextDouble(1, 1.2);
+      if (!answer.mayRepeat() || calls > retries || System.nanoTime() + pause >= end) {
+        return answer;
+      }
+      TimeUnit.NANOSECONDS.sleep((long) pause);
+    }
+  }
+
+  private Answer call(AcknowledgeThirdPartyJobRequest request, long timeoutNanos) {
+    var headers = new AtomicReference<Metadata>();
+    var capture = MetadataUtils.newCaptureMetadataInterceptor(headers, new AtomicReference<>());
+    try {
+      var reply =
+          ThirdPartyJobServiceGrpc.newBlockingStub(ClientInterceptors.intercept(channel, capture))
+              .withDeadlineAfter(timeoutNanos, TimeUnit.NANOSECONDS)
+              .acknowledgeThirdPartyJob(request);
+      return Answer.of(reply, Objects.requireNonNullElse(headers.get().get(REQUEST_ID), ""));
+    } catch (StatusRuntimeException error) {
+      return Answer.of(error);
+    }
+  }
+
+  @Override
+  public void close() {
+    channel.shutdownNow();
+  }
+
+  private static Map<String, ?> serviceConfig(String file) throws IOException {
+    try (Reader reader =
+        file != null
+            ? Files.newBufferedReader(Path.of(file))
+            : new InputStreamReader(Gateway.class.getResourceAsStream("/service-config.json"), StandardCharsets.UTF_8)) {
+      @SuppressWarnings("unchecked")
+      Map<String, ?> config = new Gson().fromJson(reader, Map.class);
+      return config;
+    }
+  }
+
+  private static ChannelCredentials credentials(Options options) throws IOException {
+    if (options.ca() == null) {
+      if (options.tokenFile() != null) {
+        throw new IllegalArgumentException("a token must not cross the network in the clear: a token file needs a CA");
+      }
+      return InsecureChannelCredentials.create();
+    }
+    var tls = TlsChannelCredentials.newBuilder().trustManager(new File(options.ca()));
+    if (options.cert() != null) {
+      tls.keyManager(new File(options.cert()), new File(options.key()));
+    }
+    return options.tokenFile() == null
+        ? tls.build()
+        : CompositeChannelCredentials.create(tls.build(), new BearerToken(Path.of(options.tokenFile())));
+  }
+
+  /** Reads the token anew for each call: Kubernetes replaces a projected one before it expires. */
+  private static final class BearerToken extends CallCredentials {
+    private static final Metadata.Key<String> AUTHORIZATION =
+        Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
+    private final Path file;
+
+    BearerToken(Path file) {
+      this.file = file;
+    }
+
+    @Override
+    public void applyRequestMetadata(RequestInfo call, Executor executor, MetadataApplier applier) {
+      executor.execute(
+          () -> {
+            try {
+              var metadata = new Metadata();
+              metadata.put(AUTHORIZATION, "Bearer " + Files.readString(file).strip());
+              applier.apply(metadata);
+            } catch (IOException error) {
+              applier.fail(Status.UNAUTHENTICATED.withDescription("the token file can't be read").withCause(error));
+            }
+          });
+    }
+  }
+}

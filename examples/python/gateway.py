@@ -1,0 +1,130 @@
+"""Takes third-party jobs through codepipeline-gateway. Copy this file and service-config.json as they are."""
+
+import random
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import grpc
+from codepipeline.thirdparty.v1 import third_party_job_service_pb2 as api
+from codepipeline.thirdparty.v1 import third_party_job_service_pb2_grpc as stubs
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+SERVICE_CONFIG = Path(__file__).with_name("service-config.json")
+# With an `outcome` that says so, these two mean: nothing happened, and the same call may be made again.
+REPEATABLE = ("UNAVAILABLE", "RESOURCE_EXHAUSTED")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a call came to. Branch on `verdict`; match errors on `reason` and `outcome`, never on `message`."""
+
+    code: str
+    status: str = ""
+    aws_status: str = ""
+    reason: str = ""
+    outcome: str = ""
+    # Attempts at AWS of the last call, and how many calls were made.
+    attempts: int = 0
+    calls: int = 1
+    request_id: str = ""
+    message: str = ""
+    retry_after: float | None = None
+
+    @property
+    def verdict(self):
+        """`yours`: begin the work. `not_yours`: don't. `unknown`: it may be yours; let nothing repeat the call."""
+        if self.status == "JOB_STATUS_IN_PROGRESS":
+            return "yours"
+        return "unknown" if self.outcome == "unknown" or self.status == "JOB_STATUS_UNSPECIFIED" else "not_yours"
+
+    @property
+    def may_repeat(self):
+        return self.code in REPEATABLE and self.outcome in ("not_sent", "rejected")
+
+
+class Gateway:
+    """One for the whole process: it keeps a connection to each replica. `target` is a headless Service:
+    `dns:///codepipeline-gateway-headless:50051`."""
+
+    def __init__(self, target, *, ca=None, cert=None, key=None, token_file=None, service_config=None, retries=3):
+        """The files are PEM; without `ca` it is plaintext. `retries=0` lets the library repeat nothing either."""
+        self.retries = retries
+        options = [
+            ("grpc.service_config", Path(service_config or SERVICE_CONFIG).read_text("utf-8")),
+            ("grpc.enable_retries", int(retries > 0)),
+            # Notices a peer that has vanished, also between calls.
+            ("grpc.keepalive_time_ms", 60_000),
+            ("grpc.keepalive_timeout_ms", 10_000),
+            ("grpc.keepalive_permit_without_calls", 1),
+        ]
+        if ca is None:
+            if token_file:
+                raise ValueError("a token must not cross the network in the clear: token_file needs ca")
+            self.channel = grpc.insecure_channel(target, options)
+        else:
+            files = [Path(file).read_bytes() if file else None for file in (ca, key, cert)]
+            credentials = grpc.ssl_channel_credentials(*files)
+            if token_file:
+                token = grpc.metadata_call_credentials(BearerToken(token_file))
+                credentials = grpc.composite_channel_credentials(credentials, token)
+            self.channel = grpc.secure_channel(target, credentials, options)
+        self.stub = stubs.ThirdPartyJobServiceStub(self.channel)
+
+    def acknowledge(self, job_id, nonce, client_token, timeout=10.0):
+        """One acknowledge, repeated within `timeout` seconds only where the gateway says that nothing happened."""
+        request = api.AcknowledgeThirdPartyJobRequest(job_id=job_id, nonce=nonce, client_token=client_token)
+        end = time.monotonic() + timeout
+        for calls in range(1, self.retries + 2):
+            answer = replace(self._call(request, end - time.monotonic()), calls=calls)
+            # What the gateway asks for; and longer every time, if it keeps on.
+            pause = max(answer.retry_after or 0, 0.1 * 2**calls) * random.uniform(1, 1.2)
+            if not answer.may_repeat or calls > self.retries or time.monotonic() + pause >= end:
+                return answer
+            time.sleep(pause)
+        raise AssertionError("the last call returns")
+
+    def _call(self, request, timeout):
+        try:
+            reply, call = self.stub.AcknowledgeThirdPartyJob.with_call(request, timeout=timeout)
+        except grpc.RpcError as error:
+            return _failed(error)
+        return Answer(
+            code="OK",
+            status=api.JobStatus.Name(reply.status),
+            aws_status=reply.aws_status,
+            request_id=dict(call.initial_metadata()).get("x-request-id", ""),
+        )
+
+
+class BearerToken(grpc.AuthMetadataPlugin):
+    """Reads the token anew for each call: Kubernetes replaces a projected one before it expires."""
+
+    def __init__(self, file):
+        self.file = Path(file)
+
+    def __call__(self, context, callback):
+        try:
+            callback((("authorization", f"Bearer {self.file.read_text('utf-8').strip()}"),), None)
+        except OSError as error:
+            callback((), error)
+
+
+def _failed(error):
+    # Without ErrorInfo it was made by something else than the gateway, and nothing is known of the call.
+    answer = Answer(code=error.code().name, message=error.details() or "", outcome="unknown")
+    status = rpc_status.from_call(error)
+    for detail in status.details if status else ():
+        if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
+            info = error_details_pb2.ErrorInfo.FromString(detail.value)
+            if info.domain == "codepipeline-gateway":
+                outcome, attempts = info.metadata["outcome"] or "unknown", int(info.metadata["attempts"] or 0)
+                answer = replace(answer, reason=info.reason, outcome=outcome, attempts=attempts)
+        elif detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
+            retry = error_details_pb2.RetryInfo.FromString(detail.value)
+            answer = replace(answer, retry_after=retry.retry_delay.ToTimedelta().total_seconds())
+        elif detail.Is(error_details_pb2.RequestInfo.DESCRIPTOR):
+            request_id = error_details_pb2.RequestInfo.FromString(detail.value).request_id
+            answer = replace(answer, request_id=request_id)
+    return answer

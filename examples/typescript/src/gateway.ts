@@ -1,0 +1,162 @@
+// Takes third-party jobs through codepipeline-gateway. Copy this file, service-config.json and buf.gen.yaml as they are.
+
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import * as grpc from "@grpc/grpc-js";
+import {
+  type AcknowledgeThirdPartyJobResponse,
+  JobStatus,
+  ThirdPartyJobServiceClient,
+  jobStatusToJSON,
+} from "./gen/codepipeline/thirdparty/v1/third_party_job_service.js";
+import { ErrorInfo, RequestInfo, RetryInfo } from "./gen/google/rpc/error_details.js";
+import { Status } from "./gen/google/rpc/status.js";
+
+const SERVICE_CONFIG = new URL("../service-config.json", import.meta.url);
+
+/** What a call came to. Branch on `verdict`; match errors on `reason` and `outcome`, never on `message`. */
+export interface Answer {
+  /** `yours`: begin the work. `not_yours`: don't. `unknown`: it may be yours; let nothing repeat the call. */
+  verdict: "yours" | "not_yours" | "unknown";
+  code: string;
+  status: string;
+  aws_status: string;
+  reason: string;
+  outcome: string;
+  /** At AWS, by the last call. */
+  attempts: number;
+  calls: number;
+  request_id: string;
+  message: string;
+  retryAfterMs: number;
+}
+
+/** The files are PEM; without `ca` it is plaintext. */
+export interface Options {
+  ca?: string;
+  cert?: string;
+  key?: string;
+  /** A bearer token. */
+  tokenFile?: string;
+  /** A file in place of the built-in one. */
+  serviceConfig?: string;
+  /** Further calls at most; 0 lets the library repeat nothing either. */
+  retries?: number;
+}
+
+/** One for the whole process: it keeps a connection to each replica. */
+export class Gateway {
+  private readonly client: ThirdPartyJobServiceClient;
+  private readonly retries: number;
+
+  /** `target` is a headless Service: `dns:///codepipeline-gateway-headless:50051`. */
+  constructor(target: string, options: Options = {}) {
+    this.retries = options.retries ?? 3;
+    this.client = new ThirdPartyJobServiceClient(target, credentials(options), {
+      "grpc.service_config": readFileSync(options.serviceConfig ?? SERVICE_CONFIG, "utf8"),
+      // No look-up of a service config in DNS: this one holds.
+      "grpc.service_config_disable_resolution": 1,
+      "grpc.enable_retries": this.retries > 0 ? 1 : 0,
+      // Notices a peer that has vanished, also between calls.
+      "grpc.keepalive_time_ms": 60_000,
+      "grpc.keepalive_timeout_ms": 10_000,
+      "grpc.keepalive_permit_without_calls": 1,
+    });
+  }
+
+  close(): void {
+    this.client.close();
+  }
+
+  /** One acknowledge, repeated within `timeoutMs` only where the gateway says that nothing happened. */
+  async acknowledge(jobId: string, nonce: string, clientToken: string, timeoutMs = 10_000): Promise<Answer> {
+    const end = Date.now() + timeoutMs;
+    for (let calls = 1; ; calls++) {
+      const answer = { ...(await this.call({ jobId, nonce, clientToken }, end)), calls };
+      // What the gateway asks for; and longer every time, if it keeps on.
+      const pause = Math.max(answer.retryAfterMs, 100 * 2 ** calls) * (1 + Math.random() / 5);
+      if (!mayRepeat(answer) || calls > this.retries || Date.now() + pause >= end) return answer;
+      await sleep(pause);
+    }
+  }
+
+  private call(request: { jobId: string; nonce: string; clientToken: string }, deadline: number): Promise<Answer> {
+    // grpc-js doesn't take waitForReady from the service config.
+    const metadata = new grpc.Metadata({ waitForReady: true });
+    return new Promise((resolve) => {
+      let requestId = "";
+      const done = (error: grpc.ServiceError | null, reply?: AcknowledgeThirdPartyJobResponse) =>
+        resolve(error ? failed(error) : succeeded(reply!, requestId));
+      this.client
+        .acknowledgeThirdPartyJob(request, metadata, { deadline }, done)
+        .on("metadata", (headers) => (requestId = headers.get("x-request-id").join()));
+    });
+  }
+}
+
+/** Nothing happened, and the same call may be made again. */
+function mayRepeat({ code, outcome }: Answer): boolean {
+  return ["UNAVAILABLE", "RESOURCE_EXHAUSTED"].includes(code) && ["not_sent", "rejected"].includes(outcome);
+}
+
+const NOTHING = {
+  status: "", aws_status: "", reason: "", outcome: "", attempts: 0, calls: 1, request_id: "", message: "", retryAfterMs: 0,
+};
+
+function succeeded(reply: AcknowledgeThirdPartyJobResponse, request_id: string): Answer {
+  const verdict =
+    reply.status === JobStatus.JOB_STATUS_IN_PROGRESS ? "yours"
+    : reply.status === JobStatus.JOB_STATUS_UNSPECIFIED ? "unknown"
+    : "not_yours";
+  const status = jobStatusToJSON(reply.status);
+  return { ...NOTHING, verdict, code: "OK", status, aws_status: reply.awsStatus, request_id };
+}
+
+function failed(error: grpc.ServiceError): Answer {
+  // Without ErrorInfo it was made by something else than the gateway, and nothing is known of the call.
+  const answer: Answer = {
+    ...NOTHING, verdict: "unknown", code: grpc.status[error.code], outcome: "unknown", message: error.details,
+  };
+  const [bytes] = error.metadata.get("grpc-status-details-bin");
+  for (const { typeUrl, value } of bytes ? Status.decode(bytes as Buffer).details : []) {
+    switch (typeUrl) {
+      case "type.googleapis.com/google.rpc.ErrorInfo": {
+        const { domain, reason, metadata } = ErrorInfo.decode(value);
+        if (domain !== "codepipeline-gateway") break;
+        answer.reason = reason;
+        answer.outcome = metadata.outcome || "unknown";
+        answer.attempts = Number(metadata.attempts ?? 0);
+        break;
+      }
+      case "type.googleapis.com/google.rpc.RetryInfo": {
+        const { seconds, nanos } = RetryInfo.decode(value).retryDelay ?? { seconds: 0, nanos: 0 };
+        answer.retryAfterMs = seconds * 1000 + nanos / 1e6;
+        break;
+      }
+      case "type.googleapis.com/google.rpc.RequestInfo":
+        answer.request_id = RequestInfo.decode(value).requestId;
+    }
+  }
+  return { ...answer, verdict: answer.outcome === "unknown" ? "unknown" : "not_yours" };
+}
+
+function credentials({ ca, cert, key, tokenFile }: Options): grpc.ChannelCredentials {
+  if (!ca) {
+    if (tokenFile) throw new Error("a token must not cross the network in the clear: tokenFile needs ca");
+    return grpc.credentials.createInsecure();
+  }
+  const read = (file?: string) => (file ? readFileSync(file) : null);
+  const tls = grpc.credentials.createSsl(read(ca), read(key), read(cert));
+  if (!tokenFile) return tls;
+  // Read anew for each call: Kubernetes replaces a projected token before it expires.
+  const token = grpc.credentials.createFromMetadataGenerator((_, callback) => {
+    try {
+      const metadata = new grpc.Metadata();
+      metadata.set("authorization", `Bearer ${readFileSync(tokenFile, "utf8").trim()}`);
+      callback(null, metadata);
+    } catch (error) {
+      callback(error as Error);
+    }
+  });
+  return grpc.credentials.combineChannelCredentials(tls, token);
+}

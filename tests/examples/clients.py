@@ -1,0 +1,126 @@
+"""The examples as programs that the scenarios run, and what each one's library can't do."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from dataclasses import dataclass, replace
+
+from house import CLIENT_TOKEN, NONCE, PATIENCE, clean_environment
+
+
+@dataclass(frozen=True)
+class Client:
+    """One of the examples, built."""
+
+    name: str
+    folder: str
+    command: tuple
+    # Obeys a gRPC service config: retries, waiting, deadline.
+    service_config: bool = True
+    # Spreads its calls over all addresses of a name.
+    balances: bool = True
+
+    def two_replicas(self, house, port):
+        """A target that stands for both replicas, as a headless Service's name does in a cluster."""
+        if self.name == "rust":
+            return ",".join(f"{address}:{port}" for address in house.names.ADDRESSES)
+        # Java asks no other name server than the system's, so it is given a file of hosts instead.
+        return f"dns://{'' if self.name == 'java' else house.names.address}/gateway.example:{port}"
+
+
+CLIENTS = [
+    Client("python", "python", (".venv/bin/python", "acknowledge.py")),
+    Client("go", "go", ("./acknowledge",)),
+    Client("grpc-js", "typescript", ("node", "dist/acknowledge.js")),
+    Client("connect-es", "typescript-connect", ("node", "dist/acknowledge.js"), service_config=False, balances=False),
+    Client("java", "java", ("java", "-XX:TieredStopAtLevel=1", "-jar", "target/acknowledge.jar")),
+    Client("rust", "rust", ("acknowledge",), service_config=False),
+]
+
+
+class Run:
+    """One process of a client: give it job ids, read its answers."""
+
+    def __init__(self, house, client, target, *, nonce=NONCE, timeout=PATIENCE, retries=0, **options):
+        self.house, self.client = house, client
+        arguments = ["--target", target, "--timeout", str(timeout), "--retries", str(retries)]
+        for name, value in options.items():
+            arguments += ["--" + name.replace("_", "-"), str(value)]
+        environment = clean_environment() | {"CODEPIPELINE_NONCE": nonce, "CODEPIPELINE_CLIENT_TOKEN": CLIENT_TOKEN}
+        if "//127." in target:
+            # Or grpc-js asks no other name server than the system's.
+            environment["GRPC_NODE_USE_ALTERNATIVE_RESOLVER"] = "true"
+        if client.name == "java":
+            hosts = house.scratch / "hosts"
+            hosts.write_text("".join(f"{a} gateway.example\n" for a in house.names.ADDRESSES) + "127.0.0.1 localhost\n")
+            environment["JAVA_TOOL_OPTIONS"] = f"-Djdk.net.hosts.file={hosts}"
+        self.errors = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(
+            [*client.command, *arguments],
+            cwd=house.clients_folder / client.folder,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+        )
+        # Nothing waits for ever for a client that says nothing.
+        self.watchdog = threading.Timer(3 * PATIENCE, self.process.kill)
+        self.watchdog.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        self.watchdog.cancel()
+        self.errors.close()
+
+    def ask(self, job_id):
+        """Begins a call; `answer` has what came of it."""
+        self.process.stdin.write(job_id + "\n")
+        self.process.stdin.flush()
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            self.errors.seek(0)
+            raise AssertionError(f"{self.client.name} said no more: {self.errors.read().decode()[-600:]}")
+        answer = json.loads(line)
+        self.house.answers.append(answer)
+        said = line + os.pread(self.errors.fileno(), 1 << 20, 0).decode(errors="replace")
+        assert NONCE not in said and CLIENT_TOKEN not in said and "eyJ" not in said, "a secret was printed"
+        return answer
+
+    def call(self, job_id):
+        self.ask(job_id)
+        return self.answer()
+
+    def end(self):
+        """The exit code, when no more ids come."""
+        self.process.stdin.close()
+        return self.process.wait(PATIENCE)
+
+
+def built_clients(folder, only):
+    """The clients that are asked for, each with the program that its README builds."""
+    known = [client.name for client in CLIENTS]
+    for name in only:
+        if name not in known:
+            sys.exit(f"no client {name}; there are {', '.join(known)}")
+    clients = [client for client in CLIENTS if not only or client.name in only]
+    return [rust(folder, client) if client.name == "rust" else client for client in clients]
+
+
+def rust(folder, client):
+    """It lies where cargo puts it."""
+    query = ["cargo", "metadata", "--locked", "--no-deps", "--format-version", "1"]
+    found = subprocess.run(query, cwd=f"{folder}/{client.folder}", check=True, capture_output=True)
+    return replace(client, command=(f"{json.loads(found.stdout)['target_directory']}/debug/acknowledge",))

@@ -1,0 +1,180 @@
+"""Executes the code blocks of a page as they are written.
+
+What a block is, its fence says:
+
+- `sh` is run by bash, all of a page's in one shell, one after the other;
+- `sh fails` is run likewise and has to fail;
+- `json` or `text` right after it is what the block before it prints: JSON has to be equal in every key that the page
+  has, but for ids that are new each time; of a text, each line has to occur;
+- `sh cluster NAME` needs a cluster and isn't run here: `--list NAME PAGE` prints it, for a check that has one;
+- any other block is data. `<!-- from FILE -->` above it says that it is that file's content, whole.
+
+A page that says `127.0.0.1:50051` gets a `dev` there. If something else has that port, another one stands in for it, and that
+is said.
+"""
+
+import argparse
+import json
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from house import Process, clean_environment, free_port, get, wait_for
+
+ADDRESS = "127.0.0.1:50051"
+_BLOCK = re.compile(r"^(?:<!-- from (?P<file>\S+) -->\n)?(?P<indent> *)```(?P<info>[^\n]*)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
+# New each time.
+VOLATILE = {"request_id", "requestId", "awsRequestId", "retry_after", "retryDelay"}
+
+
+@dataclass
+class Block:
+    line: int
+    info: str
+    text: str
+    file: str | None
+
+
+def blocks(page):
+    text = page.read_text()
+    found = [Block(text.count("\n", 0, m.start("info")) + 1, m["info"].strip(), m["text"], m["file"]) for m in _BLOCK.finditer(text)]
+    assert text.count("```") == 2 * len(found), f"{page}: a fence isn't closed"
+    return found
+
+
+def same(shown, printed):
+    """Whether all that a page shows is there; what it leaves out may be there too."""
+    if isinstance(shown, dict) and isinstance(printed, dict):
+        return all(key in printed and (key in VOLATILE or same(value, printed[key])) for key, value in shown.items())
+    if isinstance(shown, list) and isinstance(printed, list):
+        return len(shown) == len(printed) and all(map(same, shown, printed))
+    return shown == printed
+
+
+def problem_with(shown, printed):
+    if shown.info == "json":
+        # What stands before it is what a tool says while it works.
+        start = re.search(r"^\{", printed, re.MULTILINE)
+        answer = json.JSONDecoder().raw_decode(printed[start.start() :])[0] if start else None
+        if not same(json.loads(shown.text), answer):
+            return f"line {shown.line} shows another answer than came:\n{printed}"
+        return None
+    missing = [line for line in shown.text.splitlines() if line.strip() not in printed]
+    return f"line {shown.line} shows {missing}, but this came:\n{printed}" if missing else None
+
+
+class Shell:
+    """One bash for a page; it ends at the first command that fails."""
+
+    MARK = "--- the end of a block"
+
+    def __init__(self, folder, environment):
+        # What a block prints to either stream is what a person sees.
+        self.bash = subprocess.Popen(
+            ["bash", "-euo", "pipefail"], cwd=folder, env=environment, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    def run(self, text, fails=False):
+        """What it printed, and whether it went as it should."""
+        if fails:
+            text = f"if (\n{text}); then false; fi"
+        self.bash.stdin.write(f"{text}\necho; echo '{self.MARK}'\n")
+        self.bash.stdin.flush()
+        printed = ""
+        for line in self.bash.stdout:
+            if line.rstrip("\n") == self.MARK:
+                return printed, True
+            printed += line
+        return printed, False
+
+    def close(self):
+        self.bash.stdin.close()
+        self.bash.wait()
+        self.bash.stdout.close()
+
+
+def check(page, root, gateway, scratch, folder):
+    """What is wrong with a page, and how many blocks were executed."""
+    found, count = blocks(page), 0
+    address = ADDRESS
+    text = page.read_text()
+    dev = None
+    if ADDRESS in text:
+        address = f"127.0.0.1:{free_port()}" if is_port_taken() else ADDRESS
+        if address != ADDRESS:
+            print(f"        {ADDRESS} is taken: {address} stands in for it in {page.relative_to(root)}")
+        admin, simulator = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+        flags = ["--grpc-addr", address, "--admin-addr", admin, "--simulator-addr", simulator]
+        environment = clean_environment() | {"GATEWAY_SHUTDOWN_DELAY": "0s"}
+        dev = Process([gateway, "dev", *flags], scratch, "dev", environment)
+        wait_for("dev", lambda: get(f"http://{admin}/readyz"))
+    shell = Shell(folder, clean_environment())
+    try:
+        printed = None
+        for block in found:
+            if block.file and Path(root, block.file).read_text() != block.text:
+                return f"line {block.line} is no longer {block.file}", count
+            if block.info in ("sh", "sh fails"):
+                printed, well = shell.run(block.text.replace(ADDRESS, address), fails=block.info == "sh fails")
+                count += 1
+                if not well:
+                    return f"line {block.line} failed:\n{block.text}\n{printed}", count
+            elif block.info.startswith("sh") and not re.fullmatch(r"sh cluster [a-z-]+", block.info):
+                return f"line {block.line}: what is a block '{block.info}'?", count
+            elif block.info in ("json", "text") and printed is not None and not block.file:
+                problem = problem_with(block, printed.replace(address, ADDRESS))
+                if problem:
+                    return problem, count
+                printed = None
+    finally:
+        shell.close()
+        if dev:
+            dev.stop()
+    return None, count
+
+
+def is_port_taken():
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        host, port = ADDRESS.split(":")
+        try:
+            probe.bind((host, int(port)))
+        except OSError:
+            return True
+    return False
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--root", type=Path, default=Path.cwd(), help="the checkout, or a clean copy of it")
+    parser.add_argument("--gateway", help="the program")
+    parser.add_argument("--list", metavar="NAME", help="print the blocks `sh cluster NAME` instead")
+    parser.add_argument("pages", nargs="+", type=Path)
+    options = parser.parse_args()
+    if options.list:
+        for page in options.pages:
+            print("\n".join(block.text for block in blocks(page) if block.info == f"sh cluster {options.list}"))
+        return
+    failed = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        for page in options.pages:
+            page = options.root.resolve() / page
+            # A README's lines are for its folder, the others' for the checkout's root.
+            folder = page.parent if page.name == "README.md" else options.root
+            problem, count = check(page, options.root.resolve(), options.gateway, scratch, folder)
+            if not problem and count == 0:
+                problem = "there is nothing in it to execute"
+            failed += bool(problem)
+            name = page.relative_to(options.root.resolve())
+            print(f"NOT OK  {name}: {problem}" if problem else f"ok      {name}: {count} blocks executed", flush=True)
+    print(f"{len(options.pages) - failed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
