@@ -17,6 +17,8 @@ mod connections;
 mod credentials;
 mod docs;
 mod errors;
+mod floods;
+mod frames;
 mod harness;
 mod limits;
 mod outcomes;
