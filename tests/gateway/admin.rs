@@ -150,8 +150,7 @@ async fn a_probe_is_answered_while_somebody_holds_connections() {
     for n in 0..=300_usize {
         let mut socket = TcpStream::connect(world.gateway.admin).await.unwrap();
         // Silent ones, ones with half a request, and ones that don't take their answer.
-        let sent: &[u8] =
-            [&b""[..], b"GET /livez HTT", b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"][n % 3];
+        let sent: &[u8] = [&b""[..], b"GET /livez HTT", b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"][n % 3];
         socket.write_all(sent).await.unwrap();
         held.push(socket);
         if n % 30 == 0 {

@@ -138,14 +138,7 @@ impl Gateway {
 
     /// One GET of the plain HTTP side, as a probe makes it: the head and the body.
     pub async fn get(&self, path: &str, accept: &str) -> (String, String) {
-        let mut socket = TcpStream::connect(self.admin).await.unwrap();
-        let request =
-            format!("GET {path} HTTP/1.1\r\nHost: probe\r\nAccept: {accept}\r\nConnection: close\r\n\r\n");
-        socket.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.to_owned(), body.to_owned())
+        get(self.admin, path, accept).await
     }
 
     /// The value of one series of `/metrics`; a series that isn't there fails the test.
@@ -177,6 +170,18 @@ impl Gateway {
         drop(self.channel);
         self.served.await.unwrap()
     }
+}
+
+/// One GET of a gateway's plain HTTP side: the head and the body.
+pub async fn get(admin: SocketAddr, path: &str, accept: &str) -> (String, String) {
+    let mut socket = TcpStream::connect(admin).await.unwrap();
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: probe\r\nAccept: {accept}\r\nConnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
 }
 
 /// A request for a job with the usual secrets.

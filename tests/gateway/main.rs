@@ -24,6 +24,8 @@ mod limits;
 mod outcomes;
 mod process;
 mod requests;
+#[cfg(target_os = "linux")]
+mod runs;
 mod secrets;
 mod shutdown;
 mod tls;

@@ -93,10 +93,25 @@ pub struct Program {
 impl Program {
     /// Where `serve` listens, once it does.
     pub async fn address(&mut self) -> SocketAddr {
+        self.addresses().await.0
+    }
+
+    /// The same, and where its plain HTTP side does.
+    pub async fn addresses(&mut self) -> (SocketAddr, SocketAddr) {
         let line = self.err.until(|line| line.contains("listening")).await;
-        let rest =
-            line.split_once("\"grpc\":\"").or_else(|| line.split_once("grpc=")).expect("the address").1;
-        rest.split(['"', ' ']).next().unwrap().parse().unwrap()
+        let named = |name: &str| {
+            let rest = line
+                .split_once(&format!("\"{name}\":\""))
+                .or_else(|| line.split_once(&format!("{name}=")))
+                .expect("the address")
+                .1;
+            rest.split(['"', ' ']).next().unwrap().parse().unwrap()
+        };
+        (named("grpc"), named("admin"))
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn signal(&self, name: &str) {
