@@ -195,10 +195,12 @@ async fn read_all(mut socket: OwnedReadHalf, answers: watch::Sender<usize>) -> S
         let missing = 64_usize.saturating_sub(seen.start.len()).min(read);
         seen.start.extend_from_slice(&chunk[..missing]);
         rest.extend_from_slice(&chunk[..read]);
-        while let Some(length) = whole_frame(&rest) {
-            seen.note(&rest[..length]);
-            rest.drain(..length);
+        let mut done = 0;
+        while let Some(length) = whole_frame(&rest[done..]) {
+            seen.note(&rest[done..done + length]);
+            done += length;
         }
+        rest.drain(..done);
         answers.send_replace(seen.count(HEADERS));
     }
 }

@@ -10,6 +10,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
 use tokio::time::{Instant, sleep};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
@@ -25,6 +26,9 @@ const MAX_CONNECTIONS: usize = 2_000;
 /// How much more memory may be held after everything than after the first round of it, in KiB: what a flood has taken
 /// serves the next one.
 const MEMORY_SLACK: u64 = 32 * 1024;
+
+/// Connections to AWS that are kept for the next call.
+const FILES_SLACK: usize = 4;
 
 type Attack = (&'static str, fn(SocketAddr, Rng) -> BoxFuture<'static, String>);
 
@@ -56,6 +60,8 @@ struct Victim {
     admin: SocketAddr,
     caller: Channel,
     calls: usize,
+    /// The attackers' threads: the caller and the simulator must not wait for them in this process.
+    attackers: Runtime,
 }
 
 impl Victim {
@@ -67,8 +73,8 @@ impl Victim {
             "--grpc-addr=127.0.0.1:0",
             "--admin-addr=127.0.0.1:0",
             "--max-in-flight=64",
-            "--default-deadline=2s",
-            "--max-deadline=10s",
+            "--default-deadline=30s",
+            "--aws-attempt-timeout=30s",
             "--shutdown-delay=0s",
             "--log-format=json",
             &connections,
@@ -93,7 +99,7 @@ impl Victim {
             |body| body == "ready\n",
         )
         .await;
-        Self { simulator, program, grpc, admin, caller, calls: 0 }
+        Self { simulator, program, grpc, admin, caller, calls: 0, attackers: Runtime::new().unwrap() }
     }
 
     /// Calls, one after the other, until the attack is over, and no fewer than these. None may fail.
@@ -128,7 +134,7 @@ impl Victim {
     }
 
     async fn suffers(&mut self, name: &str, attack: impl Future<Output = String> + Send + 'static) {
-        let attack = tokio::spawn(attack);
+        let attack = self.attackers.spawn(attack);
         let (latency, came) = self.calls_while(50, attack).await;
         let came = came.unwrap().expect("the attack's own checks");
         println!("{name:<22} {latency}; {}; {came}", Vitals::of(self.program.id()));
@@ -148,6 +154,7 @@ impl Victim {
     async fn ends(self) {
         self.program.signal("TERM");
         drop(self.caller);
+        self.attackers.shutdown_background();
         let ended = self.program.end().await;
         assert_eq!(ended.code, Some(0));
         assert!(!ended.err.contains("panic"), "a panic");
@@ -180,7 +187,7 @@ async fn hostile() {
     let after = victim.calm().await;
     let (alone, _) = victim.calls_while(300, async {}).await;
     println!("{:<22} {alone}; {after}", "(nobody else)");
-    assert!(after.files <= before.files, "sockets are left");
+    assert!(after.files <= before.files + FILES_SLACK, "sockets are left");
     assert!(after.memory <= first.unwrap().memory + MEMORY_SLACK, "it grows");
     victim.ends().await;
 }
@@ -222,7 +229,10 @@ async fn hostile_tls() {
     victim.suffers("TLS garbage", attacks::garbage(address, Rng::with_seed(1))).await;
     let after = victim.calm().await;
     println!("{:<22} {after}", "(after)");
-    assert!(after.files <= before.files && after.memory <= before.memory + MEMORY_SLACK, "it grew");
+    assert!(
+        after.files <= before.files + FILES_SLACK && after.memory <= before.memory + MEMORY_SLACK,
+        "it grew"
+    );
     victim.ends().await;
 }
 
