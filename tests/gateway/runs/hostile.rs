@@ -17,14 +17,14 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use super::latency::Latency;
 use super::trouble::Secret;
 use super::vitals::{Metrics, Vitals};
-use super::{attacks, seed, until};
+use super::{attacks, seed, until, variable};
 use crate::frames::{PREFACE, Raw, SETTINGS, frame};
 use crate::harness::{NONCE, TOKEN, request};
 use crate::process::{Program, command, simulator_with};
 
 const MAX_CONNECTIONS: usize = 2_000;
-/// How much more memory may be held after everything than after the first round of it, in KiB: what a flood has taken
-/// serves the next one.
+/// How much more memory may be held after everything than after the first round of attacks, in KiB: what the C library
+/// has taken for a flood serves the next one.
 const MEMORY_SLACK: u64 = 32 * 1024;
 
 /// Connections to AWS that are kept for the next call.
@@ -174,7 +174,7 @@ async fn hostile() {
     let before = Vitals::of(victim.program.id());
     println!("{:<22} {alone}; {before}", "(nobody else)");
     let mut first = None;
-    for round in 1..=2 {
+    for round in 1..=variable("RUN_ROUNDS", 3) {
         for (name, attack) in ATTACKS {
             victim.suffers(name, attack(victim.grpc, rng.fork())).await;
         }

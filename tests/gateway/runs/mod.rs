@@ -1,6 +1,7 @@
 //! Runs: longer than a test, against the real binary, with figures. `just chaos`, `just hostile`, `just overload`.
 //!
-//! `RUN_SECONDS` says how long the chaos run lasts, `RUN_SEED` makes a run's choices those of an earlier one.
+//! `RUN_SECONDS` says how long the fault run lasts, `RUN_ROUNDS` how often the attacks are made, and `RUN_SEED` makes a
+//! run's choices those of an earlier one.
 
 #![allow(clippy::print_stdout, reason = "figures are what a run is for")]
 
