@@ -5,7 +5,10 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 export PATH := justfile_directory() / ".tools/bin:" + env("PATH")
 
 # What CI runs, cheap ones first; .ci/run reads this too.
-steps := "rules fmt scripts proto chart lint test doc deny grpcurl boto3 metrics examples"
+steps := "rules fmt scripts proto chart lint test runs doc deny grpcurl boto3 metrics examples"
+
+# What the runs begin with.
+run := "cargo test --locked --test gateway -- --ignored --nocapture"
 
 _default:
     @{{ just_executable() }} --list --unsorted
@@ -35,6 +38,21 @@ lint:
 # unit, integration and documentation tests
 test *args:
     cargo test --locked --workspace {{ args }}
+
+# the fault run: callers without end while AWS, certificates, keys and connections change and break
+chaos seconds="180" seed="":
+    RUN_SECONDS={{ seconds }} RUN_SEED={{ seed }} {{ run }} runs::chaos
+
+# the hostile-client run: floods and malformed traffic while somebody else's calls go on, and h2spec
+hostile rounds="3" seed="": (_tools "h2spec")
+    H2SPEC=$(command -v h2spec) RUN_ROUNDS={{ rounds }} RUN_SEED={{ seed }} {{ run }} --test-threads=1 runs::h2spec runs::hostile
+
+# the overload run: 4 and 10 times what the gateway can have in flight
+overload:
+    {{ run }} runs::overload
+
+# the three runs in their short form
+runs: (chaos "30") (hostile "1") overload
 
 # the API documentation, warnings are errors
 doc:

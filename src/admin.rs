@@ -1,19 +1,39 @@
 //! The plain HTTP side, for probes and Prometheus: `/livez`, `/readyz`, `/metrics`. It never calls AWS.
+//!
+//! Whoever reaches it could hold connections open, and a probe that isn't answered for that would restart a gateway that
+//! is well: a connection carries one request, has little time for it, and the oldest makes room for a new one.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tokio::net::TcpListener;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::readiness::Readiness;
+use crate::server::survive;
 use crate::telemetry::Metrics;
+
+/// Open connections; with one more, the oldest is closed. A probe's or a scrape's lasts milliseconds.
+const MAX_CONNECTIONS: usize = 64;
+/// From accept to the end of the request's header block.
+const HEADER_TIME: Duration = Duration::from_secs(5);
+/// From accept to the end of the answer.
+const CONNECTION_TIME: Duration = Duration::from_secs(10);
+/// A longer header block, in bytes, is refused with 431. Bodies aren't read.
+const MAX_HEADERS: usize = 16 * 1024;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -39,7 +59,45 @@ pub(crate) async fn serve(
         .route("/readyz", get(readyz))
         .route("/metrics", get(page))
         .with_state(Shown { metrics, readiness });
-    axum::serve(listener, routes).with_graceful_shutdown(end.cancelled_owned()).await
+    accept(listener, &routes, end).await
+}
+
+async fn accept(listener: TcpListener, routes: &Router, end: CancellationToken) -> io::Result<()> {
+    let (mut open, mut by_age) = (JoinSet::new(), VecDeque::<AbortHandle>::new());
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((socket, _)) => {
+                    by_age.retain(|connection| !connection.is_finished());
+                    if by_age.len() >= MAX_CONNECTIONS
+                        && let Some(oldest) = by_age.pop_front()
+                    {
+                        oldest.abort();
+                    }
+                    by_age.push_back(open.spawn(connection(socket, routes.clone())));
+                }
+                Err(error) => survive(error).await?,
+            },
+            Some(_ended) = open.join_next() => {}
+            () = end.cancelled() => break,
+        }
+    }
+    drop(listener);
+    while open.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// One request and its answer.
+async fn connection(socket: TcpStream, routes: Router) {
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME)
+        .max_buf_size(MAX_HEADERS)
+        // Scrapers and probes connect anew in a moment; what stays open can only be held.
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(socket), TowerToHyperService::new(routes));
+    // Whatever a client does to its connection is its own loss.
+    let _ = timeout(CONNECTION_TIME, serving).await;
 }
 
 /// That this answers is the answer: the runtime still turns. Nothing at AWS makes it fail.

@@ -17,7 +17,7 @@ source "$root/tools/versions.env"
 
 cache=${GATEWAY_TOOLS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/codepipeline-gateway-tools}
 links=$root/.tools
-tools=(just shellcheck actionlint hadolint grpcurl buf helm helm-docs promtool cargo-deny cargo-fuzz python)
+tools=(just shellcheck actionlint hadolint grpcurl h2spec buf helm helm-docs promtool cargo-deny cargo-fuzz python)
 platform=$(uname -s)-$(uname -m)
 
 # Whatever the caller's build is set to, a tool is built on its own; the checkout's Rust toolchain builds it.
@@ -37,6 +37,7 @@ key() {
         actionlint) echo "actionlint-$ACTIONLINT_VERSION-$platform" ;;
         grpcurl) echo "grpcurl-$GRPCURL_VERSION-$platform" ;;
         hadolint) echo "hadolint-$HADOLINT_VERSION-$platform" ;;
+        h2spec) echo "h2spec-$H2SPEC_VERSION-$(cksum <"$root/tools/h2spec/go.sum" | tr -c '0-9\n' -)-$platform" ;;
         buf) echo "buf-$BUF_VERSION-$platform" ;;
         helm) echo "helm-$HELM_VERSION-k$HELM_KUBERNETES_MINOR-$platform" ;;
         helm-docs) echo "helm-docs-$HELM_DOCS_VERSION-$platform" ;;
@@ -98,6 +99,12 @@ install_helm-docs() { from_go github.com/norwoodj/helm-docs/cmd/helm-docs "$HELM
 install_promtool() { from_go github.com/prometheus/prometheus/cmd/promtool "$PROMTOOL_VERSION" "$1" -tags remove_all_sd; }
 install_grpcurl() { from_go github.com/fullstorydev/grpcurl/cmd/grpcurl "$GRPCURL_VERSION" "$1"; }
 
+# Its dependencies stand in tools/h2spec/go.sum: it has no go.mod of its own to pin them.
+install_h2spec() {
+    need go h2spec
+    (cd "$root/tools/h2spec" && GOFLAGS=-mod=readonly GOWORK=off go build -trimpath -o "$1/bin/h2spec" github.com/summerwind/h2spec/cmd/h2spec)
+}
+
 install_buf() {
     need npm buf
     # No install scripts: the package for this platform ships the program.
@@ -131,6 +138,7 @@ version_of() { # tool directory
         promtool) "$2/bin/promtool" --version >/dev/null && module_version "$2/bin/promtool" ;;
         actionlint) "$2/bin/actionlint" -version >/dev/null && module_version "$2/bin/actionlint" ;;
         grpcurl) "$2/bin/grpcurl" -version 2>/dev/null && module_version "$2/bin/grpcurl" ;;
+        h2spec) "$2/bin/h2spec" --version >/dev/null && module_version "$2/bin/h2spec" ;;
         python) "$2/venv/bin/python" "$root/tools/check_requirements.py" "$root/tools/requirements.txt" ;;
     esac
 }
@@ -144,6 +152,7 @@ wanted() {
         actionlint) echo "$ACTIONLINT_VERSION" ;;
         grpcurl) echo "$GRPCURL_VERSION" ;;
         hadolint) echo "$HADOLINT_VERSION" ;;
+        h2spec) echo "$H2SPEC_VERSION" ;;
         buf) echo "$BUF_VERSION" ;;
         helm) echo "$HELM_VERSION" ;;
         helm-docs) echo "$HELM_DOCS_VERSION" ;;

@@ -12,8 +12,8 @@ use super::Stop;
 /// Connections that wait to be accepted; the kernel cuts it to its own limit (`net.core.somaxconn`).
 const BACKLOG: i32 = 4096;
 /// Files that the process has open besides connections and calls: standard streams, the runtime, certificates, the admin
-/// port's connections.
-const OTHER_FILES: u64 = 64;
+/// port's connections (64 at most).
+const OTHER_FILES: u64 = 128;
 
 /// Binds a port, or says in one line which flag and variable name the one that can't be had.
 pub(super) async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, Stop> {

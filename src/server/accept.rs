@@ -120,7 +120,7 @@ fn undelayed(socket: TcpStream, peer: SocketAddr) -> TcpStream {
 /// Waits where waiting helps; gives up where the listener itself is lost.
 ///
 /// accept(2) also returns what is wrong with the connection that it would have returned, and says to go on then.
-async fn survive(error: io::Error) -> io::Result<()> {
+pub(crate) async fn survive(error: io::Error) -> io::Result<()> {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, InvalidInput};
     // EBADF, ENOTSOCK and EOPNOTSUPP have no stable `ErrorKind`.
     const NO_LISTENER: [i32; 3] = [9, 88, 95];

@@ -1,12 +1,9 @@
 //! One connection's life: HTTP until it ends, grows too old, or the gateway drains; then GOAWAY, and its calls finish.
 
 use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::rt::Executor;
@@ -14,31 +11,52 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulConnection;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Settings;
+use super::greeting::{Greeted, Greeting};
 use super::layers::{Layers, Peer};
+use super::{MAX_MESSAGE, Settings};
 use crate::auth::Identities;
 
 /// A connection that doesn't finish its handshakes in this time is closed.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-/// HTTP/2's preface and the empty SETTINGS frame that has to follow it (RFC 9113, 3.4): nothing shorter is a client.
-const HANDSHAKE_BYTES: usize = 24 + 9;
 /// A caller that vanished without a word is noticed after one of these and a `PING_TIMEOUT`.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
-/// Header blocks over this are refused with 431; what callers send is a few hundred bytes and perhaps a token.
+/// Header blocks over this, in bytes, are refused with 431; what callers send is a few hundred bytes and perhaps a token.
 const MAX_HEADERS: u32 = 16 * 1024;
+/// HTTP/2's least and default frame size, in bytes: a longer frame would only let one call's bytes wait behind another's.
+const MAX_FRAME: u32 = 16 * 1024;
+/// What a caller may send of a call before it is read, in bytes: the largest message and its prefix, in one go.
+#[expect(clippy::cast_possible_truncation, reason = "64 KiB")]
+const STREAM_WINDOW: u32 = MAX_MESSAGE as u32 + 5;
+/// What a caller may send on a connection before it is read, in bytes for each stream that may be open. h2 lets half of
+/// it pay for small DATA frames at up to 256 bytes each, and closes a connection that has more of them waiting: a caller
+/// that begins all its calls at once must not be taken for a flood.
+const WINDOW_PER_STREAM: u32 = 2 * 256;
+/// Bounds of that: no less than one message; no more than this, however many calls may be in flight.
+const CONNECTION_WINDOW: (u32, u32) = (STREAM_WINDOW, 16 * 1024 * 1024);
+/// What waits to be sent on a stream before more is made, in bytes. Answers are below 4 KiB, reflection's some tens.
+const MAX_SEND_BUFFER: usize = 64 * 1024;
+/// Streams that were opened and reset before they were even looked at. One more and the connection ends with
+/// ENHANCE_YOUR_CALM: "rapid reset", CVE-2023-44487.
+const MAX_PENDING_RESETS: usize = 20;
+/// Streams, over a connection's life, that its caller's breaches of the protocol made the gateway reset. One more and the
+/// connection ends with ENHANCE_YOUR_CALM: "MadeYouReset", CVE-2025-8671. A sound caller may cause some where it is
+/// refused while its message is still coming.
+const MAX_ERROR_RESETS: usize = 1024;
 /// After GOAWAY a connection without calls has this long to end by itself; one whose caller has vanished never would
 /// (hyperium/hyper#4170).
 const GOODBYE: Duration = Duration::from_secs(2);
-/// Streams that a connection may have open besides calls: health checks and reflection are never refused.
-const SPARE_STREAMS: usize = 128;
+/// Streams that a connection may have open besides calls: health checks and reflection. They aren't under the in-flight
+/// limit, health is open to all, and watches last.
+pub(super) const SPARE_STREAMS: usize = 128;
 
 /// How every connection is served.
 #[derive(Clone)]
@@ -46,6 +64,8 @@ pub(super) struct Connections {
     layers: Layers,
     max_streams: u32,
     max_age: Duration,
+    /// How long a call may take.
+    max_deadline: Duration,
     /// The streams of all connections.
     streams: TaskTracker,
     /// Cancelled when all connections have to end.
@@ -61,79 +81,108 @@ impl Connections {
     ) -> Self {
         let max_streams =
             u32::try_from(settings.max_in_flight.saturating_add(SPARE_STREAMS)).unwrap_or(u32::MAX);
-        Self { layers, max_streams, max_age: settings.max_connection_age, streams, draining }
+        let (max_age, max_deadline) = (settings.max_connection_age, settings.deadlines.max);
+        Self { layers, max_streams, max_age, max_deadline, streams, draining }
     }
 
-    fn http(&self, calls: TaskTracker) -> auto::Builder<Tracked> {
-        let mut http = auto::Builder::new(Tracked { all: self.streams.clone(), calls });
+    fn http(&self, tasks: Tasks) -> auto::Builder<Tasks> {
+        let mut http = auto::Builder::new(tasks);
         // HTTP/1 is understood only to answer it with a sentence (see `layers`).
-        http.http1().timer(TokioTimer::new()).header_read_timeout(HANDSHAKE_TIME).keep_alive(false);
+        http.http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HANDSHAKE_TIME)
+            .max_buf_size(MAX_HEADERS as usize)
+            .keep_alive(false);
+        let (least, most) = CONNECTION_WINDOW;
         http.http2()
             .timer(TokioTimer::new())
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT)
             .max_header_list_size(MAX_HEADERS)
-            .max_concurrent_streams(self.max_streams);
+            .max_frame_size(MAX_FRAME)
+            .max_concurrent_streams(self.max_streams)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(
+                self.max_streams.saturating_mul(WINDOW_PER_STREAM).clamp(least, most),
+            )
+            .max_send_buf_size(MAX_SEND_BUFFER)
+            .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+            .max_local_error_reset_streams(MAX_ERROR_RESETS);
         http
     }
 
     /// The TLS handshake, if there is TLS; then the connection, to its end.
     pub(super) async fn handshake(self, socket: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>) {
         let Some(tls) = tls else {
-            return self.serve(socket, Peer { address: peer, identities: Identities::default() }).await;
+            return self.serve(socket, peer, Identities::default()).await;
         };
         match timeout(HANDSHAKE_TIME, tls.accept(socket)).await {
             Ok(Ok(socket)) => {
                 let leaf = socket.get_ref().1.peer_certificates().and_then(|chain| chain.first());
                 let identities = leaf.map(Identities::of_certificate).unwrap_or_default();
-                self.serve(socket, Peer { address: peer, identities }).await;
+                self.serve(socket, peer, identities).await;
             }
             Ok(Err(error)) => tracing::debug!(%peer, %error, "the TLS handshake failed"),
             Err(_elapsed) => tracing::debug!(%peer, "closed: no TLS handshake in time"),
         }
     }
 
-    async fn serve(self, socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer) {
-        let greeted = Arc::new(AtomicBool::new(false));
-        let socket = Greeting { socket, left: HANDSHAKE_BYTES, greeted: greeted.clone() };
+    async fn serve(
+        self,
+        socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        address: SocketAddr,
+        identities: Identities,
+    ) {
+        let (socket, greeted) = Greeting::of(socket);
         // What ends with the connection and not with a call: health watches, reflection.
         let closing = self.draining.child_token();
-        let peer = Arc::new(peer);
-        let service = service_fn(|request| {
-            let (layers, peer, closing) = (self.layers.clone(), peer.clone(), closing.clone());
-            async move { Ok::<_, Infallible>(layers.answer(request, &peer, closing).await) }
-        });
+        let spare = Arc::new(Semaphore::new(SPARE_STREAMS));
         let calls = TaskTracker::new();
-        let http = self.http(calls.clone());
+        let tasks = Tasks { all: self.streams.clone(), calls: calls.clone() };
+        let peer =
+            Arc::new(Peer { address, identities, spare, tasks: tasks.clone(), closing: closing.clone() });
+        let service = service_fn(|request| {
+            let (layers, peer) = (self.layers.clone(), peer.clone());
+            async move { Ok::<_, Infallible>(layers.answer(request, &peer).await) }
+        });
+        let http = self.http(tasks);
         let mut connection = pin!(http.serve_connection(TokioIo::new(socket), service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = overdue(&greeted) => {
-                tracing::debug!(peer = %peer.address, "closed: no HTTP/2 handshake in time");
+                tracing::debug!(peer = %address, "closed: no HTTP/2 handshake in time");
                 return;
             }
-            () = closing.cancelled() => finish(connection, &calls).await,
+            () = closing.cancelled() => finish(connection, &calls, self.max_deadline).await,
             () = sleep(about(self.max_age)) => {
                 closing.cancel();
-                finish(connection, &calls).await
+                finish(connection, &calls, self.max_deadline).await
             }
         };
         if let Err(error) = ended {
-            tracing::debug!(peer = %peer.address, error, "the connection ended badly");
+            tracing::debug!(peer = %address, error, "the connection ended badly");
         }
     }
 }
 
-/// GOAWAY; then the calls that are under way.
-async fn finish<C, E>(mut connection: Pin<&mut C>, calls: &TaskTracker) -> Result<(), E>
+/// GOAWAY; then the calls that are under way. Each of them has its answer after `max_deadline` at the latest: a caller that
+/// doesn't take its answer doesn't hold the connection.
+async fn finish<C, E>(
+    mut connection: Pin<&mut C>,
+    calls: &TaskTracker,
+    max_deadline: Duration,
+) -> Result<(), E>
 where
     C: GracefulConnection<Error = E>,
 {
     connection.as_mut().graceful_shutdown();
     let no_calls_left = async {
+        // Calls that were on their way begin after GOAWAY.
         sleep(GOODBYE).await;
         calls.close();
-        calls.wait().await;
+        let _ = timeout(max_deadline, calls.wait()).await;
+        // A call has ended when its answer is made: it is yet to be sent.
+        sleep(GOODBYE).await;
     };
     tokio::select! {
         ended = connection => ended,
@@ -141,9 +190,9 @@ where
     }
 }
 
-async fn overdue(greeted: &AtomicBool) {
+async fn overdue(greeted: &Greeted) {
     sleep(HANDSHAKE_TIME).await;
-    if greeted.load(Ordering::Relaxed) {
+    if greeted.yet() {
         std::future::pending::<()>().await;
     }
 }
@@ -153,63 +202,14 @@ fn about(age: Duration) -> Duration {
     age.mul_f64(0.9 + 0.2 * fastrand::f64())
 }
 
-/// Notes when the client's greeting has come. hyper reads it without a time limit, and doesn't tell when it has it.
-struct Greeting<S> {
-    socket: S,
-    left: usize,
-    greeted: Arc<AtomicBool>,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Greeting<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.socket).poll_read(cx, buffer);
-        if self.left > 0 {
-            self.left = self.left.saturating_sub(buffer.filled().len() - before);
-            self.greeted.store(self.left == 0, Ordering::Relaxed);
-        }
-        polled
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Greeting<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write_vectored(cx, bytes)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
-    }
-}
-
 /// Runs the streams of one connection as tasks that somebody waits for.
-#[derive(Clone)]
-struct Tracked {
+#[derive(Clone, Debug)]
+pub(super) struct Tasks {
     all: TaskTracker,
     calls: TaskTracker,
 }
 
-impl<F> Executor<F> for Tracked
+impl<F> Executor<F> for Tasks
 where
     F: Future<Output = ()> + Send + 'static,
 {

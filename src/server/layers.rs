@@ -18,7 +18,9 @@ use tonic::service::Routes;
 use tower::ServiceExt;
 
 use super::Settings;
-use super::stream::EndsWith;
+use super::connection::{SPARE_STREAMS, Tasks};
+use super::rest::Message;
+use super::stream::{EndsWith, SparePlace};
 use crate::auth::{Auth, Identities};
 use crate::call::{Call, Deadlines};
 use crate::error::{Failure, Reason, has_details, into_response};
@@ -31,6 +33,12 @@ pub(super) struct Peer {
     pub(super) address: SocketAddr,
     /// The names in its certificate, if it showed one.
     pub(super) identities: Identities,
+    /// Places for its health checks and reflection streams.
+    pub(super) spare: Arc<Semaphore>,
+    /// What runs on the connection.
+    pub(super) tasks: Tasks,
+    /// Cancelled when the connection is to end.
+    pub(super) closing: CancellationToken,
 }
 
 /// The way in, shared by all connections.
@@ -46,6 +54,8 @@ struct Shared {
     deadlines: Deadlines,
     region: Arc<str>,
     slots: Semaphore,
+    /// Places for the health checks and reflection streams of all connections.
+    spare: Arc<Semaphore>,
     metrics: Arc<Metrics>,
     traces: Traces,
     drain_over: CancellationToken,
@@ -60,11 +70,14 @@ impl Layers {
         drain_over: CancellationToken,
     ) -> Self {
         let slots = Semaphore::new(settings.max_in_flight.min(Semaphore::MAX_PERMITS));
+        // One for every connection and some more: whoever watches keeps one stream open.
+        let spare = settings.max_connections.saturating_add(SPARE_STREAMS).min(Semaphore::MAX_PERMITS);
         let shared = Shared {
             auth: settings.auth.clone(),
             deadlines: settings.deadlines,
             region,
             slots,
+            spare: Arc::new(Semaphore::new(spare)),
             metrics,
             traces: settings.traces.clone(),
             drain_over,
@@ -73,12 +86,9 @@ impl Layers {
     }
 
     /// Answers one request, whatever becomes of it.
-    pub(super) async fn answer(
-        self,
-        mut request: Request<Incoming>,
-        peer: &Peer,
-        closing: CancellationToken,
-    ) -> Response<Body> {
+    pub(super) async fn answer(self, request: Request<Incoming>, peer: &Peer) -> Response<Body> {
+        // Whoever answers early need not read it to its end.
+        let mut request = request.map(|body| Message::new(body, peer.tasks.clone()));
         // Whoever doesn't speak gRPC couldn't read a gRPC error.
         if !is_grpc(&request) {
             return not_grpc();
@@ -110,17 +120,14 @@ impl Layers {
             response.headers_mut().insert("x-request-id", id);
         }
         record.answered(response.headers());
-        match rpc.role {
-            Role::Job | Role::Unknown => response,
-            Role::Health | Role::Reflection => response.map(|body| Body::new(EndsWith::new(body, closing))),
-        }
+        response
     }
 
     /// The deadline and the end of a drain. They also cover what comes before the service: keys that a token is to be
     /// verified with may still be on their way, and a caller that sends half a message must not hold its slot for ever.
     async fn in_time(
         &self,
-        request: Request<Incoming>,
+        request: Request<Message>,
         rpc: &Rpc,
         call: &Call,
         peer: &Peer,
@@ -143,7 +150,7 @@ impl Layers {
     /// Who may call. Health is open to all, so that probes need no credential.
     async fn admitted(
         &self,
-        mut request: Request<Incoming>,
+        mut request: Request<Message>,
         rpc: &Rpc,
         call: &Call,
         peer: &Peer,
@@ -154,24 +161,33 @@ impl Layers {
                 return into_response(failure, call, &HeaderMap::new());
             }
         }
-        self.route(request, rpc, call).await
+        self.route(request, rpc, call, peer).await
     }
 
-    /// The in-flight limit, then the service. Health checks and reflection are never refused.
-    async fn route(&self, request: Request<Incoming>, rpc: &Rpc, call: &Call) -> Response<Body> {
-        let _slot = match rpc.role {
+    /// The limits, then the service. Health checks and reflection are never refused for the calls that are in flight.
+    async fn route(&self, request: Request<Message>, rpc: &Rpc, call: &Call, peer: &Peer) -> Response<Body> {
+        match rpc.role {
             Role::Job => match Slot::take(&self.shared) {
-                Some(slot) => Some(slot),
-                None => {
-                    return into_response(
-                        Failure::not_sent(Reason::GatewayOverloaded),
-                        call,
-                        &HeaderMap::new(),
-                    );
-                }
+                Some(_slot) => self.serve(request).await,
+                None => overloaded(call),
             },
-            Role::Health | Role::Reflection | Role::Unknown => None,
-        };
+            Role::Health | Role::Reflection => match self.spare_place(peer) {
+                Some(place) => self
+                    .serve(request)
+                    .await
+                    .map(|body| Body::new(EndsWith::new(body, peer.closing.clone(), place))),
+                None => overloaded(call),
+            },
+            Role::Unknown => self.serve(request).await,
+        }
+    }
+
+    fn spare_place(&self, peer: &Peer) -> Option<SparePlace> {
+        let of_connection = peer.spare.clone().try_acquire_owned().ok()?;
+        Some((of_connection, self.shared.spare.clone().try_acquire_owned().ok()?))
+    }
+
+    async fn serve(&self, request: Request<Message>) -> Response<Body> {
         match self.routes.clone().oneshot(request).await {
             Ok(response) => response,
             Err(never) => match never {},
@@ -199,7 +215,7 @@ impl Drop for Slot<'_> {
     }
 }
 
-fn is_grpc(request: &Request<Incoming>) -> bool {
+fn is_grpc(request: &Request<Message>) -> bool {
     let content_type = request.headers().get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     // "application/grpc" and "application/grpc+proto", but not gRPC-Web's "application/grpc-web".
     let grpc = content_type
@@ -218,6 +234,10 @@ fn not_grpc() -> Response<Body> {
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
+}
+
+fn overloaded(call: &Call) -> Response<Body> {
+    into_response(Failure::not_sent(Reason::GatewayOverloaded), call, &HeaderMap::new())
 }
 
 fn cut_short(call: &Call, reason: Reason) -> Response<Body> {

@@ -2,8 +2,10 @@
 
 mod accept;
 mod connection;
+mod greeting;
 mod layers;
 mod reflection;
+mod rest;
 mod shutdown;
 mod stream;
 mod tls;
@@ -19,6 +21,7 @@ use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+pub(crate) use accept::survive;
 pub use shutdown::Shutdown;
 pub use tls::{Tls, TlsError, TlsFiles};
 

@@ -1,5 +1,5 @@
-//! The end of a stream that would last for ever: a health watch or a reflection stream ends with its connection's
-//! GOAWAY, so that it never holds a drain or an aged connection.
+//! The bounds of a stream that would last for ever: a health watch or a reflection stream ends with its connection's
+//! GOAWAY, so that it never holds a drain or an aged connection, and there are only so many.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,9 +8,13 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
 use pin_project_lite::pin_project;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::Status;
 use tonic::body::Body;
+
+/// One of the streams that may be open besides calls: of its connection's, and of all together.
+pub(super) type SparePlace = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
 pin_project! {
     /// A body that ends, well, when its connection closes.
@@ -20,12 +24,13 @@ pin_project! {
         #[pin]
         closing: WaitForCancellationFutureOwned,
         ended: bool,
+        _place: SparePlace,
     }
 }
 
 impl EndsWith {
-    pub(super) fn new(body: Body, closing: CancellationToken) -> Self {
-        Self { body, closing: closing.cancelled_owned(), ended: false }
+    pub(super) fn new(body: Body, closing: CancellationToken, place: SparePlace) -> Self {
+        Self { body, closing: closing.cancelled_owned(), ended: false, _place: place }
     }
 }
 

@@ -1,6 +1,12 @@
 //! The plain HTTP side: probes and metrics.
 
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+
 use codepipeline_simulator::Fault;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tonic_health::pb::health_check_response::ServingStatus;
 
 use crate::harness::{World, fake_keys, request, settings};
@@ -132,5 +138,49 @@ async fn a_scraper_gets_the_format_that_it_asks_for() {
     let (head, page) = get(&world, "/metrics", "text/plain").await;
     assert!(head.contains("text/plain; version=0.0.4"), "{head}");
     assert!(!page.contains("# EOF"));
+    world.stop().await;
+}
+
+/// Whoever opens connections to the admin port and holds them can't keep a probe from its answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_is_answered_while_somebody_holds_connections() {
+    let world = World::start().await;
+    let begun = Instant::now();
+    let mut held = Vec::new();
+    for n in 0..=300_usize {
+        let mut socket = TcpStream::connect(world.gateway.admin).await.unwrap();
+        // Silent ones, ones with half a request, and ones that don't take their answer.
+        let sent: &[u8] = [&b""[..], b"GET /livez HTT", b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"][n % 3];
+        socket.write_all(sent).await.unwrap();
+        held.push(socket);
+        if n % 30 == 0 {
+            assert!(get(&world, "/livez", "*/*").await.0.starts_with("HTTP/1.1 200 "));
+        }
+    }
+    // The oldest made room at once; the newest is still there, unless its time is over on a slow machine.
+    let newest = held.pop().unwrap();
+    let mut byte = [0];
+    let _ = timeout(Duration::from_secs(60), held[0].read(&mut byte)).await.expect("an end");
+    let open = newest.try_read(&mut byte).is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+    assert!(open || begun.elapsed() >= Duration::from_secs(5));
+    // And what is left of them ends by itself.
+    for mut socket in held {
+        let mut rest = Vec::new();
+        let _ = timeout(Duration::from_secs(60), socket.read_to_end(&mut rest)).await.expect("an end");
+    }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_giant_request_is_refused() {
+    let world = World::start().await;
+    let mut socket = TcpStream::connect(world.gateway.admin).await.unwrap();
+    let request = format!("GET /livez HTTP/1.1\r\nHost: a\r\nX-Giant: {}\r\n\r\n", "a".repeat(64 * 1024));
+    // The answer may come before the rest was taken.
+    let _ = socket.write_all(request.as_bytes()).await;
+    let mut answer = vec![0; 12];
+    let read = socket.read_exact(&mut answer).await;
+    assert!(read.is_err() || answer == b"HTTP/1.1 431", "{}", String::from_utf8_lossy(&answer));
+    assert!(get(&world, "/livez", "*/*").await.0.starts_with("HTTP/1.1 200 "));
     world.stop().await;
 }

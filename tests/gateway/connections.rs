@@ -80,6 +80,28 @@ async fn an_old_connection_gets_goaway_and_its_calls_finish() {
     world.stop().await;
 }
 
+/// Long after GOAWAY: the last answer on a connection is sent before the connection is closed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_takes_long_has_its_answer_on_an_old_connection() {
+    let mut settings = settings();
+    settings.max_connection_age = Duration::from_millis(200);
+    let world = World::with(settings, Some(fake_keys())).await;
+    let call = async |n: usize| {
+        let job = format!("job-{n}");
+        world.add(&job);
+        world.simulator.fault_job(&job, Fault::delay(3000));
+        let endpoint = Endpoint::from_shared(format!("http://{}", world.gateway.address)).unwrap();
+        let channel = endpoint.connect().await.unwrap();
+        let mut client =
+            codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient::new(
+                channel,
+            );
+        Answer::from(client.acknowledge_third_party_job(request(&job)).await).ok();
+    };
+    futures_util::future::join_all((0..8).map(call)).await;
+    world.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn neither_a_watch_nor_a_half_open_connection_holds_the_drain() {
     let mut settings = settings();

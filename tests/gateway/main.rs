@@ -18,6 +18,8 @@ mod connections;
 mod credentials;
 mod docs;
 mod errors;
+mod floods;
+mod frames;
 mod harness;
 mod jwt;
 mod jwt_keys;
@@ -28,6 +30,8 @@ mod outcomes;
 mod process;
 mod providers;
 mod requests;
+#[cfg(target_os = "linux")]
+mod runs;
 mod secrets;
 mod shutdown;
 mod tls;

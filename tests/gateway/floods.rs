@@ -1,0 +1,138 @@
+//! What one connection can cost: each bound of `server::connection`, from the caller's side.
+
+use std::time::Duration;
+
+use codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient;
+use codepipeline_gateway::server::Settings;
+use futures_util::future::join_all;
+use tonic::Code;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::frames::{
+    ACKNOWLEDGE, CALM, CHECK, DATA, END_STREAM, HEADERS, Raw, begin, call, frame, id, message, rst,
+    window_update, zero_window,
+};
+use crate::harness::{Answer, World, fake_keys, request, settings};
+
+async fn world(change: impl FnOnce(&mut Settings)) -> World {
+    let mut settings = settings();
+    change(&mut settings);
+    World::with(settings, Some(fake_keys())).await
+}
+
+/// Opens and resets until the gateway has had enough.
+#[tokio::test(flavor = "multi_thread")]
+async fn rapid_reset_ends_the_connection_and_no_other() {
+    let world = world(|_| {}).await;
+    let mut raw = Raw::plain(world.gateway.address).await;
+    let flood = (0..1000).flat_map(|n| [call(id(n), CHECK), rst(id(n))].concat()).collect::<Vec<_>>();
+    raw.send(&flood).await;
+    assert_eq!(raw.until_closed().await.goaway, Some(CALM));
+    world.gateway.wait_for_health(ServingStatus::Serving).await;
+    world.stop().await;
+}
+
+/// The caller breaks the protocol so that the gateway resets the streams.
+#[tokio::test(flavor = "multi_thread")]
+async fn made_you_reset_ends_the_connection() {
+    let world = world(|_| {}).await;
+    let mut raw = Raw::plain(world.gateway.address).await;
+    for n in 0..2000 {
+        raw.send(&[begin(id(n), ACKNOWLEDGE), window_update(id(n), 0x7fff_ffff)].concat()).await;
+    }
+    let seen = raw.until_closed().await;
+    assert_eq!(seen.goaway, Some(CALM), "{seen:?}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn watches_have_places_of_their_own_and_only_so_many() {
+    let world = world(|_| {}).await;
+    let channel = tonic::transport::Endpoint::from_shared(format!("http://{}", world.gateway.address));
+    let channel = channel.unwrap().connect().await.unwrap();
+    let watch = || async {
+        let request = HealthCheckRequest { service: String::new() };
+        HealthClient::new(channel.clone()).watch(request).await
+    };
+    let mut open: Vec<_> =
+        join_all((0..128).map(|_| watch())).await.into_iter().map(Result::unwrap).collect();
+    let refused = Answer {
+        metadata: tonic::metadata::MetadataMap::new(),
+        result: Err(Box::new(watch().await.unwrap_err())),
+    };
+    assert_eq!((refused.code(), refused.reason().as_str()), (Code::ResourceExhausted, "GATEWAY_OVERLOADED"));
+    // Neither a call on the same connection nor a check on another one suffers.
+    world.add("job-1");
+    let mut client = ThirdPartyJobServiceClient::new(channel.clone());
+    client.acknowledge_third_party_job(request("job-1")).await.unwrap();
+    world.gateway.wait_for_health(ServingStatus::Serving).await;
+    // With one gone there is room for another.
+    open.pop();
+    let again = async { while watch().await.is_err() {} };
+    tokio::time::timeout(Duration::from_secs(60), again).await.expect("a place");
+    drop((client, open, channel));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_takes_no_answer_holds_no_connection_beyond_its_age() {
+    let world = world(|settings| {
+        settings.max_connection_age = Duration::from_millis(200);
+        settings.deadlines.default = Duration::from_secs(1);
+        settings.deadlines.max = Duration::from_secs(1);
+    })
+    .await;
+    let mut raw = Raw::greet(world.gateway.address, &zero_window()).await;
+    raw.send(&call(1, CHECK)).await;
+    let seen = raw.until_closed().await;
+    assert!(seen.count(HEADERS) >= 1 && seen.count(DATA) == 0, "an answer that waits to be taken: {seen:?}");
+    assert_eq!(seen.goaway, Some(0), "{seen:?}");
+    world.stop().await;
+}
+
+/// All HEADERS first, then all messages, as HTTP/2 libraries send what is begun at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sound_burst_on_one_connection_is_no_flood() {
+    const CALLS: u32 = 4000;
+    let world = world(|settings| settings.max_in_flight = CALLS as usize).await;
+    let mut raw = Raw::plain(world.gateway.address).await;
+    let heads = (0..CALLS).flat_map(|n| begin(id(n), ACKNOWLEDGE));
+    // The message and the end come apart, as tonic sends them; an empty message is invalid, and answered so.
+    let messages = (0..CALLS).flat_map(|n| frame(DATA, 0, id(n), &message(&[])));
+    let ends = (0..CALLS).flat_map(|n| frame(DATA, END_STREAM, id(n), &[]));
+    raw.send(&heads.chain(messages).chain(ends).collect::<Vec<_>>()).await;
+    raw.until_answers(CALLS as usize).await;
+    let seen = raw.until(Duration::ZERO).await;
+    assert_eq!((seen.goaway.unwrap_or(0), seen.resets.len()), (0, 0), "{seen:?}");
+    world.stop().await;
+}
+
+/// Refused while their messages are still coming, and as many as callers may send: that breaks no rule of HTTP/2.
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_calls_do_not_cost_their_caller_the_connection() {
+    const CALLS: u32 = 1500;
+    let world = world(|settings| settings.max_in_flight = 1).await;
+    world.simulator.fault_next(1, codepipeline_simulator::Fault::Hang { process: false });
+    let holding = tokio::spawn({
+        let channel = world.gateway.channel.clone();
+        async move { ThirdPartyJobServiceClient::new(channel).acknowledge_third_party_job(request("job-1")).await }
+    });
+    world.simulator.wait_for_requests(1).await;
+    let mut raw = Raw::plain(world.gateway.address).await;
+    for first in (0..CALLS).step_by(100) {
+        let batch = first..first + 100;
+        raw.send(&batch.clone().flat_map(|n| begin(id(n), ACKNOWLEDGE)).collect::<Vec<_>>()).await;
+        raw.until_answers(batch.end as usize).await;
+        let messages = batch.flat_map(|n| frame(DATA, END_STREAM, id(n), &message(&[1; 20])));
+        raw.send(&messages.collect::<Vec<_>>()).await;
+    }
+    // It still answers.
+    raw.send(&call(id(CALLS), CHECK)).await;
+    raw.until_answers(CALLS as usize + 1).await;
+    let seen = raw.until(Duration::ZERO).await;
+    assert_eq!(seen.goaway.unwrap_or(0), 0, "{seen:?}");
+    holding.abort();
+    world.stop().await;
+}

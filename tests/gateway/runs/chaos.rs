@@ -1,0 +1,234 @@
+//! The fault run: callers without end, and everything else goes wrong.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient;
+use codepipeline_simulator::{Config, Job, Simulator};
+use fastrand::Rng;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tonic::Request;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+
+use super::ledger::{Asked, End, Entry, Ledger};
+use super::trouble::{self, Secret};
+use super::vitals::{Metrics, Vitals};
+use super::{seed, until, variable};
+use crate::harness::{NONCE, TOKEN, loopback, request};
+use crate::process::{PATIENCE, Program, Scratch, command};
+
+const CHANNELS: usize = 6;
+const CALLERS: usize = 24;
+/// How much more memory than after the first third of the run may be held at its end, in KiB.
+const MEMORY_SLACK: u64 = 24 * 1024;
+
+/// The gateway and what it calls.
+pub struct Chaos {
+    pub simulator: Simulator,
+    pub grpc: SocketAddr,
+    pub admin: SocketAddr,
+    roots: String,
+}
+
+async fn start(secret: &Secret, keys: &Scratch) -> (Chaos, Program) {
+    let config = Config { keys: vec![trouble::key(0)], ..Config::default() };
+    let simulator = Simulator::start(loopback().await, config).unwrap();
+    let (cert, key) = (secret.path("tls.crt"), secret.path("tls.key"));
+    let serve = command(&[
+        "serve",
+        "--grpc-addr=127.0.0.1:0",
+        "--admin-addr=127.0.0.1:0",
+        "--log-format=json",
+        "--log-level=info,codepipeline_gateway=debug",
+        "--max-connection-age=3s",
+        "--max-in-flight=16",
+        "--default-deadline=3s",
+        "--max-deadline=4s",
+        "--aws-attempt-timeout=1s",
+        "--aws-connect-timeout=500ms",
+        "--shutdown-delay=0s",
+    ]);
+    let mut program = serve
+        .with("GATEWAY_TLS_CERT", cert)
+        .with("GATEWAY_TLS_KEY", key)
+        .with("AWS_REGION", "eu-west-1")
+        .with("AWS_ENDPOINT_URL_CODEPIPELINE", simulator.endpoint_url())
+        .with("AWS_SHARED_CREDENTIALS_FILE", trouble::put_key(keys, &trouble::key(0)))
+        .start();
+    let (grpc, admin) = program.addresses().await;
+    (Chaos { simulator, grpc, admin, roots: secret.roots() }, program)
+}
+
+impl Chaos {
+    fn channel(&self) -> Channel {
+        let tls = ClientTlsConfig::new()
+            .ca_certificate(Certificate::from_pem(&self.roots))
+            .domain_name("gateway.test");
+        let endpoint = Endpoint::from_shared(format!("https://{}", self.grpc)).unwrap();
+        endpoint.tls_config(tls).unwrap().connect_lazy()
+    }
+
+    /// One call, to its end.
+    async fn call(&self, channel: Channel, job: &str, asked: Asked, rng: &mut Rng) -> Entry {
+        let request_id = format!("chaos-{:016x}", rng.u64(..));
+        let mut message = request(job);
+        if asked == Asked::Badly {
+            match rng.u8(..4) {
+                0 => message.nonce = "wrong-nonce".into(),
+                1 => message.client_token = "wrong-token".into(),
+                2 => message.job_id = "no-such-job".into(),
+                _ => message.client_token = String::new(),
+            }
+        }
+        let mut request = Request::new(message);
+        request.metadata_mut().insert("x-request-id", request_id.parse().unwrap());
+        let deadline = *rng.choice(&[None, Some(200), Some(700), Some(1500), Some(10_000)]).unwrap();
+        if let Some(millis) = deadline {
+            request.set_timeout(Duration::from_millis(millis));
+        }
+        let patience = if rng.u8(..20) == 0 { Duration::from_millis(rng.u64(..300)) } else { PATIENCE };
+        let mut client = ThirdPartyJobServiceClient::new(channel);
+        let end = match timeout(patience, client.acknowledge_third_party_job(request)).await {
+            Ok(Ok(_)) => End::Acknowledged,
+            Ok(Err(status)) => End::of(&status, deadline.is_some()),
+            Err(_) => {
+                assert!(patience < PATIENCE, "no answer to {request_id}");
+                End::HungUp
+            }
+        };
+        Entry { request_id, job: job.to_owned(), asked, end }
+    }
+
+    /// Calls about one job after the other; what may be made again is made again.
+    async fn caller(
+        &self,
+        name: usize,
+        channel: Channel,
+        mut rng: Rng,
+        end: CancellationToken,
+    ) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        for n in 0.. {
+            if end.is_cancelled() {
+                break;
+            }
+            let id = format!("job-{name}-{n}");
+            let job = Job::new(&id, NONCE, TOKEN);
+            self.simulator.add_job(
+                trouble::faults(&mut rng).into_iter().fold(job, |job, fault| job.with_fault(1, fault)),
+            );
+            let asked = if rng.u8(..12) == 0 { Asked::Badly } else { Asked::Well };
+            for _ in 0..3 {
+                let entry = self.call(channel.clone(), &id, asked, &mut rng).await;
+                let again = match &entry.end {
+                    End::Refused(reason, outcome, _) => {
+                        reason.has_retry_info()
+                            || (*outcome == codepipeline_gateway::error::Outcome::Unknown && rng.bool())
+                    }
+                    _ => false,
+                };
+                entries.push(entry);
+                if !again {
+                    break;
+                }
+                sleep(Duration::from_millis(rng.u64(5..60))).await;
+            }
+        }
+        entries
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a run: just chaos"]
+async fn chaos() {
+    let (time, mut rng) = (Duration::from_secs(variable("RUN_SECONDS", 180)), Rng::with_seed(seed()));
+    let (secret, keys) = (Secret::new(), Scratch::new());
+    let (chaos, program) = start(&secret, &keys).await;
+    let (chaos, process) = (Arc::new(chaos), program.id());
+    until(
+        "ready",
+        async || Metrics::of(chaos.admin).await.value("codepipeline_gateway_connections"),
+        |n| *n == 0.0,
+    )
+    .await;
+    let before = Vitals::of(process);
+    println!("before: {before}");
+
+    let end = CancellationToken::new();
+    let mut callers = JoinSet::new();
+    let channels: Vec<_> = (0..CHANNELS).map(|_| chaos.channel()).collect();
+    for n in 0..CALLERS {
+        let (chaos, channel, rng, end) =
+            (chaos.clone(), channels[n % CHANNELS].clone(), rng.fork(), end.clone());
+        callers.spawn(async move { chaos.caller(n, channel, rng, end).await });
+    }
+    drop(channels);
+    let troubles = async {
+        tokio::join!(
+            trouble::rotate_certificates(&chaos, secret, &end),
+            trouble::rotate_keys(&chaos, &keys, &end),
+            trouble::break_connections(&chaos.simulator, rng.fork(), &end),
+        )
+    };
+    let run = async {
+        sleep(time / 3).await;
+        let first_third = Vitals::of(process);
+        println!("after a third: {first_third}");
+        sleep(time - time / 3).await;
+        end.cancel();
+        (first_third, callers.join_all().await)
+    };
+    let ((certificates, keys, ()), (first_third, entries)) = tokio::join!(troubles, run);
+    let ledger = Ledger(entries.into_iter().flatten().collect());
+    println!("{} calls in {time:?}; {certificates} new certificates, {keys} new keys", ledger.0.len());
+    ledger.print();
+
+    ledger.agrees_with_aws(&chaos.simulator);
+    chaos.simulator.stop().await;
+    let after = nothing_is_left(&chaos, process, before).await;
+    println!("after: {after}");
+    assert!(after.memory <= first_third.memory.max(before.memory) + MEMORY_SLACK, "it grew");
+    ledger.agrees_with_metrics(&Metrics::of(chaos.admin).await);
+
+    program.signal("TERM");
+    let ended = program.end().await;
+    assert_eq!(ended.code, Some(0));
+    let log: Vec<String> = ended.err.lines().map(str::to_owned).collect();
+    println!("{} log lines", log.len());
+    ledger.agrees_with_log(&log);
+    assert!(!ended.err.contains("panic"), "a panic");
+    for secret in [NONCE, TOKEN, "fake-chaos-secret", "AKIAFAKE"] {
+        let shown = log.iter().find(|line| line.contains(secret));
+        assert!(shown.is_none() && !ended.out.contains(secret), "{shown:?}");
+    }
+    every_kind_of_end_came(&ledger);
+}
+
+/// All callers have left, and AWS too.
+async fn nothing_is_left(chaos: &Chaos, process: u32, before: Vitals) -> Vitals {
+    let look = async || {
+        let metrics = Metrics::of(chaos.admin).await;
+        let gauges =
+            ["in_flight", "connections"].map(|name| metrics.value(&format!("codepipeline_gateway_{name}")));
+        (gauges, Vitals::of(process))
+    };
+    // A thread for file reads comes and goes.
+    let is_so = |(gauges, now): &([f64; 2], Vitals)| {
+        *gauges == [0.0, 0.0] && now.files <= before.files && now.threads <= before.threads + 1
+    };
+    until("calls, connections, files and threads", look, is_so).await.1
+}
+
+/// A run that met no trouble shows nothing.
+fn every_kind_of_end_came(ledger: &Ledger) {
+    use codepipeline_gateway::error::Outcome::{NotSent, Rejected, Unknown};
+    assert!(ledger.count(|end| *end == End::Acknowledged) > 0, "no success");
+    assert!(ledger.count(|end| *end == End::HungUp) > 0, "nobody hung up");
+    for wanted in [NotSent, Rejected, Unknown] {
+        let came = ledger.count(|end| matches!(end, End::Refused(_, outcome, _) if *outcome == wanted));
+        assert!(came > 0, "no {wanted:?}");
+    }
+}
