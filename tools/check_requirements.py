@@ -5,7 +5,16 @@ import importlib.metadata
 import re
 import sys
 
-MODULES = ["boto3", "google.rpc.error_details_pb2", "grpc", "grpc_status.rpc_status", "grpc_tools.protoc"]
+MODULES = [
+    "boto3",
+    "google.rpc.error_details_pb2",
+    "grpc",
+    "grpc_status.rpc_status",
+    "grpc_tools.protoc",
+    "kubernetes_validate",
+    "pytest",
+    "yaml",
+]
 
 with open(sys.argv[1], encoding="utf-8") as file:
     pins = re.findall(r"^([A-Za-z0-9._-]+)==([^\s\\;]+)", file.read(), re.MULTILINE)

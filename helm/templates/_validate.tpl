@@ -1,0 +1,197 @@
+{{/* What the values mean together. values.schema.json has refused what is misspelt or of a wrong type before; here is what
+only makes no sense beside another value. Each sentence names the value, and all of them are told at once. */}}
+
+{{- define "codepipeline-gateway.validate" -}}
+{{- $wrong := list -}}
+{{- $v := .Values -}}
+
+{{- /* AWS */ -}}
+{{- if not $v.aws.region -}}
+{{- $wrong = append $wrong "aws.region is empty: give the region of CodePipeline, such as --set aws.region=eu-west-1" -}}
+{{- end -}}
+{{- if eq $v.aws.auth "irsa" -}}
+{{- if and $v.serviceAccount.create (not $v.aws.roleArn) -}}
+{{- $wrong = append $wrong "aws.roleArn is empty: aws.auth=irsa needs the role that the service account shall take" -}}
+{{- end -}}
+{{- if and $v.aws.roleArn (not (regexMatch "^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$" $v.aws.roleArn)) -}}
+{{- $wrong = append $wrong (printf "aws.roleArn is %q: a role looks like arn:aws:iam::111122223333:role/name" $v.aws.roleArn) -}}
+{{- end -}}
+{{- if and $v.aws.roleArn (not $v.serviceAccount.create) -}}
+{{- $wrong = append $wrong "aws.roleArn has no effect with serviceAccount.create=false: annotate that service account yourself and leave it empty" -}}
+{{- end -}}
+{{- else if $v.aws.roleArn -}}
+{{- $wrong = append $wrong (printf "aws.roleArn is for aws.auth=irsa, and aws.auth is %s" $v.aws.auth) -}}
+{{- end -}}
+{{- if has $v.aws.auth (list "secretEnv" "secretFile") -}}
+{{- if not $v.aws.existingSecret.name -}}
+{{- $wrong = append $wrong (printf "aws.existingSecret.name is empty: aws.auth=%s needs a Secret" $v.aws.auth) -}}
+{{- end -}}
+{{- else if $v.aws.existingSecret.name -}}
+{{- $wrong = append $wrong (printf "aws.existingSecret.name is for aws.auth=secretEnv or secretFile, and aws.auth is %s" $v.aws.auth) -}}
+{{- end -}}
+
+{{- /* Addresses and durations */ -}}
+{{- range $name, $url := dict "aws.endpointUrl" $v.aws.endpointUrl "gateway.otlpEndpoint" $v.gateway.otlpEndpoint -}}
+{{- if and $url (not (regexMatch "^https?://[^/]" $url)) -}}
+{{- $wrong = append $wrong (printf "%s is %q: it begins with http:// or https://" $name $url) -}}
+{{- end -}}
+{{- end -}}
+{{- range $name := list "grpcAddr" "adminAddr" -}}
+{{- $address := get $v.gateway $name -}}
+{{- if not (regexMatch "^(\\[[0-9a-fA-F:]+\\]|[0-9.]+):[1-9][0-9]{0,4}$" $address) -}}
+{{- $wrong = append $wrong (printf "gateway.%s is %q: an address looks like [::]:50051 or 0.0.0.0:50051" $name $address) -}}
+{{- end -}}
+{{- end -}}
+{{- if eq (include "codepipeline-gateway.grpcPort" .) (include "codepipeline-gateway.adminPort" .) -}}
+{{- $wrong = append $wrong "gateway.grpcAddr and gateway.adminAddr have the same port" -}}
+{{- end -}}
+{{- if regexMatch "^(127\\.|\\[::1\\])" $v.gateway.adminAddr -}}
+{{- $wrong = append $wrong (printf "gateway.adminAddr is %q, where no probe reaches it" $v.gateway.adminAddr) -}}
+{{- end -}}
+{{- $time := dict -}}
+{{- range $name := list "defaultDeadline" "maxDeadline" "maxConnectionAge" "shutdownDelay" "drainTimeout" "awsAttemptTimeout" "awsConnectTimeout" -}}
+{{- $text := get $v.gateway $name -}}
+{{- if regexMatch "^([0-9]{1,6}(h|m|s|ms))+$" $text -}}
+{{- $_ := set $time $name (include "codepipeline-gateway.milliseconds" $text | int64) -}}
+{{- else -}}
+{{- $wrong = append $wrong (printf "gateway.%s is %q: a time looks like 500ms, 5s or 1m30s" $name $text) -}}
+{{- end -}}
+{{- end -}}
+{{- range $shorter, $longer := dict "defaultDeadline" "maxDeadline" "awsConnectTimeout" "awsAttemptTimeout" -}}
+{{- if and (hasKey $time $shorter) (hasKey $time $longer) (gt (get $time $shorter) (get $time $longer)) -}}
+{{- $wrong = append $wrong (printf "gateway.%s is longer than gateway.%s" $shorter $longer) -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Who may call, and TLS */ -}}
+{{- $schemes := dict "mtls" (list "spiffe://" "dns:") "jwt" (list "sub:") -}}
+{{- if eq $v.auth.mode "none" -}}
+{{- if $v.auth.allow -}}
+{{- $wrong = append $wrong "auth.allow has no effect with auth.mode=none: set auth.mode to mtls or jwt" -}}
+{{- end -}}
+{{- else -}}
+{{- if not $v.auth.allow -}}
+{{- $wrong = append $wrong (printf "auth.allow is empty: with auth.mode=%s nobody could call" $v.auth.mode) -}}
+{{- end -}}
+{{- range $name := $v.auth.allow -}}
+{{- $fits := false -}}
+{{- range get $schemes $v.auth.mode -}}
+{{- if hasPrefix . $name -}}{{- $fits = true -}}{{- end -}}
+{{- end -}}
+{{- if not $fits -}}
+{{- $wrong = append $wrong (printf "auth.allow has %q: with auth.mode=%s an entry begins with %s" $name $v.auth.mode (get $schemes $v.auth.mode | join " or ")) -}}
+{{- end -}}
+{{- if contains "," $name -}}
+{{- $wrong = append $wrong (printf "auth.allow has %q: an entry has no comma" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and (eq $v.auth.mode "mtls") (not $v.tls.clientCa.existingSecret) -}}
+{{- $wrong = append $wrong "tls.clientCa.existingSecret is empty: auth.mode=mtls needs the roots of the callers' certificates" -}}
+{{- end -}}
+{{- if eq $v.auth.mode "jwt" -}}
+{{- if not $v.auth.jwt.audience -}}
+{{- $wrong = append $wrong "auth.jwt.audience is empty: auth.mode=jwt needs the audience of the callers' tokens" -}}
+{{- end -}}
+{{- if not (or $v.auth.jwt.issuer $v.auth.jwt.clusterKeys) -}}
+{{- $wrong = append $wrong "auth.jwt.issuer is empty: auth.mode=jwt needs the issuer of the callers' tokens, or auth.jwt.clusterKeys" -}}
+{{- end -}}
+{{- if and $v.auth.jwt.clusterKeys (or $v.auth.jwt.jwks $v.auth.jwt.ca $v.auth.jwt.jwksTokenFile) -}}
+{{- $wrong = append $wrong "auth.jwt.jwks, auth.jwt.ca and auth.jwt.jwksTokenFile have no effect with auth.jwt.clusterKeys" -}}
+{{- end -}}
+{{- if and $v.auth.jwt.jwks (not (regexMatch "^(https://[^/]|/)" $v.auth.jwt.jwks)) -}}
+{{- $wrong = append $wrong (printf "auth.jwt.jwks is %q: it is an https:// URL or a path of a file" $v.auth.jwt.jwks) -}}
+{{- end -}}
+{{- else if or $v.auth.jwt.issuer $v.auth.jwt.audience $v.auth.jwt.jwks $v.auth.jwt.clusterKeys $v.auth.jwt.ca $v.auth.jwt.jwksTokenFile -}}
+{{- $wrong = append $wrong (printf "auth.jwt has no effect with auth.mode=%s" $v.auth.mode) -}}
+{{- end -}}
+{{- if $v.tls.enabled -}}
+{{- if and $v.tls.existingSecret $v.tls.certManager.enabled -}}
+{{- $wrong = append $wrong "tls.existingSecret and tls.certManager.enabled exclude each other" -}}
+{{- else if not (or $v.tls.existingSecret $v.tls.certManager.enabled) -}}
+{{- $wrong = append $wrong "tls.existingSecret is empty: tls.enabled needs a certificate, in a Secret or by tls.certManager" -}}
+{{- end -}}
+{{- if and $v.tls.certManager.enabled (not $v.tls.certManager.issuerRef.name) -}}
+{{- $wrong = append $wrong "tls.certManager.issuerRef.name is empty: tls.certManager.enabled needs an issuer" -}}
+{{- end -}}
+{{- else if or $v.tls.existingSecret $v.tls.clientCa.existingSecret $v.tls.certManager.enabled -}}
+{{- $wrong = append $wrong "tls.existingSecret, tls.clientCa and tls.certManager have no effect without tls.enabled=true" -}}
+{{- end -}}
+
+{{- /* Pods */ -}}
+{{- $fewest := $v.autoscaling.enabled | ternary $v.autoscaling.minReplicas $v.replicaCount | int -}}
+{{- if $v.autoscaling.enabled -}}
+{{- if gt (int $v.autoscaling.minReplicas) (int $v.autoscaling.maxReplicas) -}}
+{{- $wrong = append $wrong "autoscaling.minReplicas is greater than autoscaling.maxReplicas" -}}
+{{- end -}}
+{{- if not (or $v.autoscaling.targetCPUUtilizationPercentage $v.autoscaling.targetMemoryUtilizationPercentage $v.autoscaling.metrics) -}}
+{{- $wrong = append $wrong "autoscaling.enabled needs a metric: autoscaling.targetCPUUtilizationPercentage, targetMemoryUtilizationPercentage or metrics" -}}
+{{- end -}}
+{{- $requests := get $v.resources "requests" | default dict -}}
+{{- range $resource, $target := dict "cpu" "targetCPUUtilizationPercentage" "memory" "targetMemoryUtilizationPercentage" -}}
+{{- if and (get $v.autoscaling $target) (not (get $requests $resource)) -}}
+{{- $wrong = append $wrong (printf "autoscaling.%s is a share of resources.requests.%s, which is empty" $target $resource) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if $v.podDisruptionBudget.enabled -}}
+{{- $stay := toString $v.podDisruptionBudget.minAvailable -}}
+{{- $miss := toString $v.podDisruptionBudget.maxUnavailable -}}
+{{- if eq $v.podDisruptionBudget.maxUnavailable nil -}}{{- $miss = "" -}}{{- end -}}
+{{- if and $stay $miss -}}
+{{- $wrong = append $wrong "podDisruptionBudget.minAvailable and maxUnavailable exclude each other: set the other one to \"\"" -}}
+{{- else if not (or $stay $miss) -}}
+{{- $wrong = append $wrong "podDisruptionBudget.enabled needs minAvailable or maxUnavailable" -}}
+{{- else if regexMatch "^0+%?$" $miss -}}
+{{- $wrong = append $wrong (printf "podDisruptionBudget.maxUnavailable is %s: no node could ever be drained" $miss) -}}
+{{- else if and $stay (gt $fewest 0) -}}
+{{- $kept := int $stay -}}
+{{- if hasSuffix "%" $stay -}}{{- $kept = div (add (mul (trimSuffix "%" $stay | int) $fewest) 99) 100 | int -}}{{- end -}}
+{{- if ge $kept $fewest -}}
+{{- $wrong = append $wrong (printf "podDisruptionBudget.minAvailable is %s of %d pods: no node could ever be drained" $stay $fewest) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and (not $v.serviceAccount.create) (not $v.serviceAccount.name) -}}
+{{- $wrong = append $wrong "serviceAccount.name is empty: serviceAccount.create=false needs one that is there" -}}
+{{- end -}}
+{{- $own := list -}}
+{{- range include "codepipeline-gateway.env" . | fromYamlArray -}}{{- $own = append $own .name -}}{{- end -}}
+{{- range $v.extraEnv -}}
+{{- if has .name $own -}}
+{{- $wrong = append $wrong (printf "extraEnv has %s, which the chart sets from a value of its own" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- $own = list -}}
+{{- range include "codepipeline-gateway.volumes" . | fromYamlArray -}}{{- $own = append $own .name -}}{{- end -}}
+{{- range $v.extraVolumes -}}
+{{- if has .name $own -}}
+{{- $wrong = append $wrong (printf "extraVolumes has %s, which the chart has itself: take another name" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- if not (regexMatch "^[a-z]" (include "codepipeline-gateway.fullname" .)) -}}
+{{- $wrong = append $wrong (printf "the name %s doesn't begin with a letter, as a Service's has to: set fullnameOverride" (include "codepipeline-gateway.fullname" .)) -}}
+{{- end -}}
+
+{{- /* Network and monitoring */ -}}
+{{- if and $v.networkPolicy.enabled (not $v.networkPolicy.ingress.from) -}}
+{{- $wrong = append $wrong "networkPolicy.ingress.from is empty, which would let everybody call: name the peers that may" -}}
+{{- end -}}
+{{- if and $v.grpcRoute.enabled (not $v.grpcRoute.parentRefs) -}}
+{{- $wrong = append $wrong "grpcRoute.parentRefs is empty: grpcRoute.enabled needs a Gateway" -}}
+{{- end -}}
+{{- if and $v.metrics.podMonitor.enabled $v.metrics.serviceMonitor.enabled -}}
+{{- $wrong = append $wrong "metrics.podMonitor.enabled and metrics.serviceMonitor.enabled would have every pod scraped twice" -}}
+{{- end -}}
+{{- $alerts := list -}}
+{{- range .Files.Get "files/alerts.yaml" | fromYamlArray -}}{{- $alerts = append $alerts .alert -}}{{- end -}}
+{{- range $v.metrics.prometheusRule.disabled -}}
+{{- if not (has . $alerts) -}}
+{{- $wrong = append $wrong (printf "metrics.prometheusRule.disabled has %s, which is no alert: there are %s" . (join ", " $alerts)) -}}
+{{- end -}}
+{{- end -}}
+
+{{- if $wrong -}}
+{{- fail (printf "\n%s" (join "\n" $wrong)) -}}
+{{- end -}}
+{{- end }}

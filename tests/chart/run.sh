@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# The chart without a cluster: goldens, schemas, guards, properties, alert rules, the table of values.
+#
+#   tests/chart/run.sh [pytest's arguments]
+#   UPDATE_GOLDEN=1 tests/chart/run.sh       write goldens and helm/README.md anew
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+
+"$root/tools/install.sh" helm helm-docs promtool python
+PATH=$("$root/tools/install.sh" --path):$PATH
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+(cd "$root/tests/chart/crds" && go build -mod=readonly -o "$scratch/crds" .)
+
+CRDS_BIN=$scratch/crds "$root/.tools/venv/bin/python" -B -m pytest -q -p no:cacheprovider "$root/tests/chart" "$@"

@@ -1,0 +1,75 @@
+"""The alert rules are valid, fire when they should, and each has its section in docs/operations.md."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+import chart
+
+ON = ("--set", "metrics.prometheusRule.enabled=true")
+UNIT_TESTS = Path(__file__).with_name("alerts.yaml")
+
+
+def rules(*args):
+    (group,) = chart.render("default", *ON, *args).one("PrometheusRule")["spec"]["groups"]
+    return group["rules"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with the rules as Prometheus reads them, and their unit tests."""
+    spec = chart.render("default", *ON).one("PrometheusRule")["spec"]
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(spec, sort_keys=False), encoding="utf-8")
+    shutil.copy(UNIT_TESTS, tmp_path / "alerts.yaml")
+    return tmp_path
+
+
+def promtool(folder, *args):
+    ran = subprocess.run(["promtool", *args], cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+    return ran.returncode, ran.stdout + ran.stderr
+
+
+def test_prometheus_takes_the_rules(folder):
+    code, told = promtool(folder, "check", "rules", "--lint=all", "--lint-fatal", "rules.yaml")
+    assert code == 0, told
+
+
+def test_each_alert_fires_when_it_should_and_is_quiet_when_it_should_be(folder):
+    code, told = promtool(folder, "test", "rules", "alerts.yaml")
+    assert code == 0, told
+
+
+def test_no_alert_is_without_a_test_of_both():
+    tests = [test for group in yaml.safe_load(UNIT_TESTS.read_text(encoding="utf-8"))["tests"] for test in group["alert_rule_test"]]
+    fired = {test["alertname"] for test in tests if test["exp_alerts"]}
+    quiet = {test["alertname"] for test in tests if not test["exp_alerts"]}
+    assert fired == quiet == {rule["alert"] for rule in rules()}
+    assert len(fired) >= 12
+
+
+def test_a_link_leads_to_a_section_and_every_section_has_its_alert():
+    headings = re.findall(r"^#+ (.*)$", (chart.ROOT / "docs" / "operations.md").read_text(encoding="utf-8"), re.MULTILINE)
+    # How GitHub makes an anchor of a heading.
+    anchors = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    for rule in rules():
+        page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+        assert page == "docs/operations.md" and anchor in anchors, f"no section for {rule['alert']}"
+    assert {heading for heading in headings if heading.startswith("CodepipelineGateway")} == {rule["alert"] for rule in rules()}
+
+
+def test_an_alert_can_be_left_out_and_the_page_be_elsewhere():
+    less = rules("--set", "metrics.prometheusRule.disabled={CodepipelineGatewayDown},metrics.prometheusRule.runbookUrl=https://a.example/b")
+    assert {rule["alert"] for rule in rules()} - {rule["alert"] for rule in less} == {"CodepipelineGatewayDown"}
+    assert all(rule["annotations"]["runbook_url"].startswith("https://a.example/b#codepipelinegateway") for rule in less)
+
+
+def test_rules_know_their_release_and_its_limit():
+    text = yaml.safe_dump(rules("--set", "gateway.maxInFlight=77"))
+    assert "$" not in re.sub(r"\{\{[^}]*\}\}", "", text), "a placeholder is left"
+    assert "0.8 * 77" in text
+    for rule in rules():
+        assert 'namespace="gateways"' in rule["expr"] and "gw-codepipeline-gateway" in rule["expr"]

@@ -1,0 +1,160 @@
+"""Values that make no sense: each has its sentence, word for word, and it names the value."""
+
+import pytest
+
+import chart
+
+ACCOUNT = "arn:aws:iam::111122223333:role/gateway"
+
+# Scenario, what is set in it, and the sentences of _validate.tpl: all of them, no more.
+GUARDS = [
+    ("default", "aws.region=", "aws.region is empty: give the region of CodePipeline, such as --set aws.region=eu-west-1"),
+    ("irsa", "aws.roleArn=", "aws.roleArn is empty: aws.auth=irsa needs the role that the service account shall take"),
+    ("irsa", "aws.roleArn=gateway", 'aws.roleArn is "gateway": a role looks like arn:aws:iam::111122223333:role/name'),
+    ("irsa", "serviceAccount.create=false", "aws.roleArn has no effect with serviceAccount.create=false: annotate that service account yourself and leave it empty"),
+    ("default", f"aws.roleArn={ACCOUNT}", "aws.roleArn is for aws.auth=irsa, and aws.auth is podIdentity"),
+    ("default", "aws.auth=secretEnv", "aws.existingSecret.name is empty: aws.auth=secretEnv needs a Secret"),
+    ("default", "aws.auth=secretFile", "aws.existingSecret.name is empty: aws.auth=secretFile needs a Secret"),
+    ("default", "aws.existingSecret.name=keys", "aws.existingSecret.name is for aws.auth=secretEnv or secretFile, and aws.auth is podIdentity"),
+    ("default", "aws.endpointUrl=vpce.example", 'aws.endpointUrl is "vpce.example": it begins with http:// or https://'),
+    ("default", "gateway.otlpEndpoint=collector:4317", 'gateway.otlpEndpoint is "collector:4317": it begins with http:// or https://'),
+    ("default", "gateway.grpcAddr=50051", 'gateway.grpcAddr is "50051": an address looks like [::]:50051 or 0.0.0.0:50051', "--set-string"),
+    ("default", "gateway.adminAddr=localhost:9090", 'gateway.adminAddr is "localhost:9090": an address looks like [::]:50051 or 0.0.0.0:50051'),
+    ("default", "gateway.adminAddr=127.0.0.1:9090", 'gateway.adminAddr is "127.0.0.1:9090", where no probe reaches it'),
+    ("default", "gateway.adminAddr=0.0.0.0:50051", "gateway.grpcAddr and gateway.adminAddr have the same port"),
+    ("default", "gateway.shutdownDelay=5 sec", 'gateway.shutdownDelay is "5 sec": a time looks like 500ms, 5s or 1m30s'),
+    ("default", "gateway.drainTimeout=30", 'gateway.drainTimeout is "30": a time looks like 500ms, 5s or 1m30s', "--set-string"),
+    ("default", "gateway.maxConnectionAge=", 'gateway.maxConnectionAge is "": a time looks like 500ms, 5s or 1m30s'),
+    ("default", "gateway.defaultDeadline=31s", "gateway.defaultDeadline is longer than gateway.maxDeadline"),
+    ("default", "gateway.awsConnectTimeout=1m", "gateway.awsConnectTimeout is longer than gateway.awsAttemptTimeout"),
+    ("default", "auth.allow={dns:a.example}", "auth.allow has no effect with auth.mode=none: set auth.mode to mtls or jwt"),
+    ("mtls", "auth.allow=null", "auth.allow is empty: with auth.mode=mtls nobody could call"),
+    ("mtls", "auth.allow={sub:a}", 'auth.allow has "sub:a": with auth.mode=mtls an entry begins with spiffe:// or dns:'),
+    ("jwt-cluster", "auth.allow={dns:a}", 'auth.allow has "dns:a": with auth.mode=jwt an entry begins with sub:'),
+    ("jwt-cluster", "auth.allow={sub:a\\,sub:b}", 'auth.allow has "sub:a,sub:b": an entry has no comma'),
+    ("mtls", "tls.clientCa.existingSecret=", "tls.clientCa.existingSecret is empty: auth.mode=mtls needs the roots of the callers' certificates"),
+    ("jwt-cluster", "auth.jwt.audience=", "auth.jwt.audience is empty: auth.mode=jwt needs the audience of the callers' tokens"),
+    ("jwt-issuer", "auth.jwt.issuer=", "auth.jwt.issuer is empty: auth.mode=jwt needs the issuer of the callers' tokens, or auth.jwt.clusterKeys"),
+    ("jwt-issuer", "auth.jwt.clusterKeys=true", "auth.jwt.jwks, auth.jwt.ca and auth.jwt.jwksTokenFile have no effect with auth.jwt.clusterKeys"),
+    ("jwt-issuer", "auth.jwt.jwks=http://keys.example", 'auth.jwt.jwks is "http://keys.example": it is an https:// URL or a path of a file'),
+    ("default", "auth.jwt.audience=gateway", "auth.jwt has no effect with auth.mode=none"),
+    ("mtls", "auth.jwt.clusterKeys=true", "auth.jwt has no effect with auth.mode=mtls"),
+    ("mtls", "tls.certManager.enabled=true,tls.certManager.issuerRef.name=a", "tls.existingSecret and tls.certManager.enabled exclude each other"),
+    ("default", "tls.enabled=true", "tls.existingSecret is empty: tls.enabled needs a certificate, in a Secret or by tls.certManager"),
+    ("cert-manager", "tls.certManager.issuerRef.name=", "tls.certManager.issuerRef.name is empty: tls.certManager.enabled needs an issuer"),
+    ("default", "tls.existingSecret=a", "tls.existingSecret, tls.clientCa and tls.certManager have no effect without tls.enabled=true"),
+    ("everything", "autoscaling.minReplicas=31", "autoscaling.minReplicas is greater than autoscaling.maxReplicas"),
+    ("default", "autoscaling.enabled=true,autoscaling.targetCPUUtilizationPercentage=", "autoscaling.enabled needs a metric: autoscaling.targetCPUUtilizationPercentage, targetMemoryUtilizationPercentage or metrics"),
+    ("default", "autoscaling.enabled=true,resources.requests.cpu=null", "autoscaling.targetCPUUtilizationPercentage is a share of resources.requests.cpu, which is empty"),
+    ("default", "autoscaling.enabled=true,resources.requests=null", "autoscaling.targetCPUUtilizationPercentage is a share of resources.requests.cpu, which is empty"),
+    ("default", "podDisruptionBudget.minAvailable=1", 'podDisruptionBudget.minAvailable and maxUnavailable exclude each other: set the other one to ""'),
+    ("default", "podDisruptionBudget.maxUnavailable=null", "podDisruptionBudget.enabled needs minAvailable or maxUnavailable"),
+    ("default", "podDisruptionBudget.maxUnavailable=0", "podDisruptionBudget.maxUnavailable is 0: no node could ever be drained"),
+    ("default", "podDisruptionBudget.maxUnavailable=0%", "podDisruptionBudget.maxUnavailable is 0%: no node could ever be drained"),
+    ("everything", "podDisruptionBudget.minAvailable=3", "podDisruptionBudget.minAvailable is 3 of 3 pods: no node could ever be drained"),
+    ("everything", "podDisruptionBudget.minAvailable=67%", "podDisruptionBudget.minAvailable is 67% of 3 pods: no node could ever be drained"),
+    ("minimal", "serviceAccount.name=", "serviceAccount.name is empty: serviceAccount.create=false needs one that is there"),
+    ("default", "extraEnv[0].name=GATEWAY_LOG_LEVEL", "extraEnv has GATEWAY_LOG_LEVEL, which the chart sets from a value of its own"),
+    ("mtls", "extraVolumes[0].name=tls", "extraVolumes has tls, which the chart has itself: take another name"),
+    ("everything", "networkPolicy.ingress.from=null", "networkPolicy.ingress.from is empty, which would let everybody call: name the peers that may"),
+    ("cert-manager", "grpcRoute.parentRefs=null", "grpcRoute.parentRefs is empty: grpcRoute.enabled needs a Gateway"),
+    ("everything", "metrics.serviceMonitor.enabled=true", "metrics.podMonitor.enabled and metrics.serviceMonitor.enabled would have every pod scraped twice"),
+]
+
+# What the schema refuses before the guards see it: the path that has to be named, and what is wrong with it.
+SCHEMA = [
+    ("awz.region=a", "at '': additional properties 'awz' not allowed"),
+    ("aws.regoin=a", "at '/aws': additional properties 'regoin' not allowed"),
+    ("aws.region=eu_west", "at '/aws/region': 'eu_west' does not match pattern"),
+    ("aws.auth=pod-identity", "at '/aws/auth': value must be one of 'podIdentity', 'irsa', 'secretEnv', 'secretFile', 'none'"),
+    ("auth.mode=tls", "at '/auth/mode': value must be one of 'none', 'mtls', 'jwt'"),
+    ("auth.jwt.clusterkeys=true", "at '/auth/jwt': additional properties 'clusterkeys' not allowed"),
+    ("tls.clientCA.existingSecret=a", "at '/tls': additional properties 'clientCA' not allowed"),
+    ("gateway.maxInflight=1", "at '/gateway': additional properties 'maxInflight' not allowed"),
+    ("gateway.maxInFlight=0", "at '/gateway/maxInFlight': minimum: got 0, want 1"),
+    ("gateway.maxInFlight=many", "at '/gateway/maxInFlight': got string, want integer"),
+    ("gateway.shutdownDelay=5", "at '/gateway/shutdownDelay': got number, want string"),
+    ("gateway.reflection=on", "at '/gateway/reflection': got string, want boolean"),
+    ("gateway.logFormat=xml", "at '/gateway/logFormat': value must be one of 'json', 'text'"),
+    ("image.digest=latest", "at '/image/digest': 'latest' does not match pattern"),
+    ("replicaCount=-1", "at '/replicaCount': minimum: got -1, want 0"),
+    ("service.type=ExternalName", "at '/service/type': value must be one of 'ClusterIP', 'NodePort', 'LoadBalancer'"),
+    ("service.port=0", "at '/service/port': minimum: got 0, want 1"),
+    ("podDisruptionBudget.minAvailable=half", "at '/podDisruptionBudget/minAvailable'"),
+    ("networkPolicy.egress.https.cidrs={anywhere}", "at '/networkPolicy/egress/https/cidrs/0': 'anywhere' does not match pattern"),
+    ("podAnnotations.a=1", "at '/podAnnotations/a': got number, want string"),
+    ("fullnameOverride=Gateway", "at '/fullnameOverride': 'Gateway' does not match pattern"),
+    ("extraEnv[0].nmae=A", "at '/extraEnv/0': missing property 'name'"),
+]
+
+# What stays open: a parent chart's keys, and whatever Kubernetes may have.
+OPEN = [
+    "global.anything=1",
+    "enabled=true",
+    "resources.claims[0].name=a",
+    "probes.liveness.anything=1",
+    "affinity.podAffinity.anything=1",
+    "service.extraSpec.anything=1",
+    "podSecurityContext.supplementalGroups[0]=1",
+    "extraEnv[0].name=A,extraEnv[0].valueFrom.anything=1",
+]
+
+
+@pytest.mark.parametrize("scenario_name, values, sentence, how", [(*case, "--set")[:4] for case in GUARDS])
+def test_a_guard_says_what_is_wrong(scenario_name, values, sentence, how):
+    assert chart.refusal(scenario_name, how, values) == [sentence]
+
+
+def test_all_that_is_wrong_is_told_at_once():
+    wrong = chart.refusal("default", "--set", "aws.region=,tls.enabled=true,podDisruptionBudget.maxUnavailable=0")
+    assert [sentence.split(" ")[0] for sentence in wrong] == ["aws.region", "tls.existingSecret", "podDisruptionBudget.maxUnavailable"]
+
+
+def test_an_alert_that_is_not_there_cannot_be_left_out():
+    (sentence,) = chart.refusal("default", "--set", "metrics.prometheusRule.disabled={Nonesuch}")
+    assert sentence.startswith("metrics.prometheusRule.disabled has Nonesuch, which is no alert: there are CodepipelineGatewayDown, ")
+
+
+def test_a_release_whose_name_no_service_could_have_is_refused():
+    code, _, errors = chart.attempt("default", release="1st")
+    assert code != 0
+    assert "the name 1st-codepipeline-gateway doesn't begin with a letter, as a Service's has to: set fullnameOverride" in errors
+    assert chart.render("default", "--set", "fullnameOverride=first", release="1st")
+
+
+def test_every_guard_is_in_the_table():
+    """The first words of each sentence of _validate.tpl, as far as they are fixed."""
+    text = (chart.HELM / "templates" / "_validate.tpl").read_text(encoding="utf-8")
+    guards = [line for line in text.splitlines() if "$wrong = append $wrong" in line]
+    told = {sentence for _, _, sentence, *_ in GUARDS}
+    # Two have tests of their own, above.
+    assert len(guards) == len({guard_of(sentence, guards) for sentence in told}) + 2
+
+
+def guard_of(sentence, guards):
+    """The line of _validate.tpl that says this sentence."""
+    def says(guard):
+        words = guard.split("append $wrong ", 1)[1].strip(" -}").removeprefix("(printf ").removeprefix('"')
+        end = words.replace('\\"', "''").find('"')
+        literal = words[:end].replace('\\"', '"')
+        parts = [part for part in __import__("re").split(r"%[a-z%]", literal) if part]
+        place = 0
+        for part in parts:
+            place = sentence.find(part, place)
+            if place < 0:
+                return False
+        return True
+
+    (found,) = [guard for guard in guards if says(guard)]
+    return found
+
+
+@pytest.mark.parametrize("values, complaint", SCHEMA)
+def test_the_schema_names_what_is_misspelt_or_of_a_wrong_type(values, complaint):
+    refused = chart.refusal("default", "--set", values)
+    assert any(complaint in line for line in refused), refused
+
+
+@pytest.mark.parametrize("values", OPEN)
+def test_what_kubernetes_or_a_parent_chart_defines_is_open(values):
+    assert chart.refusal("default", "--set", values) == []

@@ -1,0 +1,202 @@
+"""Values, schema, flags and table say the same."""
+
+import itertools
+import json
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+
+import yaml
+
+import chart
+
+# Flags that are decided by values with a meaning of their own.
+OWN_VALUES = {"GATEWAY_AUTH", "GATEWAY_ALLOW", "GATEWAY_TLS_CERT", "GATEWAY_TLS_KEY", "GATEWAY_TLS_CLIENT_CA"}
+JWT = {"GATEWAY_JWT_ISSUER", "GATEWAY_JWT_AUDIENCE", "GATEWAY_JWT_JWKS", "GATEWAY_JWT_CA", "GATEWAY_JWT_JWKS_TOKEN_FILE"}
+TRACES = {"OTEL_EXPORTER_OTLP_ENDPOINT"}
+# Of no use here: for parent charts. Not to be changed alone, and different in the scenarios: who may call.
+NOT_CHANGED = {("global",), ("auth", "mode")}
+
+
+def templates():
+    return "\n".join(path.read_text(encoding="utf-8") for path in (chart.HELM / "templates").iterdir())
+
+
+def test_every_value_that_a_template_uses_is_there():
+    used = set(re.findall(r"(?:\.Values|\$v)((?:\.[a-zA-Z]+)+)", templates()))
+    assert len(used) > 80
+    for path in used:
+        found = chart.values()
+        for key in path.strip(".").split("."):
+            # A pass-through's own fields are its user's.
+            if found == {}:
+                break
+            assert key in found, f"a template uses {path[1:]}, which values.yaml doesn't have"
+            found = found[key]
+
+
+# Where "another value of the same type" would be refused.
+OTHERS = {
+    ("aws", "region"): "us-east-1",
+    ("aws", "auth"): "none",
+    ("aws", "roleArn"): "arn:aws:iam::111122223333:role/other",
+    ("aws", "endpointUrl"): "https://vpce.example",
+    ("auth", "allow"): ["sub:other"],
+    ("auth", "jwt", "jwks"): "/etc/other/jwks.json",
+    ("auth", "jwt", "ca"): "/etc/other/ca.crt",
+    ("auth", "jwt", "jwksTokenFile"): "/etc/other/token",
+    ("tls", "certManager", "dnsNames"): ["other.example"],
+    ("gateway", "grpcAddr"): "0.0.0.0:1234",
+    ("gateway", "adminAddr"): "0.0.0.0:1234",
+    ("gateway", "logFormat"): "text",
+    ("gateway", "otlpEndpoint"): "http://other:4317",
+    ("image", "digest"): "sha256:" + 64 * "f",
+    ("image", "pullPolicy"): "Never",
+    ("gateway", "maxDeadline"): "40s",
+    ("autoscaling", "minReplicas"): 4,
+    ("autoscaling", "targetMemoryUtilizationPercentage"): 90,
+    ("podDisruptionBudget", "minAvailable"): 2,
+    ("service", "type"): "NodePort",
+    ("grpcRoute", "hostnames"): ["other.example"],
+    ("networkPolicy", "egress", "https", "cidrs"): ["192.0.2.0/24"],
+    ("metrics", "prometheusRule", "disabled"): ["CodepipelineGatewayBug"],
+    ("extraObjects",): [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "other"}}],
+}
+
+
+# What has to be set beside some of them.
+BESIDE = {
+    ("auth", "jwt", "clusterKeys"): {"auth": {"jwt": {"jwks": "", "ca": "", "jwksTokenFile": ""}}},
+    ("tls", "enabled"): {"tls": {"existingSecret": "other"}},
+    ("tls", "certManager", "enabled"): {"tls": {"existingSecret": "", "certManager": {"issuerRef": {"name": "other"}}}},
+    ("serviceAccount", "create"): {"serviceAccount": {"name": "other"}},
+    ("grpcRoute", "enabled"): {"grpcRoute": {"parentRefs": [{"name": "other"}]}},
+    ("podDisruptionBudget", "maxUnavailable"): {"podDisruptionBudget": {"minAvailable": ""}},
+}
+
+
+def other_than(path, value):
+    """Another value, as different as it may be."""
+    if path in OTHERS:
+        return OTHERS[path]
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, list):
+        return [{"name": "other", "topologyKey": "other"}]
+    if isinstance(value, dict):
+        return {"other": "other"}
+    return "3s" if re.fullmatch(r"\d+(ms|s|m)", value) else "other"
+
+
+def test_every_value_does_something(tmp_path):
+    """Each is changed, in one scenario after the other, until what is rendered differs."""
+    file, beside, idle = tmp_path / "other.yaml", tmp_path / "beside.yaml", []
+    for path, value in chart.leaves(chart.values()):
+        if path in NOT_CHANGED:
+            continue
+        other = other_than(path, value)
+        for key in reversed(path):
+            other = {key: other}
+        file.write_text(yaml.safe_dump(other), encoding="utf-8")
+        beside.write_text(yaml.safe_dump(BESIDE.get(path, {})), encoding="utf-8")
+        # "everything" has the most switches on.
+        order = sorted(chart.SCENARIOS, key="everything".__ne__)
+        if not any(differs_with(scenario, beside, file) for scenario in order):
+            idle.append(".".join(path))
+    assert not idle, f"these do nothing in any scenario: {idle}"
+
+
+def differs_with(scenario, *files):
+    """Whether these values, on top of a scenario's own, change what is rendered. A refusal changes nothing."""
+    code, out, errors = chart.attempt(scenario, *itertools.chain(*(("--values", str(file)) for file in files)))
+    assert "meet the specifications" not in errors, errors
+    return code == 0 and [found for found in yaml.load_all(out, chart.Loader) if found and found["kind"] != "Notes"] != chart.render(scenario).objects
+
+
+def test_the_schema_has_the_same_keys_as_the_values():
+    schema = json.loads((chart.HELM / "values.schema.json").read_text(encoding="utf-8"))
+
+    def compare(properties, values, path):
+        extra = {"enabled"} if not path else set()
+        assert set(properties) - extra == set(values), path
+        for key, value in values.items():
+            found = properties[key]
+            found = schema["definitions"][found["$ref"].split("/")[-1]] if "$ref" in found else found
+            if "properties" in found:
+                assert found["additionalProperties"] is False, f"{path}{key} is open"
+                compare(found["properties"], value, f"{path}{key}.")
+
+    compare(schema["properties"], chart.values(), "")
+    assert schema["$schema"].startswith("http://json-schema.org/draft-07/")
+
+
+def flags():
+    """Each variable of `serve` with its default, from the fields of src/config."""
+    found = {}
+    for path in (chart.ROOT / "src" / "config").rglob("*.rs"):
+        for attributes in re.findall(r"#\[arg\((.*?)\)\]\n", path.read_text(encoding="utf-8"), re.DOTALL):
+            variable = re.search(r'env = "([A-Z_]+)"', attributes)
+            default = re.search(r'default_value = "([^"]*)"', attributes)
+            if variable:
+                found[variable.group(1)] = default.group(1) if default else None
+    assert len(found) >= 20
+    return found
+
+
+def rendered_env():
+    return {entry["name"] for name in chart.SCENARIOS for entry in chart.render(name).gateway()["env"]}
+
+
+def test_every_flag_of_serve_has_its_value():
+    missing = set(flags()) - rendered_env()
+    assert not missing, f"no value of the chart sets {missing}"
+
+
+def test_every_variable_that_the_chart_sets_is_a_flag():
+    gateway = {name for name in rendered_env() if name.startswith("GATEWAY_")}
+    assert gateway - set(flags()) <= JWT
+    assert OWN_VALUES < gateway and JWT < gateway and TRACES < rendered_env()
+
+
+def test_the_defaults_are_the_programs_own():
+    env = {entry["name"]: entry.get("value") for entry in chart.render("default").gateway()["env"]}
+    for variable, default in flags().items():
+        if default is not None:
+            assert env[variable] == default, variable
+    keys = {re.sub("(?<!^)(?=[A-Z])", "_", key).upper() for key in chart.values()["gateway"]} - {"OTLP_ENDPOINT"}
+    assert {name.removeprefix("GATEWAY_") for name in set(flags()) - OWN_VALUES - JWT - TRACES} == keys
+
+
+def test_chart_image_and_crate_have_one_version():
+    cargo = tomllib.loads((chart.ROOT / "Cargo.toml").read_text(encoding="utf-8"))["workspace"]["package"]["version"]
+    about = yaml.safe_load((chart.HELM / "Chart.yaml").read_text(encoding="utf-8"))
+    assert (about["version"], about["appVersion"]) == (cargo, cargo)
+    assert chart.render("default").gateway()["image"] == f"codepipeline-gateway:{cargo}"
+
+
+def test_the_table_of_values_is_the_values_own(tmp_path):
+    """helm-docs makes helm/README.md from the comments; UPDATE_GOLDEN writes it anew."""
+    copy = tmp_path / "helm"
+    shutil.copytree(chart.HELM, copy)
+    subprocess.run(["helm-docs", "--chart-search-root", str(copy), "--sort-values-order", "file"], check=True, timeout=60)
+    made = (copy / "README.md").read_text(encoding="utf-8")
+    readme = chart.HELM / "README.md"
+    if os.environ.get("UPDATE_GOLDEN"):
+        readme.write_text(made, encoding="utf-8")
+    assert readme.read_text(encoding="utf-8") == made, "helm/README.md is stale: `just chart-golden` writes it anew"
+    rows = re.findall(r"^\| (\S+) \|.*\| (.*) \|$", made, re.MULTILINE)
+    assert len(rows) > 100 and all(described for _, described in rows), rows
+
+
+def test_a_package_has_what_it_needs_and_no_more(tmp_path):
+    code, out, errors = chart.helm("package", str(chart.HELM), "--destination", str(tmp_path))
+    assert code == 0, out + errors
+    (package,) = tmp_path.iterdir()
+    names = subprocess.run(["tar", "tzf", str(package)], capture_output=True, text=True, check=True, timeout=60).stdout
+    held = {name.removeprefix("codepipeline-gateway/") for name in names.split()}
+    assert {"Chart.yaml", "README.md", "values.schema.json", "files/alerts.yaml", "templates/NOTES.txt"} <= held
+    assert not [name for name in held if name.startswith("ci/") or name.endswith(".gotmpl")]
