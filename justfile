@@ -5,7 +5,7 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 export PATH := justfile_directory() / ".tools/bin:" + env("PATH")
 
 # What CI runs, cheap ones first; .ci/run reads this too.
-steps := "rules fmt scripts proto lint test doc deny grpcurl boto3"
+steps := "rules fmt scripts proto chart lint test doc deny grpcurl boto3 metrics"
 
 _default:
     @{{ just_executable() }} --list --unsorted
@@ -56,10 +56,19 @@ advisories: (_tools "cargo-deny")
 proto: (_tools "buf")
     cd proto && buf lint && buf build --output /dev/null && buf format --diff --exit-code
 
-# shell scripts and workflows
-scripts: (_tools "shellcheck" "actionlint")
+# shell scripts, workflows, the Dockerfile
+scripts: (_tools "shellcheck" "actionlint" "hadolint")
     git ls-files --cached --others --exclude-standard -z '*.sh' .ci/run | xargs -0 shellcheck --external-sources
     actionlint
+    hadolint --failure-threshold style Dockerfile
+
+# the chart without a cluster: goldens, schemas, guards, properties, alert rules
+chart *args:
+    tests/chart/run.sh {{ args }}
+
+# goldens and helm/README.md written anew
+chart-golden:
+    UPDATE_GOLDEN=1 tests/chart/run.sh -k 'renders_as_it_did or table_of_values'
 
 # what a person with grpcurl sees, and every line that `dev` prints
 grpcurl:
@@ -68,6 +77,10 @@ grpcurl:
 # the gateway against boto3, call by call
 boto3 *args:
     tests/boto3/run.sh {{ args }}
+
+# what a gateway exports: sound for promtool, and all that alerts and dashboard ask for
+metrics:
+    tests/chart/metrics.sh
 
 # each fuzz target for so many seconds (needs a nightly compiler; not part of ci)
 fuzz seconds="60": (_tools "cargo-fuzz")

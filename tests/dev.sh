@@ -1,6 +1,6 @@
 # Runs `codepipeline-gateway dev` for the shell tests, which source this file. Sets:
-#   GRPC, SIMULATOR   the two addresses, on free loopback ports
-#   DEV_OUT           the file with what it printed
+#   GRPC, ADMIN, SIMULATOR   the three addresses, on free loopback ports
+#   DEV_OUT                  the file with what it printed
 # Uses the gateway in $GATEWAY_BIN, or builds it. `dev` ends with the test, however that ends.
 # shellcheck shell=bash
 
@@ -48,9 +48,11 @@ start_dev() {
     # Nobody has to be told that it goes away.
     export GATEWAY_SHUTDOWN_DELAY=0s
     GRPC=127.0.0.1:$(free_port)
+    # shellcheck disable=SC2034 # not every test looks at it
+    ADMIN=127.0.0.1:$(free_port)
     SIMULATOR=127.0.0.1:$(free_port)
     trap stop_dev EXIT
-    "$GATEWAY_BIN" dev --grpc-addr "$GRPC" --admin-addr 127.0.0.1:0 --simulator-addr "$SIMULATOR" >"$DEV_OUT" 2>"$dev_scratch/stderr" &
+    "$GATEWAY_BIN" dev --grpc-addr "$GRPC" --admin-addr "$ADMIN" --simulator-addr "$SIMULATOR" >"$DEV_OUT" 2>"$dev_scratch/stderr" &
     dev_pid=$!
     end=$((SECONDS + 30))
     until "$GATEWAY_BIN" health --addr "$GRPC" >/dev/null 2>&1; do

@@ -150,7 +150,7 @@
 {{/* Annotations of the pods. Access keys in variables are read at the start alone: the version of their Secret makes a
 changed one roll the pods with the next upgrade. Rendering without a cluster knows no version. */}}
 {{- define "codepipeline-gateway.podAnnotations" -}}
-{{- $annotations := deepCopy .Values.podAnnotations -}}
+{{- $annotations := .Values.podAnnotations | default dict | deepCopy -}}
 {{- if eq .Values.aws.auth "secretEnv" -}}
 {{- with lookup "v1" "Secret" (include "codepipeline-gateway.namespace" .) .Values.aws.existingSecret.name -}}
 {{- $_ := set $annotations "codepipeline-gateway/secret-version" .metadata.resourceVersion -}}

@@ -135,9 +135,9 @@ only makes no sense beside another value. Each sentence names the value, and all
 {{- end -}}
 {{- end -}}
 {{- if $v.podDisruptionBudget.enabled -}}
-{{- $stay := toString $v.podDisruptionBudget.minAvailable -}}
-{{- $miss := toString $v.podDisruptionBudget.maxUnavailable -}}
-{{- if eq $v.podDisruptionBudget.maxUnavailable nil -}}{{- $miss = "" -}}{{- end -}}
+{{- /* A null is as good as an empty one; a 0 is neither. */ -}}
+{{- $stay := kindIs "invalid" $v.podDisruptionBudget.minAvailable | ternary "" (toString $v.podDisruptionBudget.minAvailable) -}}
+{{- $miss := kindIs "invalid" $v.podDisruptionBudget.maxUnavailable | ternary "" (toString $v.podDisruptionBudget.maxUnavailable) -}}
 {{- if and $stay $miss -}}
 {{- $wrong = append $wrong "podDisruptionBudget.minAvailable and maxUnavailable exclude each other: set the other one to \"\"" -}}
 {{- else if not (or $stay $miss) -}}

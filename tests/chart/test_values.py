@@ -24,6 +24,9 @@ def templates():
     return "\n".join(path.read_text(encoding="utf-8") for path in (chart.HELM / "templates").iterdir())
 
 
+NULLABLE = {"minAvailable", "maxUnavailable", "targetCPUUtilizationPercentage", "targetMemoryUtilizationPercentage"}
+
+
 def test_every_value_that_a_template_uses_is_there():
     used = set(re.findall(r"(?:\.Values|\$v)((?:\.[a-zA-Z]+)+)", templates()))
     assert len(used) > 80
@@ -117,6 +120,17 @@ def differs_with(scenario, *files):
     return code == 0 and [found for found in yaml.load_all(out, chart.Loader) if found and found["kind"] != "Notes"] != chart.render(scenario).objects
 
 
+def test_a_list_or_a_map_can_be_taken_away():
+    """With null, as people do; what is needed has its sentence, and nothing ends in a template's error."""
+    for path, value in chart.leaves(chart.values()):
+        if isinstance(value, (dict, list)) or path[-1] in NULLABLE:
+            for scenario in "default", "everything":
+                code, _, errors = chart.attempt(scenario, "--set", f"{'.'.join(path)}=null")
+                assert code == 0 or "Error: execution error at" in errors, f"{path}: {errors}"
+    for path in "metrics", "metrics.podMonitor", "test", "gateway.grpcAddr":
+        assert "missing property" in chart.attempt("default", "--set", f"{path}=null")[2]
+
+
 def test_the_schema_has_the_same_keys_as_the_values():
     schema = json.loads((chart.HELM / "values.schema.json").read_text(encoding="utf-8"))
 
@@ -128,6 +142,9 @@ def test_the_schema_has_the_same_keys_as_the_values():
             found = schema["definitions"][found["$ref"].split("/")[-1]] if "$ref" in found else found
             if "properties" in found:
                 assert found["additionalProperties"] is False, f"{path}{key} is open"
+                # A null takes a key away: what the templates lean on has to stay.
+                needed = {name for name, below in value.items() if not isinstance(below, (dict, list))} - NULLABLE
+                assert needed <= set(found.get("required", [])), f"{path}{key}"
                 compare(found["properties"], value, f"{path}{key}.")
 
     compare(schema["properties"], chart.values(), "")
@@ -202,3 +219,48 @@ def test_a_package_has_what_it_needs_and_no_more(tmp_path):
     held = {name.removeprefix("codepipeline-gateway/") for name in names.split()}
     assert {"Chart.yaml", "README.md", "values.schema.json", "files/alerts.yaml", "templates/NOTES.txt"} <= held
     assert not [name for name in held if name.startswith("ci/") or name.endswith(".gotmpl")]
+
+
+
+def test_a_released_chart_names_its_image_and_its_runbooks(tmp_path):
+    script = chart.ROOT / "tools" / "package-chart.sh"
+    image, runbooks = "registry.example/owner/name", "https://a.example/v1/docs/operations.md"
+    subprocess.run([script, image, runbooks, tmp_path], check=True, capture_output=True, timeout=60)
+    (package,) = tmp_path.iterdir()
+    on = "aws.region=eu-west-1,metrics.prometheusRule.enabled=true"
+    code, out, errors = chart.helm("template", "gw", str(package), "--set", on)
+    assert code == 0, errors
+    assert f'image: "{image}:' in out and f"runbook_url: {runbooks}#codepipelinegatewaydown" in out
+
+
+PAGES = ["README.md", "docs/eks.md", "docs/mesh.md", "helm/README.md"]
+
+
+def fenced(page, language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", (chart.ROOT / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def test_values_on_the_pages_are_values(tmp_path):
+    seen = 0
+    file = tmp_path / "page.yaml"
+    for page in PAGES:
+        for block in fenced(page, "yaml"):
+            # What isn't values is an object of its own.
+            if "apiVersion" not in yaml.safe_load(block):
+                file.write_text(block, encoding="utf-8")
+                code, _, errors = chart.attempt("default", "--values", str(file))
+                assert code == 0, f"{page}: {errors}"
+                seen += 1
+    assert seen >= 4
+
+
+def test_installations_on_the_pages_install():
+    seen = 0
+    for page in PAGES:
+        text = "\n".join(fenced(page, "sh")).replace("\\\n", " ")
+        for line in re.findall(r"^helm install gw helm (.*)$", text, re.MULTILINE):
+            words = [word for word in line.split() if word != "--create-namespace"]
+            code, _, errors = chart.helm("template", "gw", str(chart.HELM), *words)
+            assert code == 0, f"{page}: {line}: {errors}"
+            seen += 1
+    assert seen >= 5

@@ -1,0 +1,61 @@
+# The image of the gateway, and one of the simulator for other teams' tests:
+#
+#   docker build .                       production: no simulator, no shell, nothing but the program, glibc and root certificates
+#   docker build --target simulator .    CodePipeline's stand-in
+#
+# Each architecture builds for itself (docker buildx build --platform linux/amd64,linux/arm64). The compiler is that of
+# rust-toolchain.toml; base and compiler are of the same Debian, so that their glibc is too.
+ARG RUST=docker.io/library/rust:1.95.0-bookworm@sha256:6258907abe69656e41cd992e0b705cdcfabcbbe3db374f92ed2d47121282d4a1
+ARG BASE=gcr.io/distroless/cc-debian12:nonroot@sha256:9dac0a79194e45a7da0158a9c6da57b217585af0786db3845d1f0ec1a0dd182f
+# The SBOM of a release names the crates too, from Cargo.lock.
+ARG BUILDKIT_SBOM_SCAN_CONTEXT=true
+
+FROM ${RUST} AS build
+WORKDIR /src
+# What .dockerignore lets through: sources, manifests, the proto files.
+COPY . .
+RUN cargo build --release --locked --package codepipeline-gateway --no-default-features \
+    && cp target/release/codepipeline-gateway /codepipeline-gateway
+# The base has these libraries. A dependency that needs another one fails here and not on a node.
+RUN ldd /codepipeline-gateway > /needs \
+    && ! grep -vE 'linux-vdso\.so|ld-linux-[a-z0-9_-]+\.so|lib(c|m|gcc_s)\.so\.[0-9]+ ' /needs
+
+FROM build AS build-simulator
+RUN cargo build --release --locked --package codepipeline-gateway \
+    && cp target/release/codepipeline-gateway /codepipeline-gateway
+
+FROM ${BASE} AS simulator
+ARG VERSION=0.0.0-dev
+ARG REVISION=unknown
+ARG SOURCE=
+LABEL org.opencontainers.image.title="codepipeline-simulator" \
+      org.opencontainers.image.description="A stand-in for AWS CodePipeline's third-party job API, for tests" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}"
+COPY --from=build-simulator /codepipeline-gateway /usr/local/bin/codepipeline-gateway
+USER 65532:65532
+EXPOSE 4599
+ENTRYPOINT ["/usr/local/bin/codepipeline-gateway"]
+CMD ["simulator", "--addr", "0.0.0.0:4599"]
+RUN ["/usr/local/bin/codepipeline-gateway", "--version"]
+
+FROM ${BASE} AS gateway
+ARG VERSION=0.0.0-dev
+ARG REVISION=unknown
+ARG SOURCE=
+LABEL org.opencontainers.image.title="codepipeline-gateway" \
+      org.opencontainers.image.description="A gRPC gateway to AWS CodePipeline's third-party job API" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}"
+COPY --from=build /codepipeline-gateway /usr/local/bin/codepipeline-gateway
+USER 65532:65532
+# gRPC, and plain HTTP for probes and metrics.
+EXPOSE 50051 9090
+ENTRYPOINT ["/usr/local/bin/codepipeline-gateway"]
+CMD ["serve"]
+# It starts with what is in this image alone.
+RUN ["/usr/local/bin/codepipeline-gateway", "--version"]
