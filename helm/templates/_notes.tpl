@@ -41,7 +41,12 @@ Call it from here:
   # TOKEN: a token for the audience {{ .Values.auth.jwt.audience }} of {{ include "codepipeline-gateway.jwtIssuer" . }}
 {{- end }}
 {{- end }}
-  grpcurl {{ $options }} localhost:{{ $port }} grpc.health.v1.Health/Check
+{{- if .Values.gateway.reflection }}
+  grpcurl {{ $options }}{{ $token }} localhost:{{ $port }} grpc.health.v1.Health/Check
+{{- else }}
+{{- $options = print $options " -import-path proto -proto codepipeline/thirdparty/v1/third_party_job_service.proto" }}
+  # in a checkout of the gateway's sources, as it has no reflection (gateway.reflection=false)
+{{- end }}
   grpcurl {{ $options }}{{ $token }} -d '{"job_id":"JOB","nonce":"NONCE","client_token":"TOKEN"}' localhost:{{ $port }} codepipeline.thirdparty.v1.ThirdPartyJobService/AcknowledgeThirdPartyJob
 
 Call it from a pod:
