@@ -13,19 +13,58 @@ class Authority:
         self._scratch = tempfile.TemporaryDirectory()
         self._at = pathlib.Path(self._scratch.name)
         self._key("ca.key")
-        command("openssl", "req", "-x509", "-new", "-key", self._path("ca.key"), "-out", self._path("ca.crt"), "-days", "1",
-                "-subj", f"/CN={name}", "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign")
+        command(
+            "openssl",
+            "req",
+            "-x509",
+            "-new",
+            "-key",
+            self._path("ca.key"),
+            "-out",
+            self._path("ca.crt"),
+            "-days",
+            "1",
+            "-subj",
+            f"/CN={name}",
+            "-addext",
+            "basicConstraints=critical,CA:TRUE",
+            "-addext",
+            "keyUsage=critical,keyCertSign",
+        )
         self.pem = (self._at / "ca.crt").read_text()
 
     def leaf(self, *names):
-        """A new certificate and its key in PEM, and its serial number in decimal. Names are as openssl has them: DNS:…, URI:…"""
+        """A new certificate and its key, and its serial number in decimal; names as openssl has them: DNS:…, URI:…"""
         self._key("leaf.key")
-        command("openssl", "req", "-new", "-key", self._path("leaf.key"), "-out", self._path("leaf.csr"), "-subj", "/CN=e2e")
+        command(
+            "openssl", "req", "-new", "-key", self._path("leaf.key"), "-out", self._path("leaf.csr"), "-subj", "/CN=e2e"
+        )
         (self._at / "extensions").write_text(
-            f"subjectAltName={','.join(names)}\nextendedKeyUsage=serverAuth,clientAuth\nbasicConstraints=critical,CA:FALSE\n")
-        command("openssl", "x509", "-req", "-in", self._path("leaf.csr"), "-CA", self._path("ca.crt"), "-CAkey", self._path("ca.key"),
-                "-CAcreateserial", "-days", "1", "-extfile", self._path("extensions"), "-out", self._path("leaf.crt"))
-        serial = command("openssl", "x509", "-noout", "-serial", "-in", self._path("leaf.crt")).strip().removeprefix("serial=")
+            f"subjectAltName={','.join(names)}\nextendedKeyUsage=serverAuth,clientAuth\nbasicConstraints=critical,CA:FALSE\n"
+        )
+        command(
+            "openssl",
+            "x509",
+            "-req",
+            "-in",
+            self._path("leaf.csr"),
+            "-CA",
+            self._path("ca.crt"),
+            "-CAkey",
+            self._path("ca.key"),
+            "-CAcreateserial",
+            "-days",
+            "1",
+            "-extfile",
+            self._path("extensions"),
+            "-out",
+            self._path("leaf.crt"),
+        )
+        serial = (
+            command("openssl", "x509", "-noout", "-serial", "-in", self._path("leaf.crt"))
+            .strip()
+            .removeprefix("serial=")
+        )
         return (self._at / "leaf.crt").read_text(), (self._at / "leaf.key").read_text(), str(int(serial, 16))
 
     def server(self, service, namespace):

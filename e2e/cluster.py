@@ -33,8 +33,11 @@ def command(*arguments, stdin=None, timeout=PATIENCE, okay=(0,), **options):
     """Runs a command, and gives its standard output. Any other exit code than these fails."""
     done = subprocess.run(arguments, input=stdin, capture_output=True, text=True, timeout=timeout, **options)
     if done.returncode not in okay:
-        shown = " ".join(arguments)
-        raise Failed(f"{shown[:300]}: exit {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}".rstrip())
+        shown = " ".join(arguments).splitlines()[0][:200]
+        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+        raise Failed(
+            f"{shown}: exit {done.returncode}: {''.join(last)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}".rstrip()
+        )
     return done.stdout
 
 
@@ -93,6 +96,14 @@ def namespace(name, **labels):
     eventually(f"a service account in {name}", lambda: get("serviceaccount", "default", name))
 
 
+def remove_namespaces(name):
+    """Removes a namespace with all that is in it, and those that a scenario has made beside it."""
+    there = kubectl("get", "namespaces", "--output=name").split()
+    for each in (found.removeprefix("namespace/") for found in there):
+        if each == name or each.startswith(f"{name}-"):
+            remove_namespace(each)
+
+
 def remove_namespace(name, wait=False):
     """Removes a namespace with all that is in it."""
     kubectl("delete", "namespace", name, "--ignore-not-found", f"--wait={str(wait).lower()}", timeout=300)
@@ -111,22 +122,40 @@ def is_ready(pod):
     return ready and "deletionTimestamp" not in pod["metadata"]
 
 
+def end_of(name, where):
+    """Waits until a pod has ended: Succeeded or Failed."""
+
+    def ended():
+        phase = get("pod", name, where)["status"]["phase"]
+        return phase if phase in ("Succeeded", "Failed") else None
+
+    return eventually(f"{name} ends", ended)
+
+
 def dump(where):
     """What one wants to see of a namespace where something failed."""
-    print(f"--- pods of {where}")
-    show("get", "pods", "--output", "wide", where=where)
-    print(f"--- events of {where}")
-    show("get", "events", "--sort-by", ".lastTimestamp", where=where)
+    parts = [
+        f"--- pods of {where}",
+        seen(where, "get", "pods", "--output", "wide"),
+        f"--- events of {where}",
+        seen(where, "get", "events", "--sort-by", ".lastTimestamp"),
+    ]
     for pod in listed("pods", where):
+        name = pod["metadata"]["name"]
         for container in pod["spec"]["containers"]:
-            name = pod["metadata"]["name"]
-            print(f"--- log of {name}, {container['name']}")
-            show("logs", name, "--container", container["name"], "--tail", "25", where=where)
+            parts += [
+                f"--- log of {name}, {container['name']}",
+                seen(where, "logs", name, "--container", container["name"], "--tail", "25"),
+            ]
+    return "\n".join(parts)
 
 
-def show(*arguments, where):
-    done = subprocess.run(["kubectl", "--namespace", where, *arguments], capture_output=True, text=True, timeout=60)
-    print("\n".join(line[:400] for line in (done.stdout + done.stderr).splitlines()[-40:]), flush=True)
+def seen(where, *arguments):
+    """What kubectl shows, cut to what a person reads."""
+    done = subprocess.run(
+        ["kubectl", "--namespace", where, *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+    return "\n".join(line[:400] for line in (done.stdout + done.stderr).splitlines()[-40:])
 
 
 def without_proxies():

@@ -1,19 +1,25 @@
 """Pods beside the gateway: callers, stand-ins and probes, all under the restricted Pod Security Standard."""
 
 import json
+import re
 import subprocess
 import time
 
-from cluster import Failed, apply, check, eventually, get, is_ready, kubectl
+from cluster import Failed, apply, check, end_of, eventually, get, is_ready, kubectl
 
 # The label of a namespace that takes no other pods, and what such a pod looks like.
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 POD_SECURITY = {
-    "runAsNonRoot": True, "runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532,
+    "runAsNonRoot": True,
+    "runAsUser": 65532,
+    "runAsGroup": 65532,
+    "fsGroup": 65532,
     "seccompProfile": {"type": "RuntimeDefault"},
 }
 CONTAINER_SECURITY = {
-    "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
 }
 
 
@@ -25,9 +31,17 @@ def container(name, image, *arguments, **more):
 def pod(name, where, one, labels=None, **spec):
     """A pod of one container that runs once."""
     return {
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": where, "labels": labels or {}},
-        "spec": {"containers": [one], "securityContext": POD_SECURITY, "automountServiceAccountToken": False,
-                 "enableServiceLinks": False, "restartPolicy": "Never", **spec},
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": where, "labels": labels or {}},
+        "spec": {
+            "containers": [one],
+            "securityContext": POD_SECURITY,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "restartPolicy": "Never",
+            **spec,
+        },
     }
 
 
@@ -35,7 +49,9 @@ def mounted(secrets, audiences):
     """Volumes and their mounts: each Secret under /NAME, a token for each audience as /tokens/AUDIENCE."""
     volumes = [{"name": name, "secret": {"secretName": name, "defaultMode": 0o440}} for name in secrets]
     if audiences:
-        tokens = [{"serviceAccountToken": {"audience": each, "path": each, "expirationSeconds": 600}} for each in audiences]
+        tokens = [
+            {"serviceAccountToken": {"audience": each, "path": each, "expirationSeconds": 600}} for each in audiences
+        ]
         volumes.append({"name": "tokens", "projected": {"sources": tokens, "defaultMode": 0o440}})
     mounts = [{"name": volume["name"], "mountPath": f"/{volume['name']}", "readOnly": True} for volume in volumes]
     return volumes, mounts
@@ -95,7 +111,7 @@ class Load:
         volumes, mounts = mounted(secrets, audiences)
         # Unlike any other run's jobs, the same cluster's earlier runs included.
         prefix = f"{where}-{name}-{int(time.time())}"
-        arguments = options(jobs=prefix, **{"for": "6m", "rate": 100, **flags})
+        arguments = options(jobs=prefix, **{"for": "6m", "rate": 50, **flags})
         one = container("caller", image, "load", *arguments, volumeMounts=mounts)
         apply(pod(name, where, one, labels=labels, volumes=volumes, serviceAccountName=account))
 
@@ -107,11 +123,18 @@ class Load:
         if self.report is None and failed is None:
             self.stop()
 
+    def progress(self):
+        """The latest line of its log."""
+        return kubectl("--namespace", self.where, "logs", self.name, "--tail", "1")
+
     def calls(self):
         """How many calls it has made so far."""
-        line = kubectl("--namespace", self.where, "logs", self.name, "--tail", "1")
-        words = line.split()
-        return int(words[1]) if len(words) > 2 and words[2] == "calls," else 0
+        found = re.match(r"\S+ (\d+) calls,", self.progress())
+        return int(found[1]) if found else 0
+
+    def peers(self):
+        """How many pods have answered it so far."""
+        return len(re.findall(r"[\[ ]\S+:\d+:\d+", self.progress()))
 
     def wait_for_calls(self, more):
         """Waits until it has made so many more."""
@@ -125,10 +148,13 @@ class Load:
 
     def stop(self):
         """Ends it, and gives its report, see caller/report.go."""
-        subprocess.run(["kubectl", "--namespace", self.where, "exec", self.name, "--", "/caller", "stop"],
-                       capture_output=True, timeout=60, check=False)
-        ended = lambda: get("pod", self.name, self.where)["status"]["phase"] in ("Succeeded", "Failed")
-        eventually(f"{self.name} ends", ended)
+        subprocess.run(
+            ["kubectl", "--namespace", self.where, "exec", self.name, "--", "/caller", "stop"],
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        end_of(self.name, self.where)
         last = kubectl("--namespace", self.where, "logs", self.name).strip().splitlines()[-1]
         try:
             self.report = json.loads(last)
@@ -141,12 +167,16 @@ class Load:
         report = self.stop()
         check(report["calls"] > 0, "the load made no call")
         check(report["failed"] == 0, f"{report['failed']} of {report['calls']} calls failed: {report['failures']}")
-        check(report["ok"] == report["acknowledged"],
-              f"{report['ok']} calls were answered OK, and AWS saw {report['acknowledged']}")
+        check(
+            report["ok"] == report["acknowledged"],
+            f"{report['ok']} calls were answered OK, and AWS saw {report['acknowledged']}",
+        )
         return report
 
 
 def figures(report):
     """A report's figures in a few words."""
-    return (f"{report['calls']} calls, {report['failed']} failed, {len(report['peers'])} pods seen, "
-            f"p99 {report['p99ms']:.0f} ms, longest {report['maxMs']:.0f} ms")
+    return (
+        f"{report['calls']} calls, {report['failed']} failed, {len(report['peers'])} pods seen, "
+        f"p99 {report['p99ms']:.0f} ms, longest {report['maxMs']:.0f} ms"
+    )

@@ -3,7 +3,17 @@
 import json
 
 import simulator
-from cluster import PATIENCE, apply, eventually, helm, is_ready, kubectl, listed, raw, secret
+from cluster import (
+    PATIENCE,
+    apply,
+    eventually,
+    helm,
+    is_ready,
+    kubectl,
+    listed,
+    raw,
+    secret,
+)
 from pods import Caller, Load
 
 
@@ -50,7 +60,16 @@ class Release:
 
     def rollback(self):
         """helm rollback to the revision before."""
-        helm("rollback", self.name, "--namespace", self.where, "--wait", "--timeout", f"{PATIENCE}s", timeout=PATIENCE + 30)
+        helm(
+            "rollback",
+            self.name,
+            "--namespace",
+            self.where,
+            "--wait",
+            "--timeout",
+            f"{PATIENCE}s",
+            timeout=PATIENCE + 30,
+        )
 
     def uninstall(self):
         """helm uninstall, to the end of the last pod."""
@@ -64,8 +83,18 @@ class Release:
     def _helm(self, verb, values, wait, timeout=PATIENCE):
         given = json.dumps(merge(self.stage.values, values))
         waiting = ["--wait", "--timeout", f"{timeout}s"] if wait else []
-        helm(verb, self.name, str(self.stage.chart), "--namespace", self.where, "--values", "-", *waiting,
-             stdin=given, timeout=timeout + 30)
+        helm(
+            verb,
+            self.name,
+            str(self.stage.chart),
+            "--namespace",
+            self.where,
+            "--values",
+            "-",
+            *waiting,
+            stdin=given,
+            timeout=timeout + 30,
+        )
         return helm("get", "notes", self.name, "--namespace", self.where)
 
     def pods(self):
@@ -78,12 +107,16 @@ class Release:
 
     def wait_for_ready(self, count):
         """Waits until exactly so many pods are there, all of them ready, and all others gone."""
-        settled = lambda: len(self.pods()) == count == len(self.ready())
-        eventually(f"{count} pods of {self.name} are ready and no other is left", settled)
+        eventually(
+            f"{count} pods of {self.name} are ready and no other is left",
+            lambda: len(self.pods()) == count == len(self.ready()),
+        )
 
     def restarts(self):
         """How often its containers were started anew."""
-        return sum(status["restartCount"] for each in self.pods() for status in each["status"]["containerStatuses"])
+        return sum(
+            status["restartCount"] for each in self.pods() for status in each["status"].get("containerStatuses", [])
+        )
 
     def scale(self, replicas):
         """kubectl scale."""
@@ -101,8 +134,12 @@ class Stage:
         self.where, self.images, self.chart = where, images, chart
         self.values = {
             "image": {**images.values(), "pullPolicy": "IfNotPresent"},
-            "aws": {"region": "eu-west-1", "endpointUrl": simulator.ENDPOINT,
-                    "auth": "secretEnv", "existingSecret": {"name": "aws"}},
+            "aws": {
+                "region": "eu-west-1",
+                "endpointUrl": simulator.ENDPOINT,
+                "auth": "secretEnv",
+                "existingSecret": {"name": "aws"},
+            },
             # A scenario that isn't about pods that go doesn't wait for them.
             "gateway": {"shutdownDelay": "1s"},
         }
@@ -128,8 +165,18 @@ class Stage:
 
     def load(self, target, name="load", secrets=(), audiences=(), labels=None, account="default", **flags):
         """Constant load, from here on; see Load."""
-        return Load(self.images.caller, self.where, name, labels, account, secrets, audiences,
-                    target=target, simulator=simulator.CONTROL, **flags)
+        return Load(
+            self.images.caller,
+            self.where,
+            name,
+            labels,
+            account,
+            secrets,
+            audiences,
+            target=target,
+            simulator=simulator.CONTROL,
+            **flags,
+        )
 
     def job(self, name):
         """A job of this scenario's own, ready to be acknowledged."""

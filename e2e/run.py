@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Installs the chart on a real cluster in every way that matters, and calls the gateway while it is changed, scaled, killed.
+"""Installs the chart on a real cluster in every way that matters, and calls the gateway while pods come and go.
 
 Needs KUBECONFIG, kubectl, helm, openssl and grpcurl, and three images that the cluster's nodes have or can pull. The
-gateway talks to the CodePipeline simulator beside it; no AWS account is touched. Everything is in namespaces whose names
-begin with e2e-, and they go at the end.
+gateway talks to the CodePipeline simulator beside it; no AWS account is touched. Everything is in namespaces whose
+names begin with e2e-, and they go at the end.
 """
 
 import argparse
@@ -12,9 +12,10 @@ import subprocess
 import sys
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 
 import simulator
-from cluster import Failed, Skipped, dump, kubectl, namespace, remove_namespace, without_proxies
+from cluster import Failed, Skipped, dump, kubectl, namespace, remove_namespace, remove_namespaces, without_proxies
 from pods import RESTRICTED
 from release import Images, Stage
 from scenarios import SCENARIOS
@@ -34,7 +35,8 @@ def main():
     images = Images(given.image, given.simulator_image, given.caller_image)
     start = time.monotonic()
     simulator.start(images.simulator)
-    rows = [row(name, images, given) for name in given.scenario or SCENARIOS]
+    with ThreadPoolExecutor(given.parallel) as threads:
+        rows = list(threads.map(lambda name: row(name, images, given), given.scenario or SCENARIOS))
     if not given.keep:
         remove_namespace(simulator.NAMESPACE)
     report = table(rows, time.monotonic() - start)
@@ -53,6 +55,7 @@ def arguments():
     parser.add_argument("--simulator-image", default="codepipeline-simulator:e2e", help="default: %(default)s")
     parser.add_argument("--caller-image", default="codepipeline-caller:e2e", help="of caller/ (default: %(default)s)")
     parser.add_argument("--chart", type=pathlib.Path, default=CHART, help="default: this checkout's")
+    parser.add_argument("--parallel", type=int, default=1, help="scenarios at a time (default: %(default)s)")
     parser.add_argument("--report", type=pathlib.Path, help="write the table into this file too")
     parser.add_argument("--keep", action="store_true", help="leave the namespaces as they are")
     given = parser.parse_args()
@@ -64,8 +67,8 @@ def arguments():
 
 def row(name, images, given):
     """Runs one scenario in a namespace of its own: (name, result, seconds, figures)."""
-    print(f"\n==> {name}", flush=True)
-    where, start = f"e2e-{name}", time.monotonic()
+    where, start, more = f"e2e-{name}", time.monotonic(), ""
+    print(f"==> {name}", flush=True)
     try:
         namespace(where, **RESTRICTED)
         result, shown = "ok", SCENARIOS[name](Stage(where, images, given.chart))
@@ -74,14 +77,13 @@ def row(name, images, given):
     except (Failed, subprocess.TimeoutExpired) as failed:
         result, shown = "FAILED", str(failed)
     except Exception as error:  # a mistake of the run's own must not hide the other scenarios' results
-        traceback.print_exc()
-        result, shown = "FAILED", repr(error)
+        result, shown, more = "FAILED", repr(error), traceback.format_exc()
     seconds = time.monotonic() - start
-    print(f"{shown}\n<== {name}: {result}, {seconds:.0f} s", flush=True)
     if result == "FAILED":
-        dump(where)
+        more += dump(where) + "\n"
+    print(f"<== {name}: {result}, {seconds:.0f} s\n    {shown}\n{more}", end="", flush=True)
     if not given.keep:
-        remove_namespace(where)
+        remove_namespaces(where)
     return name, result, seconds, shown
 
 

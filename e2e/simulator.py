@@ -20,7 +20,9 @@ def start(image):
     one = container("simulator", image, "simulator", "--addr", "0.0.0.0:4599", readinessProbe=probe)
     labels = {"app": "simulator"}
     service = {
-        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "simulator", "namespace": NAMESPACE},
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "simulator", "namespace": NAMESPACE},
         "spec": {"selector": labels, "ports": [{"port": 4599}]},
     }
     apply(pod("simulator", NAMESPACE, one, labels=labels), service)

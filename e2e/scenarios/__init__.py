@@ -1,6 +1,14 @@
 """The scenarios by name, in the order in which they run. Each is one function; its docstring says what it shows."""
 
-from . import autoscaling, credentials, encryption, installing, network, rollouts, tokens
+from . import (
+    autoscaling,
+    credentials,
+    encryption,
+    installing,
+    network,
+    rollouts,
+    tokens,
+)
 
 SCENARIOS = {
     function.__name__.replace("_", "-"): function

@@ -1,7 +1,7 @@
 """Where the gateway's AWS credentials come from. Access keys in variables are what every other scenario uses.
 
-IAM itself, EKS' webhook and its Pod Identity agent can't be had outside EKS. The first two scenarios play their part: the
-variables and tokens that they put into a pod come from extraEnv and extraVolumes, and what the gateway asks is a stand-in.
+IAM itself, EKS' webhook and its Pod Identity agent can't be had outside EKS. The first two scenarios play their part:
+the variables and tokens that they put into a pod come from extraEnv and extraVolumes, and the gateway asks a stand-in.
 """
 
 import simulator
@@ -14,18 +14,36 @@ NO_SECRET = {"existingSecret": {"name": ""}}
 
 
 def irsa(stage):
-    """aws.auth=irsa: the service account carries the role, and the gateway takes the pod's token to STS, a stand-in here,
-    which knows the account, the audience and the role."""
+    """aws.auth=irsa: the service account carries the role, and the gateway takes the pod's token to STS, a stand-in
+    here, which knows the account, the audience and the role."""
     release, caller = stage.release(), stage.caller()
-    asks = options(subject=f"system:serviceaccount:{stage.where}:{release.full}", audience="sts.amazonaws.com", role=ROLE)
+    asks = options(
+        subject=f"system:serviceaccount:{stage.where}:{release.full}", audience="sts.amazonaws.com", role=ROLE
+    )
     one = container("sts", stage.images.caller, "sts", *asks)
-    apply(pod("sts", stage.where, one, labels={"app": "sts"}),
-          {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "sts", "namespace": stage.where},
-           "spec": {"selector": {"app": "sts"}, "ports": [{"port": 8080}]}})
-    release.install({**ONE, "aws": {"auth": "irsa", "roleArn": ROLE, **NO_SECRET}, **token_for("sts.amazonaws.com", {
-        "AWS_ROLE_ARN": ROLE, "AWS_ENDPOINT_URL_STS": f"http://sts.{stage.where}.svc:8080",
-        "AWS_WEB_IDENTITY_TOKEN_FILE": "/var/run/e2e/token",
-    })})
+    apply(
+        pod("sts", stage.where, one, labels={"app": "sts"}),
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "sts", "namespace": stage.where},
+            "spec": {"selector": {"app": "sts"}, "ports": [{"port": 8080}]},
+        },
+    )
+    release.install(
+        {
+            **ONE,
+            "aws": {"auth": "irsa", "roleArn": ROLE, **NO_SECRET},
+            **token_for(
+                "sts.amazonaws.com",
+                {
+                    "AWS_ROLE_ARN": ROLE,
+                    "AWS_ENDPOINT_URL_STS": f"http://sts.{stage.where}.svc:8080",
+                    "AWS_WEB_IDENTITY_TOKEN_FILE": "/var/run/e2e/token",
+                },
+            ),
+        }
+    )
     accounts = listed("serviceaccounts", stage.where, release.selector)
     equal([each["metadata"]["annotations"].get("eks.amazonaws.com/role-arn") for each in accounts], [ROLE], "the role")
     caller.acknowledges(release.service, stage.job("irsa"))
@@ -36,20 +54,33 @@ def irsa(stage):
 def pod_identity(stage):
     """aws.auth=podIdentity: the gateway takes the pod's token to the agent, a stand-in beside it in the pod here."""
     release, caller = stage.release(), stage.caller()
-    asks = options(addr="127.0.0.1:8080", subject=f"system:serviceaccount:{stage.where}:{release.full}",
-                   audience="pods.eks.amazonaws.com")
-    release.install({**ONE, "aws": {"auth": "podIdentity", **NO_SECRET}, **token_for("pods.eks.amazonaws.com", {
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:8080/v1/credentials",
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/var/run/e2e/token",
-    }), "extraContainers": [container("agent", stage.images.caller, "pod-identity", *asks)]})
+    asks = options(
+        addr="127.0.0.1:8080",
+        subject=f"system:serviceaccount:{stage.where}:{release.full}",
+        audience="pods.eks.amazonaws.com",
+    )
+    release.install(
+        {
+            **ONE,
+            "aws": {"auth": "podIdentity", **NO_SECRET},
+            **token_for(
+                "pods.eks.amazonaws.com",
+                {
+                    "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:8080/v1/credentials",
+                    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/var/run/e2e/token",
+                },
+            ),
+            "extraContainers": [container("agent", stage.images.caller, "pod-identity", *asks)],
+        }
+    )
     caller.acknowledges(release.service, stage.job("pod-identity"))
     given(stage, release.pods()[0]["metadata"]["name"], "agent")
     return "the pod's token went to a stand-in of the agent; call OK with the session's key"
 
 
 def secret_file(stage):
-    """aws.auth=secretFile: a profile of a shared credentials file. With a wrong key AWS refuses the gateway; the right one
-    in the Secret is taken up without a restart."""
+    """aws.auth=secretFile: a profile of a shared credentials file. With a wrong key AWS refuses the gateway; the right
+    one in the Secret is taken up without a restart."""
     caller = stage.caller()
     stage.secret("file", {"credentials": profile("fake-and-wrong")})
     release = stage.install(**ONE, aws={"auth": "secretFile", "existingSecret": {"name": "file", "profile": "e2e"}})
@@ -65,8 +96,8 @@ def secret_file(stage):
 
 
 def no_credentials(stage):
-    """aws.auth=none: without credentials the pod lives, is not ready and says why, and a call that reaches it all the same
-    is told; with keys from extraEnv it serves."""
+    """aws.auth=none: without credentials the pod lives, is not ready and says why, and a call that reaches it all the
+    same is told; with keys from extraEnv it serves."""
     caller, release = stage.caller(), stage.release()
     release.install({**ONE, "aws": {"auth": "none", **NO_SECRET}}, wait=False)
     one = eventually("the pod runs", lambda: running(release))

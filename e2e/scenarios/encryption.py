@@ -3,7 +3,6 @@
 import re
 
 import notes
-import simulator
 from certificates import Authority
 from cluster import check, equal, eventually, kubectl
 from pods import figures
@@ -19,7 +18,6 @@ def tls(stage):
     for name, target in (("service", release.service), ("headless", release.headless)):
         caller.acknowledges(target, stage.job(name), ca="/serving/ca.crt")
     caller.is_refused(release.service, "Unavailable", "")
-    simulator.put_job("JOB", "NONCE", "TOKEN")
     lines = notes.run(printed)
     return f"Service and headless name; plaintext refused; {lines} commands of the notes, helm test among them"
 
@@ -39,8 +37,10 @@ def rotation(stage):
         # The kubelet looks after a pod's Secrets now and then; a pod that is changed it looks after at once.
         for name in pods:
             kubectl("--namespace", stage.where, "annotate", "pod", name, "e2e/looked-at=now")
-        moved = lambda: not expiries & {expiry(release.metrics(each)) for each in release.pods()}
-        eventually("every pod shows the new certificate's expiry in its metrics", moved)
+        eventually(
+            "every pod shows the new certificate's expiry in its metrics",
+            lambda: not expiries & {expiry(release.metrics(each)) for each in release.pods()},
+        )
         load.wait_for_calls(1000)
     report = load.stop_unfailed()
     equal(set(report["certificates"]), {old, new}, "certificates that the load saw")
@@ -51,32 +51,41 @@ def rotation(stage):
 
 
 def mtls(stage):
-    """Client certificates: a listed name may call, another one may not, none at all gets no connection; helm test with a
-    certificate of its own, and the notes' commands with the listed one."""
+    """Client certificates: a listed name may call, another one may not, none at all gets no connection; helm test with
+    a certificate of its own, and the notes' commands with the listed one."""
     authority, others = Authority(), Authority("others")
     release = stage.release()
     serving_certificate(stage, authority, release)
     stage.secret("callers", {"ca.crt": authority.pem})
-    names = {"listed": f"URI:spiffe://e2e.example/ns/{stage.where}/sa/listed", "stranger": "URI:spiffe://e2e.example/ns/x/sa/y"}
+    names = {
+        "listed": f"URI:spiffe://e2e.example/ns/{stage.where}/sa/listed",
+        "stranger": "URI:spiffe://e2e.example/ns/x/sa/y",
+    }
     leaves = {name: authority.leaf(uri) for name, uri in names.items()}
     leaves["forged"] = others.leaf(names["listed"])
     for name, (certificate, key, _) in leaves.items():
         stage.secret(name, {"tls.crt": certificate, "tls.key": key})
-    printed = release.install({
-        "tls": {"enabled": True, "existingSecret": "serving", "clientCa": {"existingSecret": "callers"}},
-        "auth": {"mode": "mtls", "allow": [names["listed"].removeprefix("URI:")]},
-        "test": {"clientSecret": "stranger"},
-    })
+    printed = release.install(
+        {
+            "tls": {"enabled": True, "existingSecret": "serving", "clientCa": {"existingSecret": "callers"}},
+            "auth": {"mode": "mtls", "allow": [names["listed"].removeprefix("URI:")]},
+            "test": {"clientSecret": "stranger"},
+        }
+    )
     caller = stage.caller(secrets=["serving", *leaves])
-    with_certificate = lambda name: {"ca": "/serving/ca.crt", "cert": f"/{name}/tls.crt", "key": f"/{name}/tls.key"}
+
+    def with_certificate(name):
+        return {"ca": "/serving/ca.crt", "cert": f"/{name}/tls.crt", "key": f"/{name}/tls.key"}
+
     for name, target in (("service", release.service), ("headless", release.headless)):
         caller.acknowledges(target, stage.job(name), **with_certificate("listed"))
     caller.is_refused(release.service, "PermissionDenied", "CALLER_NOT_ALLOWED", **with_certificate("stranger"))
     caller.is_refused(release.service, "Unavailable", "", **with_certificate("forged"))
     caller.is_refused(release.service, "Unavailable", "", ca="/serving/ca.crt")
-    simulator.put_job("JOB", "NONCE", "TOKEN")
     lines = notes.run(printed, {"client.crt": leaves["listed"][0], "client.key": leaves["listed"][1]})
-    return f"listed name may call; unlisted: CALLER_NOT_ALLOWED; forged or none: no connection; {lines} commands of the notes"
+    return (
+        f"listed name: OK; unlisted: CALLER_NOT_ALLOWED; forged or none: no connection; {lines} commands of the notes"
+    )
 
 
 def serving_certificate(stage, authority, release):
@@ -88,6 +97,8 @@ def serving_certificate(stage, authority, release):
 
 def expiry(metrics):
     """When a pod's certificate expires, as its metrics say."""
-    line = re.search(r"^codepipeline_gateway_tls_certificate_expiry_timestamp_seconds(?:\{[^}]*\})? (\S+)", metrics, re.MULTILINE)
+    line = re.search(
+        r"^codepipeline_gateway_tls_certificate_expiry_timestamp_seconds(?:\{[^}]*\})? (\S+)", metrics, re.MULTILINE
+    )
     check(line, "no codepipeline_gateway_tls_certificate_expiry_timestamp_seconds")
     return line[1]

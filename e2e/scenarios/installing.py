@@ -4,11 +4,10 @@ import json
 import re
 import subprocess
 import time
+from datetime import datetime
 
 import notes
-import simulator
-from cluster import check, command, equal, eventually, kubectl, listed
-from datetime import datetime
+from cluster import check, command, equal, kubectl
 from pods import figures, pod
 
 
@@ -38,29 +37,55 @@ def install(stage):
     equal(len(report["peers"]), 2, f"pods that the headless name reaches, {report['peers']}")
     equal(sum(counted(release.metrics(each)) for each in pods), report["ok"] + 3, "calls in the pods' metrics")
 
-    # The notes' call has these words in it.
-    simulator.put_job("JOB", "NONCE", "TOKEN")
     lines = notes.run(printed)
+    caller.acknowledges(notes.address(printed), stage.job("by-notes"))
+    proposed = notes.settings(printed)
+    equal(len(proposed), 2, f"complete proposals of the notes, {proposed}")
+    for options in proposed:
+        upgrade = f"helm upgrade gw {stage.chart} --namespace {stage.where} --reuse-values --dry-run=server {options}"
+        command("bash", "-c", upgrade)
     release.uninstall()
     left = objects(stage) - before - {"pod/load"}
     check(not left, f"helm uninstall left {left}")
-    return (f"first answer {answered:.1f} s after helm install began ({installed:.1f} s of it helm); pod created to ready "
-            f"{max(map(seconds_to_ready, pods)):.0f} s; {figures(report)}; {lines} commands of the notes; nothing left")
+    return (
+        f"first answer {answered:.1f} s after helm install began ({installed:.1f} s of it helm); pod created to ready "
+        f"{max(map(seconds_to_ready, pods)):.0f} s; {figures(report)}; {lines} commands of the notes; nothing left"
+    )
 
 
 def first_call(caller, target, job):
     """Calls from now on until somebody answers."""
     return subprocess.Popen(
-        ["kubectl", "--namespace", caller.where, "exec", caller.name, "--", "/caller", "call",
-         f"--target={target}", f"--job={job}", "--patience=90s"], stdout=subprocess.PIPE, text=True)
+        [
+            "kubectl",
+            "--namespace",
+            caller.where,
+            "exec",
+            caller.name,
+            "--",
+            "/caller",
+            "call",
+            f"--target={target}",
+            f"--job={job}",
+            "--patience=90s",
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
 
 
 def takes_restricted_pods_only(stage):
     """What makes it a proof that the chart's pods are admitted."""
     loose = pod("loose", stage.where, {"name": "loose", "image": stage.images.caller})
-    answer = subprocess.run(["kubectl", "create", "--dry-run=server", "--filename", "-"], input=json.dumps(loose),
-                            capture_output=True, text=True, timeout=60, check=False)
-    check("violates PodSecurity \"restricted" in answer.stderr, f"a loose pod was not refused: {answer.stderr}")
+    answer = subprocess.run(
+        ["kubectl", "create", "--dry-run=server", "--filename", "-"],
+        input=json.dumps(loose),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    check('violates PodSecurity "restricted' in answer.stderr, f"a loose pod was not refused: {answer.stderr}")
 
 
 def has_no_api_token(pods):
@@ -72,8 +97,11 @@ def has_no_api_token(pods):
 
 def counted(metrics):
     """Calls that a pod says it has answered OK."""
-    line = re.search(r'^grpc_server_handled_total\{(?=[^}]*"AcknowledgeThirdPartyJob")(?=[^}]*grpc_code="OK")[^}]*\} (\S+)',
-                     metrics, re.MULTILINE)
+    line = re.search(
+        r'^grpc_server_handled_total\{(?=[^}]*"AcknowledgeThirdPartyJob")(?=[^}]*grpc_code="OK")[^}]*\} (\S+)',
+        metrics,
+        re.MULTILINE,
+    )
     check(line, "no grpc_server_handled_total of the call")
     return int(float(line[1]))
 
@@ -81,7 +109,9 @@ def counted(metrics):
 def seconds_to_ready(one):
     """From the pod's creation, scheduling and pulling included, to ready; the API server keeps whole seconds."""
     ready = next(each for each in one["status"]["conditions"] if each["type"] == "Ready")
-    times = [datetime.fromisoformat(text) for text in (one["metadata"]["creationTimestamp"], ready["lastTransitionTime"])]
+    times = [
+        datetime.fromisoformat(text) for text in (one["metadata"]["creationTimestamp"], ready["lastTransitionTime"])
+    ]
     return (times[1] - times[0]).total_seconds()
 
 

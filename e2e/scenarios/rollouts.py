@@ -1,6 +1,6 @@
 """Pods that come and go under constant load, with the clients' retries off."""
 
-from cluster import check, equal, eventually, get, kubectl, listed, apply, namespace
+from cluster import apply, check, end_of, equal, eventually, kubectl, listed, namespace
 from pods import container, figures
 
 # A tenth of the calls are long ones at AWS, so that every pod that goes has some in flight.
@@ -12,9 +12,16 @@ def upgrade(stage):
     again no sooner than 30 s later. Over the Service and over the headless name, no call fails."""
     as_delivered(stage)
     release = stage.install()
-    with stage.load(release.headless, "headless", **LONG) as headless, stage.load(release.service, "service", **LONG) as service:
+    with (
+        stage.load(release.headless, "headless", **LONG) as headless,
+        stage.load(release.service, "service", **LONG) as service,
+    ):
         release.upgrade({"gateway": {"logLevel": "debug"}, "podLabels": {"revision": "two"}})
-        equal({each["metadata"]["labels"].get("revision") for each in release.ready()}, {"two"}, "the upgraded pods' label")
+        equal(
+            {each["metadata"]["labels"].get("revision") for each in release.ready()},
+            {"two"},
+            "the upgraded pods' label",
+        )
         release.rollback()
         release.wait_for_ready(2)
         headless.wait_for_calls(100)
@@ -26,7 +33,10 @@ def scale(stage):
     """2 to 5 pods and back to 2: no call fails, three pods going at once included."""
     as_delivered(stage)
     release = stage.install()
-    with stage.load(release.headless, "headless", **LONG) as headless, stage.load(release.service, "service", **LONG) as service:
+    with (
+        stage.load(release.headless, "headless", **LONG) as headless,
+        stage.load(release.service, "service", **LONG) as service,
+    ):
         release.scale(5)
         release.wait_for_ready(5)
         headless.wait_for_calls(100)
@@ -38,8 +48,8 @@ def scale(stage):
 
 
 def kill(stage):
-    """One pod's program killed with SIGKILL: the calls that were in flight on it fail at the client, UNAVAILABLE without
-    a word of the gateway's, and no others; it is started again, and then every call succeeds over both pods."""
+    """One pod's program killed with SIGKILL: the calls that were in flight on it fail at the client, UNAVAILABLE
+    without a word of the gateway's, and no others; it is started again, and then every call succeeds over both pods."""
     release = stage.install()
     victim = release.ready()[0]
     with stage.load(release.headless, "during", workers=32, delay=300, delay_every=2) as during:
@@ -104,11 +114,17 @@ def shoot(stage, uid):
     where = f"{stage.where}-node"
     namespace(where)
     node = next(each["spec"]["nodeName"] for each in listed("pods", stage.where) if each["metadata"]["uid"] == uid)
-    one = {**container("kill", stage.images.caller, "kill", f"--pod-uid={uid}"),
-           "securityContext": {"runAsUser": 0, "capabilities": {"add": ["KILL"]}}}
-    apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "kill", "namespace": where},
-           "spec": {"hostPID": True, "nodeName": node, "containers": [one], "restartPolicy": "Never"}})
-    ended = lambda: get("pod", "kill", where)["status"]["phase"] in ("Succeeded", "Failed")
-    eventually("the killer has done its work", ended)
-    equal(get("pod", "kill", where)["status"]["phase"], "Succeeded", kubectl("--namespace", where, "logs", "kill"))
-    kubectl("delete", "namespace", where, "--wait=false")
+    one = {
+        **container("kill", stage.images.caller, "kill", f"--pod-uid={uid}"),
+        "securityContext": {"runAsUser": 0, "capabilities": {"add": ["KILL"]}},
+    }
+    apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "kill", "namespace": where},
+            "spec": {"hostPID": True, "nodeName": node, "containers": [one], "restartPolicy": "Never"},
+        }
+    )
+    ended = end_of("kill", where)
+    equal(ended, "Succeeded", f"the killer's end, {kubectl('--namespace', where, 'logs', 'kill')}")

@@ -3,7 +3,6 @@
 import json
 
 import notes
-import simulator
 from cluster import apply, raw
 
 
@@ -15,17 +14,26 @@ def jwt(stage):
     issuer = json.loads(raw("/.well-known/openid-configuration"))["issuer"]
     audience = "codepipeline-gateway"
     release = stage.release()
-    printed = release.install({"auth": {
-        "mode": "jwt", "allow": [f"sub:system:serviceaccount:{stage.where}:listed"],
-        "jwt": {"clusterKeys": True, "issuer": issuer, "audience": audience},
-    }})
-    listed, stranger = (stage.caller(name, account=name, audiences=[audience, "another"]) for name in ("listed", "stranger"))
+    printed = release.install(
+        {
+            "auth": {
+                "mode": "jwt",
+                "allow": [f"sub:system:serviceaccount:{stage.where}:listed"],
+                "jwt": {"clusterKeys": True, "issuer": issuer, "audience": audience},
+            }
+        }
+    )
+    listed, stranger = (
+        stage.caller(name, account=name, audiences=[audience, "another"]) for name in ("listed", "stranger")
+    )
     token, other = f"/tokens/{audience}", "/tokens/another"
     for name, target in (("service", release.service), ("headless", release.headless)):
         listed.acknowledges(target, stage.job(name), token_file=token)
     stranger.is_refused(release.service, "PermissionDenied", "CALLER_NOT_ALLOWED", token_file=token)
     listed.is_refused(release.service, "Unauthenticated", "CALLER_UNAUTHENTICATED", token_file=other)
     listed.is_refused(release.service, "Unauthenticated", "CALLER_UNAUTHENTICATED")
-    simulator.put_job("JOB", "NONCE", "TOKEN")
     lines = notes.run(printed)
-    return f"issuer {issuer}; listed account may call; unlisted: CALLER_NOT_ALLOWED; wrong audience, no token: CALLER_UNAUTHENTICATED; {lines} commands of the notes"
+    return (
+        f"issuer {issuer}; listed account: OK; unlisted: CALLER_NOT_ALLOWED; wrong audience or no token: "
+        f"CALLER_UNAUTHENTICATED; {lines} commands of the notes"
+    )
