@@ -65,13 +65,13 @@ pub async fn serve<C: CodePipeline>(
     let drained = CancellationToken::new();
     let admin = admin::serve(listeners.admin, metrics.clone(), readiness.clone(), drained.clone());
     let mut admin = AbortOnDropHandle::new(tokio::spawn(admin));
-    let stopping = shutdown.begun();
+    let (keys, stopping) = (settings.auth.key_status(), shutdown.begun());
     let grpc =
         server::serve(listeners.grpc, codepipeline, region, readiness, &settings, metrics, shutdown.clone());
     let mut grpc = pin!(grpc);
     let served = tokio::select! {
         served = &mut grpc => served,
-        () = readiness::follow(sender, credentials, stopping) => Ok(()),
+        () = readiness::follow(sender, credentials, keys, stopping) => Ok(()),
         ended = &mut admin => {
             // Without probes and metrics it is of no use, but its calls must not suffer for that.
             tracing::error!(?ended, "lost the admin listener; draining");

@@ -1,7 +1,7 @@
 //! A gRPC gateway to AWS CodePipeline's third-party job API.
 //!
 //! `gateway` puts it together. A call's way in: `server` accepts its connection and takes it through the layers (request id,
-//! log line, panics, `auth`, deadline, in-flight limit) to `service`, which parses it into a `job` and hands it to
+//! log line, panics, deadline, `auth`, in-flight limit) to `service`, which parses it into a `job` and hands it to
 //! `codepipeline`; that makes attempts at AWS through the SDK until one counts. Its way out: an `Acknowledgement`, or a
 //! `Failure` that `error` turns into the one gRPC status that says what happened. `call` keeps, all the way, what is known
 //! of it.

@@ -2,6 +2,9 @@
 
 use std::str::FromStr;
 
+/// How the names begin that tokens give their callers; the others are of certificates.
+pub(super) const SUBJECT: &str = "sub:";
+
 /// Who may call: any caller with a name that one of the rules has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowList(Vec<Rule>);
@@ -32,6 +35,12 @@ impl AllowList {
 }
 
 impl Rule {
+    /// Whether it is about the subject of a token, and not about a name in a certificate.
+    #[must_use]
+    pub fn is_for_tokens(&self) -> bool {
+        self.name.starts_with(SUBJECT)
+    }
+
     fn has(&self, name: &str) -> bool {
         if self.any_rest {
             name.len() > self.name.len() && name.starts_with(&self.name)
@@ -44,30 +53,38 @@ impl Rule {
 impl FromStr for Rule {
     type Err = String;
 
-    /// `spiffe://domain/path`, whose path may end in `/*` or `:*`; or `dns:name`.
+    /// `spiffe://domain/path` and `sub:subject`, which may end in `/*` or `:*`; or `dns:name`.
     fn from_str(text: &str) -> Result<Self, String> {
         let wildcard = text.strip_suffix('*');
         let name = wildcard.unwrap_or(text);
         let bad = |why: &str| {
-            Err(format!("{why}; a name looks like spiffe://domain/ns/team/* or dns:worker.example"))
+            Err(format!(
+                "{why}; a name looks like spiffe://domain/ns/team/*, dns:worker.example or sub:system:serviceaccount:team:*"
+            ))
         };
         if name.contains('*') || name.contains(char::is_whitespace) {
             return bad("a * may only stand at the end, and there are no spaces");
         }
-        if let Some(path) = name.strip_prefix("spiffe://") {
-            let domain = path.split('/').next().unwrap_or_default();
-            return match (domain.is_empty(), wildcard.is_some()) {
-                (true, _) => bad("it has no trust domain"),
-                // Without the separator `…/ns/team*` would allow `…/ns/team-of-somebody-else`.
-                (false, true) if !name.ends_with(['/', ':']) => bad("a * may only follow a / or a :"),
-                // `spiffe://*` is refused above; `spiffe://domain*` just here.
-                (false, any_rest) => Ok(Self { name: name.to_owned(), any_rest }),
+        if let Some(host) = name.strip_prefix("dns:") {
+            return match (host, wildcard) {
+                ("", _) => bad("it has no host"),
+                (_, Some(_)) => bad("a dns: name takes no *"),
+                (host, None) => {
+                    Ok(Self { name: format!("dns:{}", host.to_ascii_lowercase()), any_rest: false })
+                }
             };
         }
-        match name.strip_prefix("dns:") {
-            Some(_) if wildcard.is_some() => bad("a dns: name takes no *"),
-            Some("") | None => bad("it is neither a spiffe:// nor a dns: name"),
-            Some(host) => Ok(Self { name: format!("dns:{}", host.to_ascii_lowercase()), any_rest: false }),
+        // What has to be there, so that no rule allows everybody: `spiffe://*` and `sub:*` are refused.
+        let (least, missing) = match (name.strip_prefix("spiffe://"), name.strip_prefix(SUBJECT)) {
+            (Some(path), _) => (path.split('/').next(), "it has no trust domain"),
+            (None, Some(subject)) => (Some(subject), "it has no subject"),
+            (None, None) => return bad("it is neither a spiffe:// nor a dns: nor a sub: name"),
+        };
+        match (least.is_none_or(str::is_empty), wildcard.is_some()) {
+            (true, _) => bad(missing),
+            // Without the separator `…/ns/team*` would allow `…/ns/team-of-somebody-else`.
+            (false, true) if !name.ends_with(['/', ':']) => bad("a * may only follow a / or a :"),
+            (false, any_rest) => Ok(Self { name: name.to_owned(), any_rest }),
         }
     }
 }
@@ -91,6 +108,18 @@ mod tests {
         assert!(!allows("spiffe://a/ns/x/*", "spiffe://a/ns/x2/sa/y"));
         assert!(allows("dns:Worker.Example", "dns:worker.example"));
         assert!(!allows("dns:worker.example", "dns:other.worker.example"));
+        assert!(allows("sub:system:serviceaccount:builds:worker", "sub:system:serviceaccount:builds:worker"));
+        assert!(!allows(
+            "sub:system:serviceaccount:builds:worker",
+            "sub:system:serviceaccount:builds:worker2"
+        ));
+        assert!(allows("sub:system:serviceaccount:builds:*", "sub:system:serviceaccount:builds:worker"));
+        assert!(!allows("sub:system:serviceaccount:builds:*", "sub:system:serviceaccount:builds:"));
+        assert!(!allows("sub:system:serviceaccount:builds:*", "sub:system:serviceaccount:builds2:worker"));
+        assert!(allows("sub:repo/main/*", "sub:repo/main/x") && !allows("sub:Worker", "sub:worker"));
+        // A subject can't pass for a name in a certificate, nor the other way round.
+        assert!(!allows("dns:worker.example", "sub:dns:worker.example"));
+        assert!(!allows("sub:dns:worker.example", "dns:worker.example"));
     }
 
     #[test]
@@ -107,7 +136,12 @@ mod tests {
             "dns:*",
             "dns:*.example",
             "worker",
-            "sub:x",
+            "sub:",
+            "sub:*",
+            "sub:worker*",
+            "sub:a:*:b",
+            "sub:a b",
+            "SUB:a",
             "spiffe://a/b c",
         ] {
             assert!(rule.parse::<Rule>().is_err(), "{rule:?}");
@@ -117,9 +151,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_rule_panics_and_none_allows_the_nameless(rule in "(spiffe://|dns:)?[a-z/:*. ]{0,20}", name in "\\PC{0,20}") {
+        fn no_rule_panics_and_none_allows_the_nameless(rule in "(spiffe://|dns:|sub:)?[a-z/:*. ]{0,20}", name in "\\PC{0,20}") {
             if let Ok(rule) = rule.parse::<Rule>() {
-                prop_assert!(!rule.has(""));
+                prop_assert!(!rule.has("") && !rule.has("sub:") && !rule.has("dns:") && !rule.has("spiffe://"));
                 let _ = rule.has(&name);
             }
         }

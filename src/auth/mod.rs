@@ -1,12 +1,36 @@
 //! Who calls, and whether they may. Fails closed: whoever isn't known or isn't on the list gets nothing but health.
+//!
+//! With `jwt` a call's token (`token`) is verified with the keys that are held (`keys`), which one task loads (`source`,
+//! `fetch`) and reduces to those that may sign (`jwks`); the name that it gives is looked up on the list (`allow`).
 
 mod allow;
 mod certificate;
+mod fetch;
+mod jwks;
+mod jwt;
+mod keys;
+mod pace;
+mod refusal;
+mod source;
+mod token;
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use tokio::sync::watch;
 
 pub use allow::{AllowList, Rule};
 pub(crate) use certificate::Identities;
+pub use fetch::{Access, AccessError, HttpsUrl};
+pub use jwt::Jwt;
+pub(crate) use keys::KeyStatus;
+pub use pace::Pace;
+pub use source::KeySource;
 
-use crate::error::Reason;
+use crate::call::Call;
+use crate::error::{Failure, Reason};
+use crate::telemetry::Metrics;
 
 /// How callers are told apart.
 #[derive(Clone, Debug)]
@@ -15,6 +39,8 @@ pub enum Auth {
     None,
     /// By the names in their client certificate.
     Mtls(AllowList),
+    /// By the bearer token of each call.
+    Jwt(Arc<Jwt>),
 }
 
 impl Auth {
@@ -24,21 +50,52 @@ impl Auth {
         match self {
             Self::None => "none",
             Self::Mtls(_) => "mtls",
+            Self::Jwt(_) => "jwt",
         }
     }
 
-    /// Admits a caller under the name that the list has allowed, if there is one.
+    /// Admits a call or doesn't, and notes in it who calls. Its `authorization` header is gone afterwards.
     ///
     /// # Errors
-    /// `CallerUnauthenticated` for one without a name, `CallerNotAllowed` for one whose names aren't on the list.
-    pub(crate) fn admit<'a>(&self, identities: &'a Identities) -> Result<Option<&'a str>, Reason> {
+    /// `CallerUnauthenticated` for a caller without a name, `CallerNotAllowed` for one whose names aren't on the list,
+    /// `GatewayKeysUnavailable` if that can't be told.
+    pub(crate) async fn admit(
+        &self,
+        headers: &mut HeaderMap,
+        identities: &Identities,
+        call: &Call,
+    ) -> Result<(), Failure> {
+        let list = match self {
+            Self::Jwt(jwt) => return jwt.admit(headers, call).await,
+            Self::Mtls(list) => Some(list),
+            Self::None => None,
+        };
+        // Nobody has asked for a token; one that is there all the same is nobody's to log.
+        headers.remove(AUTHORIZATION);
+        list.map_or(Ok(()), |list| by_certificate(list, identities, call))
+    }
+
+    /// Loads what callers are checked with, and looks for changes. Runs until its owner drops it.
+    pub(crate) async fn keep_fresh(&self, metrics: &Metrics) {
         match self {
-            Self::None => Ok(None),
-            Self::Mtls(_) if identities.names().is_empty() => Err(Reason::CallerUnauthenticated),
-            Self::Mtls(list) => {
-                let allowed = identities.names().iter().find(|name| list.allows(name));
-                allowed.map(|name| Some(name.as_str())).ok_or(Reason::CallerNotAllowed)
-            }
+            Self::None | Self::Mtls(_) => std::future::pending().await,
+            Self::Jwt(jwt) => jwt.keep_fresh(metrics).await,
         }
     }
+
+    /// Follows whether the keys are there that callers are checked with.
+    pub(crate) fn key_status(&self) -> watch::Receiver<KeyStatus> {
+        match self {
+            Self::None | Self::Mtls(_) => watch::Sender::new(KeyStatus::Held).subscribe(),
+            Self::Jwt(jwt) => jwt.key_status(),
+        }
+    }
+}
+
+fn by_certificate(list: &AllowList, identities: &Identities, call: &Call) -> Result<(), Failure> {
+    let names = identities.names();
+    let first = names.first().ok_or_else(|| Failure::not_sent(Reason::CallerUnauthenticated))?;
+    let allowed = names.iter().find(|name| list.allows(name));
+    call.is_from(allowed.unwrap_or(first));
+    allowed.map(|_| ()).ok_or_else(|| Failure::not_sent(Reason::CallerNotAllowed))
 }

@@ -16,6 +16,9 @@ pub use progress::Progress;
 
 use crate::error::{AwsAnswer, Failure, Outcome, Reason};
 
+/// The longest part of a caller's name that is kept, in bytes.
+const MAX_CALLER: usize = 256;
+
 /// How long a call may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadlines {
@@ -114,17 +117,18 @@ impl Call {
         self.started
     }
 
-    /// Who calls, if the gateway tells callers apart: the name that was allowed.
+    /// Who calls, if the gateway tells callers apart: the name that was allowed, or one that wasn't. Fit for a log line.
     #[must_use]
     pub fn caller(&self) -> Option<&str> {
         self.caller.get().map(String::as_str)
     }
 
     /// Notes who calls.
-    pub fn is_from(&self, caller: Option<&str>) {
-        if let Some(caller) = caller {
-            let _ = self.caller.set(caller.to_owned());
-        }
+    pub fn is_from(&self, caller: &str) {
+        // Names come from outside, and a line break in one would look like a log line of ours.
+        let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+        let cut = &caller[..caller.floor_char_boundary(MAX_CALLER)];
+        let _ = self.caller.set(cut.replace(breaks, "\u{fffd}"));
     }
 
     /// Which job it is about, once that is known.
@@ -189,6 +193,18 @@ mod tests {
         assert_eq!(before(100), 20);
         assert_eq!(before(1_000), 50);
         assert_eq!(before(60_000), 250);
+    }
+
+    #[test]
+    fn a_callers_name_is_one_line_of_limited_length() {
+        let noted = |name: &str| {
+            let call = call();
+            call.is_from(name);
+            call.caller().unwrap().to_owned()
+        };
+        assert_eq!(noted("sub:system:serviceaccount:ns:ü"), "sub:system:serviceaccount:ns:ü");
+        assert_eq!(noted("sub:a\nb\r\u{1b}[2K\u{2028}c"), "sub:a\u{fffd}b\u{fffd}\u{fffd}[2K\u{fffd}c");
+        assert_eq!(noted(&"ü".repeat(200)), "ü".repeat(128));
     }
 
     fn call() -> Call {

@@ -1,5 +1,6 @@
 //! `check`: what `serve` would run with, printed redacted. Makes no call to CodePipeline.
 
+use codepipeline_gateway::auth::Auth;
 use codepipeline_gateway::codepipeline::Aws;
 
 use super::serve::{Serve, check_switches, environment};
@@ -33,6 +34,11 @@ pub(super) async fn run(serve: Serve) -> Result<(), Stop> {
     let aws = Aws::load(environment()).await.map_err(|error| Stop::Usage(error.to_string()))?;
     say(format!("AWS region:          {}", aws.region()))?;
     say(format!("AWS endpoint:        {}", aws.endpoint()))?;
+    if let Auth::Jwt(jwt) = &settings.auth {
+        let found = jwt.describe_keys().await;
+        let found = found.map_err(|why| Stop::Failed(format!("no keys for bearer tokens: {why}")))?;
+        say(format!("keys of the issuer:  {found}"))?;
+    }
     let found = aws.describe_credentials().await;
     let found = found.map_err(|reason| Stop::Failed(format!("no AWS credentials: {reason}")))?;
     say(format!("AWS credentials:     {found}"))?;

@@ -83,7 +83,7 @@ const TRIES: [Try; 11] = [
 impl Dev {
     pub(super) async fn run(self) -> Result<(), Stop> {
         let settings = self.behaviour.settings(None, Auth::None).map_err(Stop::Usage)?;
-        start_logs(&self.logs)?;
+        let _log = start_logs(&self.logs)?;
         let (signals, shutdown) = (Signals::listen()?, Shutdown::new());
         let simulator = simulator::start(
             bind(self.simulator_addr, "--simulator-addr").await?,

@@ -34,7 +34,7 @@ enum Command {
     Serve(serve::Serve),
     /// Load and validate the configuration, resolve region, endpoint and credentials, and print them redacted
     ///
-    /// Makes no call to CodePipeline.
+    /// Makes no call to CodePipeline. With --auth jwt it fetches the issuer's keys.
     Check(serve::Serve),
     /// Ask a running gateway whether it serves; exit 0 if it does
     Health(health::Health),

@@ -44,7 +44,7 @@ impl Serve {
     pub(super) async fn run(self) -> Result<(), Stop> {
         let settings = self.settings()?;
         check_switches()?;
-        start_logs(&self.logs)?;
+        let _log = start_logs(&self.logs)?;
         for warning in self.behaviour.warnings().into_iter().chain(ignored_variables()) {
             tracing::warn!("{warning}");
         }
@@ -74,7 +74,7 @@ pub(super) async fn gateway(
     );
     if settings.tls.is_none() {
         tracing::warn!(
-            "plaintext: nonces and client tokens cross the network unprotected, unless a mesh protects them"
+            "plaintext: nonces, client tokens and bearer tokens cross the network unprotected, unless a mesh protects them"
         );
     }
     if matches!(settings.auth, Auth::None) {
@@ -84,10 +84,11 @@ pub(super) async fn gateway(
     served.map_err(|error| Stop::Failed(format!("lost a listener: {error}")))
 }
 
-pub(super) fn start_logs(logs: &Logs) -> Result<(), Stop> {
+/// Logs to standard error until the guard is dropped.
+pub(super) fn start_logs(logs: &Logs) -> Result<impl Drop + use<>, Stop> {
     let on_terminal = if io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json };
     let filter = parse_filter(&logs.log_level).map_err(|error| Stop::Usage(error.to_string()))?;
-    let started = telemetry::init(logs.log_format.unwrap_or(on_terminal), filter, io::stderr);
+    let started = telemetry::init(logs.log_format.unwrap_or(on_terminal), filter, io::stderr());
     started.map_err(|error| Stop::Failed(error.to_string()))
 }
 

@@ -1,7 +1,22 @@
 //! Who may call.
 
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use clap::{Args, ValueEnum};
-use codepipeline_gateway::auth::{AllowList, Auth, Rule};
+use codepipeline_gateway::auth::{
+    Access, AccessError, AllowList, Auth, HttpsUrl, Jwt, KeySource, Pace, Rule,
+};
+
+const MTLS: &str = "--auth mtls (GATEWAY_AUTH)";
+const JWT: &str = "--auth jwt (GATEWAY_AUTH)";
+const ALLOW: &str = "--allow (GATEWAY_ALLOW)";
+const ISSUER: &str = "--jwt-issuer (GATEWAY_JWT_ISSUER)";
+const AUDIENCE: &str = "--jwt-audience (GATEWAY_JWT_AUDIENCE)";
+const JWKS: &str = "--jwt-jwks (GATEWAY_JWT_JWKS)";
+const CA: &str = "--jwt-ca (GATEWAY_JWT_CA)";
+const TOKEN_FILE: &str = "--jwt-jwks-token-file (GATEWAY_JWT_JWKS_TOKEN_FILE)";
 
 /// How callers are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -10,6 +25,8 @@ enum AuthMode {
     None,
     /// By the names in their client certificate
     Mtls,
+    /// By the bearer token of each call, a JWT
+    Jwt,
 }
 
 /// Who may call.
@@ -18,9 +35,24 @@ pub(crate) struct AuthArgs {
     /// How callers are told apart
     #[arg(long, env = "GATEWAY_AUTH", value_name = "MODE", default_value = "none")]
     auth: AuthMode,
-    /// Who may call, comma-separated or repeated: spiffe://… or dns:… as in their certificates; a * may end a spiffe: name right after a / or :
+    /// Who may call, comma-separated or repeated: spiffe://… or dns:… as in their certificates, sub:… as in their tokens; a * may end a spiffe: or sub: name right after a / or :
     #[arg(long, env = "GATEWAY_ALLOW", value_name = "NAMES", value_delimiter = ',')]
     allow: Vec<Rule>,
+    /// The issuer of tokens, exactly as they name it
+    #[arg(long, env = "GATEWAY_JWT_ISSUER", value_name = "ISSUER")]
+    jwt_issuer: Option<String>,
+    /// The audience that tokens have to be for
+    #[arg(long, env = "GATEWAY_JWT_AUDIENCE", value_name = "AUDIENCE")]
+    jwt_audience: Option<String>,
+    /// The keys that tokens are signed with: a file or an https URL of a key set, looked at again and again [default: what the issuer's discovery document names]
+    #[arg(long, env = "GATEWAY_JWT_JWKS", value_name = "FILE|URL")]
+    jwt_jwks: Option<String>,
+    /// PEM roots for fetching keys, read for each fetch [default: the system's]
+    #[arg(long, env = "GATEWAY_JWT_CA", value_name = "FILE")]
+    jwt_ca: Option<PathBuf>,
+    /// File with a bearer token for fetching keys, read for each fetch
+    #[arg(long, env = "GATEWAY_JWT_JWKS_TOKEN_FILE", value_name = "FILE")]
+    jwt_jwks_token_file: Option<PathBuf>,
 }
 
 impl AuthArgs {
@@ -29,15 +61,72 @@ impl AuthArgs {
     /// # Errors
     /// One line that names the flags and variables.
     pub(crate) fn auth(&self, client_ca: bool) -> Result<Auth, String> {
-        const MTLS: &str = "--auth mtls (GATEWAY_AUTH)";
-        match (self.auth, AllowList::new(self.allow.clone())) {
-            (AuthMode::None, Err(_)) => Ok(Auth::None),
-            (AuthMode::None, Ok(_)) => Err(format!("--allow (GATEWAY_ALLOW) does nothing without {MTLS}")),
-            (AuthMode::Mtls, _) if !client_ca => {
+        if self.auth != AuthMode::Jwt
+            && let Some(flag) = self.flags_of_jwt()
+        {
+            return Err(format!("{flag} does nothing without {JWT}"));
+        }
+        match self.auth {
+            AuthMode::None if self.allow.is_empty() => Ok(Auth::None),
+            AuthMode::None => Err(format!("{ALLOW} does nothing without {MTLS} or {JWT}")),
+            AuthMode::Mtls if !client_ca => {
                 Err(format!("{MTLS} needs --tls-client-ca (GATEWAY_TLS_CLIENT_CA)"))
             }
-            (AuthMode::Mtls, Err(error)) => Err(format!("{MTLS} needs --allow (GATEWAY_ALLOW): {error}")),
-            (AuthMode::Mtls, Ok(list)) => Ok(Auth::Mtls(list)),
+            AuthMode::Mtls => Ok(Auth::Mtls(self.list(MTLS)?)),
+            AuthMode::Jwt => Ok(Auth::Jwt(Arc::new(self.jwt()?))),
+        }
+    }
+
+    /// The first flag that is only for tokens, if there is one.
+    fn flags_of_jwt(&self) -> Option<&'static str> {
+        let flags = [
+            (self.jwt_issuer.is_some(), ISSUER),
+            (self.jwt_audience.is_some(), AUDIENCE),
+            (self.jwt_jwks.is_some(), JWKS),
+            (self.jwt_ca.is_some(), CA),
+            (self.jwt_jwks_token_file.is_some(), TOKEN_FILE),
+        ];
+        flags.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)
+    }
+
+    /// The list, with names of no other kind than this mode has.
+    fn list(&self, mode: &str) -> Result<AllowList, String> {
+        let tokens = self.auth == AuthMode::Jwt;
+        if self.allow.iter().any(|rule| rule.is_for_tokens() != tokens) {
+            let kind = if tokens { "only sub: names" } else { "only spiffe:// and dns: names" };
+            return Err(format!("{ALLOW} takes {kind} with {mode}"));
+        }
+        AllowList::new(self.allow.clone()).map_err(|error| format!("{mode} needs {ALLOW}: {error}"))
+    }
+
+    fn jwt(&self) -> Result<Jwt, String> {
+        let given = |value: &Option<String>, flag| {
+            let value = value.clone().filter(|value| !value.trim().is_empty());
+            value.ok_or_else(|| format!("{JWT} needs {flag}"))
+        };
+        let (issuer, audience) = (given(&self.jwt_issuer, ISSUER)?, given(&self.jwt_audience, AUDIENCE)?);
+        let list = self.list(JWT)?;
+        Ok(Jwt::new(issuer.clone(), &audience, self.keys(&issuer)?, list, Pace::default()))
+    }
+
+    fn keys(&self, issuer: &str) -> Result<KeySource, String> {
+        let of = |flag: &str, why: &dyn Display| format!("{flag}: {why}");
+        let access = Access::new(self.jwt_ca.clone(), self.jwt_jwks_token_file.clone());
+        let access = access.map_err(|error| match error {
+            AccessError::Ca(..) => of(CA, &error),
+            AccessError::Token(..) => of(TOKEN_FILE, &error),
+        })?;
+        match &self.jwt_jwks {
+            None => KeySource::discovery(issuer, access).map_err(|why| {
+                format!("{ISSUER}: keys can't be found by it, because {why}; say where they are with {JWKS}")
+            }),
+            Some(place) if place.contains("://") => {
+                HttpsUrl::parse(place).map(|url| KeySource::url(url, access)).map_err(|why| of(JWKS, &why))
+            }
+            Some(_) if access.is_some() => {
+                Err(format!("{CA} and {TOKEN_FILE} do nothing where {JWKS} is a file"))
+            }
+            Some(path) => KeySource::file(path.into()).map_err(|why| of(JWKS, &why)),
         }
     }
 }

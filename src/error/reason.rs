@@ -129,6 +129,9 @@ reasons! {
     /// The gateway has no credentials: their provider failed, timed out or hasn't answered yet.
     GatewayCredentialsUnavailable "GATEWAY_CREDENTIALS_UNAVAILABLE" Unavailable Always(NotSent), true,
         "The gateway has no AWS credentials at the moment; make the same call again later.";
+    /// The gateway has no keys to check bearer tokens with: none could be loaded yet, or not for 24 hours (`--auth jwt`).
+    GatewayKeysUnavailable "GATEWAY_KEYS_UNAVAILABLE" Unavailable Always(NotSent), true,
+        "The gateway has no keys of its issuer at the moment, so it can't tell who calls; make the same call again later.";
     /// Name lookup, connect or TLS handshake failed or timed out.
     AwsUnreachable "AWS_UNREACHABLE" Unavailable Always(NotSent), true,
         "The gateway can't reach AWS and nothing was sent; make the same call again later.";
@@ -159,7 +162,7 @@ reasons! {
     /// The caller hung up (log and metric only).
     CallerCancelled "CALLER_CANCELLED" Cancelled AsItWas, false,
         "The caller hung up before the call ended";
-    /// The calling service gave no credential, or a bad one.
+    /// The calling service gave no credential, or a bad one; the message says which.
     CallerUnauthenticated "CALLER_UNAUTHENTICATED" Unauthenticated Always(NotSent), false,
         "The gateway doesn't know who calls; present a valid client certificate or bearer token.";
     /// The calling service is known and not allowed.

@@ -95,7 +95,7 @@ impl Layers {
             self.shared.metrics.clone(),
         );
         // A panic must cost its own call only, and must tell the caller what is known.
-        let routed = AssertUnwindSafe(self.admitted(request, rpc, &call, peer)).catch_unwind().await;
+        let routed = AssertUnwindSafe(self.in_time(request, rpc, &call, peer)).catch_unwind().await;
         let response = routed.unwrap_or_else(|panic| after_panic(panic, &call));
         // tonic's own errors get their row of the table.
         let mut response = if has_details(response.headers()) {
@@ -113,26 +113,15 @@ impl Layers {
         }
     }
 
-    /// Who may call. Health is open to all, so that probes need no credential.
-    async fn admitted(
+    /// The deadline and the end of a drain. They also cover what comes before the service: keys that a token is to be
+    /// verified with may still be on their way, and a caller that sends half a message must not hold its slot for ever.
+    async fn in_time(
         &self,
         request: Request<Incoming>,
         rpc: &Rpc,
         call: &Call,
         peer: &Peer,
     ) -> Response<Body> {
-        if rpc.role != Role::Health {
-            match self.shared.auth.admit(&peer.identities) {
-                Ok(caller) => call.is_from(caller),
-                Err(reason) => return into_response(Failure::not_sent(reason), call, &HeaderMap::new()),
-            }
-        }
-        self.in_time(request, rpc, call).await
-    }
-
-    /// The deadline and the end of a drain. They also cover what comes before the service: a caller that sends half a
-    /// message must not hold its slot for ever.
-    async fn in_time(&self, request: Request<Incoming>, rpc: &Rpc, call: &Call) -> Response<Body> {
         let deadline = match call.deadline() {
             // The first poll of an attempt may already send: with no time left there must be none.
             Ok(deadline) if Instant::now() >= deadline => return cut_short(call, Reason::DeadlineExceeded),
@@ -142,10 +131,27 @@ impl Layers {
         tokio::select! {
             // An answer that is there counts, even if time is up as well.
             biased;
-            response = self.route(request, rpc, call) => response,
+            response = self.admitted(request, rpc, call, peer) => response,
             () = sleep_until(deadline) => cut_short(call, Reason::DeadlineExceeded),
             () = self.shared.drain_over.cancelled() => cut_short(call, Reason::GatewayShuttingDown),
         }
+    }
+
+    /// Who may call. Health is open to all, so that probes need no credential.
+    async fn admitted(
+        &self,
+        mut request: Request<Incoming>,
+        rpc: &Rpc,
+        call: &Call,
+        peer: &Peer,
+    ) -> Response<Body> {
+        if rpc.role != Role::Health {
+            let admitted = self.shared.auth.admit(request.headers_mut(), &peer.identities, call).await;
+            if let Err(failure) = admitted {
+                return into_response(failure, call, &HeaderMap::new());
+            }
+        }
+        self.route(request, rpc, call).await
     }
 
     /// The in-flight limit, then the service. Health checks and reflection are never refused.

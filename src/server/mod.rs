@@ -81,6 +81,7 @@ pub(crate) async fn serve<C: CodePipeline>(
     tokio::select! {
         served = accept::accept(listener, layers, settings, &metrics, shutdown, drain_over) => served,
         () = follow_certificates(settings, &metrics) => Ok(()),
+        () = settings.auth.keep_fresh(&metrics) => Ok(()),
         () = follow(health, readiness) => Ok(()),
     }
 }

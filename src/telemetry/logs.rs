@@ -1,10 +1,15 @@
 //! Where log lines go, how they look, and which are let through.
 
+use std::io::{BufWriter, Write};
 use std::panic;
+use std::sync::OnceLock;
 
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
 use tracing::{Level, Metadata};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::{EnvFilter, FilterExt, ParseError, filter_fn};
-use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, fmt};
@@ -26,14 +31,27 @@ pub fn parse_filter(filter: &str) -> Result<EnvFilter, ParseError> {
     EnvFilter::builder().parse(filter)
 }
 
-/// Begins to log to `writer`, for the whole process, panics included.
+/// Lines that wait at most for a reader that has stalled; a line of a call is about 600 bytes.
+const MAX_WAITING: usize = 10_000;
+
+/// The process has one log.
+static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
+
+/// Begins to log to `writer`, for the whole process, panics included. A thread of its own writes: whoever reads the log and
+/// stalls must not stall calls. Lines that find `MAX_WAITING` others waiting are dropped and counted.
+///
+/// What waits is written when the guard is dropped, or left out if that takes longer than a second.
 ///
 /// # Errors
 /// Something logs already.
-pub fn init<W>(format: LogFormat, filter: EnvFilter, writer: W) -> Result<(), TryInitError>
+pub fn init<W>(format: LogFormat, filter: EnvFilter, writer: W) -> Result<WorkerGuard, TryInitError>
 where
-    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+    W: Write + Send + 'static,
 {
+    let builder = NonBlockingBuilder::default().buffered_lines_limit(MAX_WAITING).thread_name("log");
+    // Flushed whenever nothing more waits.
+    let (writer, guard) = builder.finish(BufWriter::new(writer));
+    let dropped = writer.error_counter();
     let layer = fmt::layer().with_writer(writer);
     let layer = match format {
         LogFormat::Text => layer.with_ansi(false).boxed(),
@@ -42,12 +60,25 @@ where
         }
     };
     tracing_subscriber::registry().with(layer.with_filter(filter.and(filter_fn(is_safe)))).try_init()?;
+    let _ = DROPPED.set(dropped);
     panic::set_hook(Box::new(|panic| {
         // Not its text: that may hold whatever the code was handling.
         let place = panic.location().map(ToString::to_string);
         tracing::error!(place, "panic: this is a bug; please report it");
     }));
-    Ok(())
+    Ok(guard)
+}
+
+/// How many lines were dropped, as a metric.
+#[derive(Debug)]
+pub(super) struct LinesDropped;
+
+impl Collector for LinesDropped {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
+        let dropped = ConstCounter::new(DROPPED.get().map_or(0, ErrorCounter::dropped_lines) as u64);
+        let help = "Log lines dropped because whoever reads the log had stalled";
+        dropped.encode(encoder.encode_descriptor("log_lines_dropped", help, None, dropped.metric_type())?)
+    }
 }
 
 /// Other crates' TRACE lines hold whole requests, and the SDK's lines credentials at any level: key ids at INFO (its

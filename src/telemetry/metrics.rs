@@ -13,6 +13,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use tonic::Code;
 
+use super::logs::LinesDropped;
 use super::process::Process;
 use crate::error::{Outcome, Reason};
 use crate::rpc::{RPCS, Rpc, UNKNOWN};
@@ -64,6 +65,8 @@ pub struct Metrics {
     certificate_expiry: Gauge<i64>,
     certificate_loads: Family<Labels<1>, Counter>,
     refreshes: Family<Labels<1>, Counter>,
+    jwt_key_refreshes: Family<Labels<1>, Counter>,
+    jwt_keys_loaded: Gauge<f64, std::sync::atomic::AtomicU64>,
 }
 
 impl Metrics {
@@ -86,6 +89,8 @@ impl Metrics {
             certificate_expiry: Gauge::default(),
             certificate_loads: Family::default(),
             refreshes: Family::default(),
+            jwt_key_refreshes: Family::default(),
+            jwt_keys_loaded: Gauge::default(),
         };
         metrics.at_zero().registered()
     }
@@ -108,6 +113,7 @@ impl Metrics {
         for result in ["ok", "error"] {
             drop(self.certificate_loads.get_or_create(&[("result", result)]));
             drop(self.refreshes.get_or_create(&[("result", result)]));
+            drop(self.jwt_key_refreshes.get_or_create(&[("result", result)]));
         }
         self
     }
@@ -138,6 +144,11 @@ impl Metrics {
             "Loads of credentials, by their result",
             self.refreshes.clone(),
         );
+        own.register_collector(Box::new(LinesDropped));
+        let help = "Looks for the issuer's keys, by their result";
+        own.register("jwt_key_refreshes", help, self.jwt_key_refreshes.clone());
+        let help = "When the issuer's keys were last seen; 0 if never, or without --auth jwt";
+        own.register("jwt_keys_loaded_timestamp_seconds", help, self.jwt_keys_loaded.clone());
         own.register("build", "The version that runs", Info::new(version));
         self
     }
@@ -166,8 +177,7 @@ impl Metrics {
     /// Credentials were loaded.
     pub(crate) fn credentials_loaded(&self, expiry: Option<SystemTime>) {
         self.refreshes.get_or_create(&[("result", "ok")]).inc();
-        let since_epoch = expiry.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
-        self.credentials_expiry.set(since_epoch.unwrap_or_default().as_secs_f64());
+        self.credentials_expiry.set(expiry.map_or(0.0, since_epoch));
     }
 
     /// New TLS files were taken, or couldn't be.
@@ -179,6 +189,15 @@ impl Metrics {
     /// The TLS certificate in use expires then, in seconds since the epoch.
     pub(crate) fn certificate_expires(&self, not_after: i64) {
         self.certificate_expiry.set(not_after);
+    }
+
+    /// The issuer's keys were looked for, and found or not.
+    pub(crate) fn jwt_keys_looked_for(&self, found: bool) {
+        let result = if found { "ok" } else { "error" };
+        self.jwt_key_refreshes.get_or_create(&[("result", result)]).inc();
+        if found {
+            self.jwt_keys_loaded.set(since_epoch(SystemTime::now()));
+        }
     }
 
     /// Credentials couldn't be loaded.
@@ -211,6 +230,11 @@ impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Metrics")
     }
+}
+
+/// In seconds.
+fn since_epoch(time: SystemTime) -> f64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 const fn labels(rpc: &Rpc) -> Labels<3> {

@@ -67,7 +67,11 @@ async fn only_callers_on_the_list_may_call_and_all_may_ask_for_health() {
             }
         }
         assert_eq!(world.requests_for(&job), usize::from(refusal.is_none()), "{what}: AWS hears of no other");
-        assert_eq!(reflection(channel.clone()).await, refusal.map_or(Code::Ok, |(code, _)| code), "{what}");
+        assert_eq!(
+            reflection(channel.clone(), None).await,
+            refusal.map_or(Code::Ok, |(code, _)| code),
+            "{what}"
+        );
         let health = HealthCheckRequest { service: String::new() };
         HealthClient::new(channel).check(health).await.expect("health is open");
     }
@@ -75,10 +79,14 @@ async fn only_callers_on_the_list_may_call_and_all_may_ask_for_health() {
 }
 
 /// The code that reflection answers with.
-async fn reflection(channel: tonic::transport::Channel) -> Code {
+pub async fn reflection(channel: tonic::transport::Channel, token: Option<&str>) -> Code {
     let list = v1::server_reflection_request::MessageRequest::ListServices(String::new());
     let request = v1::ServerReflectionRequest { host: String::new(), message_request: Some(list) };
     let mut client = v1::server_reflection_client::ServerReflectionClient::new(channel);
-    let asked = client.server_reflection_info(futures_util::stream::iter([request])).await;
+    let mut request = tonic::Request::new(futures_util::stream::iter([request]));
+    if let Some(token) = token {
+        request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    }
+    let asked = client.server_reflection_info(request).await;
     asked.map_or_else(|status| status.code(), |_| Code::Ok)
 }

@@ -71,6 +71,13 @@ impl World {
         Self { simulator, gateway }
     }
 
+    /// One that isn't ready yet, and perhaps never will be.
+    pub async fn launch(settings: Settings) -> Self {
+        let simulator = Simulator::start(loopback().await, Config::default()).unwrap();
+        let gateway = Gateway::launch(simulator.endpoint_url(), settings, Some(fake_keys())).await;
+        Self { simulator, gateway }
+    }
+
     /// Adds a job with the usual secrets, as CodePipeline hands it to a worker.
     pub fn add(&self, id: &str) -> Job {
         let job = Job::new(id, NONCE, TOKEN);
@@ -107,6 +114,17 @@ impl Gateway {
     /// Starts one and waits until it is healthy, if it has keys to become so.
     pub async fn start(endpoint_url: String, settings: Settings, keys: Option<FakeKeys>) -> Self {
         let (healthy, plaintext) = (keys.is_some(), settings.tls.is_none());
+        let gateway = Self::launch(endpoint_url, settings, keys).await;
+        if healthy && plaintext {
+            gateway.wait_for_health(ServingStatus::Serving).await;
+        } else if healthy {
+            while !gateway.is_ready().await {}
+        }
+        gateway
+    }
+
+    /// Starts one and waits for nothing.
+    pub async fn launch(endpoint_url: String, settings: Settings, keys: Option<FakeKeys>) -> Self {
         let source = Source::Fixed { region: REGION.into(), endpoint_url, keys };
         let aws = Aws::load(source).await.unwrap();
         let listeners = Listeners { grpc: loopback().await, admin: loopback().await };
@@ -115,13 +133,7 @@ impl Gateway {
         let shutdown = Shutdown::new();
         let served = tokio::spawn(run(listeners, aws, settings, shutdown.clone()));
         let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
-        let gateway = Self { address, admin, channel, shutdown, served };
-        if healthy && plaintext {
-            gateway.wait_for_health(ServingStatus::Serving).await;
-        } else if healthy {
-            while !gateway.is_ready().await {}
-        }
-        gateway
+        Self { address, admin, channel, shutdown, served }
     }
 
     /// Waits on a health watch, the way a client library does.

@@ -7,8 +7,7 @@ use codepipeline_simulator::Config;
 use codepipeline_simulator::Job;
 use codepipeline_simulator::Simulator;
 use std::fs;
-use std::io::Read;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Cursor, PipeReader, Read, pipe};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
@@ -75,6 +74,24 @@ impl Invocation {
         let out = Lines::of(child.stdout.take().unwrap());
         let err = Lines::of(child.stderr.take().unwrap());
         Program { child, out, err, _home: self.home }
+    }
+
+    /// With a log that somebody reads up to this line and then no further. The reading end has to be kept.
+    pub fn start_with_stalled_log(mut self, last: &str) -> (Program, PipeReader) {
+        let (mut log, writer) = pipe().unwrap();
+        let child = self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(writer).spawn();
+        let mut child = child.unwrap();
+        drop(self.command);
+        let mut text = Vec::new();
+        while !String::from_utf8_lossy(&text).lines().any(|line| line.contains(last))
+            || !text.ends_with(b"\n")
+        {
+            let mut byte = [0];
+            log.read_exact(&mut byte).unwrap();
+            text.extend(byte);
+        }
+        let out = Lines::of(child.stdout.take().unwrap());
+        (Program { child, out, err: Lines::of(Cursor::new(text)), _home: self.home }, log)
     }
 
     pub async fn run(self) -> Ended {

@@ -28,7 +28,7 @@ const SECRET_KEY: &str = "Pl4nted/secret+k3y=bR7xV9tQ2mN5";
 const SESSION: &str = "S3ssion/planted+t0ken==hJ8kL3wE6yU1";
 const NONCE: &str = "planted-nonce \"q\" \\ ü-5dF8gH";
 const CLIENT_TOKEN: &str = "planted-client-token \"z\" \\ é-9aG2kM";
-const BEARER: &str = "planted.bearer-token_eyJhbGciOi.c3Vi-4sD6";
+pub const BEARER: &str = "planted.bearer-token_eyJhbGciOi.c3Vi-4sD6";
 
 const SECRETS: [(&str, &str); 6] = [
     ("the access key id", KEY_ID),
@@ -49,15 +49,28 @@ const METHOD: &str = "/codepipeline.thirdparty.v1.ThirdPartyJobService/Acknowled
 const PIECE: usize = 10;
 
 /// Everything that came out, with where it came from.
-#[derive(Default)]
-struct Evidence(Vec<(String, String)>);
+pub struct Evidence {
+    texts: Vec<(String, String)>,
+    secrets: Vec<Secret>,
+}
+
+impl Default for Evidence {
+    fn default() -> Self {
+        Self { texts: Vec::new(), secrets: SECRETS.map(|(name, secret)| Secret::new(name, secret)).into() }
+    }
+}
 
 impl Evidence {
-    fn add(&mut self, from: impl Into<String>, text: impl Into<String>) {
-        self.0.push((from.into(), text.into()));
+    /// One more text that must not show, besides the planted ones.
+    pub fn also_secret(&mut self, name: &'static str, secret: &str) {
+        self.secrets.push(Secret::new(name, secret));
     }
 
-    fn answer(&mut self, from: &str, answer: &Answer) {
+    pub fn add(&mut self, from: impl Into<String>, text: impl Into<String>) {
+        self.texts.push((from.into(), text.into()));
+    }
+
+    pub fn answer(&mut self, from: &str, answer: &Answer) {
         let mut text = format!("{answer:?}");
         for (name, value) in answer.metadata.clone().into_headers() {
             let _ = write!(text, "\n{name:?}: {} {value:?}", String::from_utf8_lossy(value.as_bytes()));
@@ -70,11 +83,11 @@ impl Evidence {
     }
 
     /// Fails with every place where a secret shows, each once.
-    fn assert_no_secret(&self) {
+    pub fn assert_no_secret(&self) {
         let mut leaks: BTreeMap<String, String> = BTreeMap::new();
-        for (from, text) in &self.0 {
+        for (from, text) in &self.texts {
             for line in text.lines() {
-                for (secret, form) in find_secrets(line) {
+                for (secret, form) in find_in(line, &self.secrets) {
                     // Lines that differ in numbers only (times, ids, ports) leak in the same place.
                     let place: String = line.chars().filter(|c| !c.is_ascii_digit()).take(400).collect();
                     let leak = format!("{secret} ({form}) in {from}: {line}");
@@ -87,18 +100,34 @@ impl Evidence {
     }
 }
 
+/// A secret, and all that would give it away.
+struct Secret {
+    name: &'static str,
+    forms: Vec<(&'static str, String)>,
+    pieces: Vec<String>,
+}
+
+impl Secret {
+    fn new(name: &'static str, secret: &str) -> Self {
+        Self { name, forms: forms(secret), pieces: pieces(secret) }
+    }
+}
+
 /// Which secrets stand in a text, each once, and in which form.
-fn find_secrets(text: &str) -> Vec<(&'static str, &'static str)> {
+fn find_in(text: &str, secrets: &[Secret]) -> Vec<(&'static str, &'static str)> {
     let mut found = Vec::new();
-    for (name, secret) in SECRETS {
-        let whole = forms(secret).into_iter().find(|(_, form)| text.contains(form.as_str()));
-        if let Some((form, _)) = whole {
-            found.push((name, form));
-        } else if pieces(secret).iter().any(|piece| text.contains(piece.as_str())) {
-            found.push((name, "a piece of it"));
+    for Secret { name, forms, pieces } in secrets {
+        if let Some((form, _)) = forms.iter().find(|(_, form)| text.contains(form.as_str())) {
+            found.push((*name, *form));
+        } else if pieces.iter().any(|piece| text.contains(piece.as_str())) {
+            found.push((*name, "a piece of it"));
         }
     }
     found
+}
+
+fn find_secrets(text: &str) -> Vec<(&'static str, &'static str)> {
+    find_in(text, &Evidence::default().secrets)
 }
 
 /// What a secret looks like in the encodings that logs, headers and errors use.
@@ -269,7 +298,7 @@ const SERVE: [&str; 11] = [
     "--drain-timeout=200ms",
 ];
 
-/// Every reason that a call can end with, but for those that need a gateway of another kind.
+/// Every reason that a call can end with, but for those that need a gateway of another kind: `jwt_secrets` has those.
 const PROVOKED: [&str; 22] = [
     "INVALID_REQUEST",
     "UNKNOWN_METHOD",
@@ -305,7 +334,7 @@ fn with_planted_keys(command: Invocation) -> Invocation {
     ])
 }
 
-fn planted(job_id: &str) -> Request<AcknowledgeThirdPartyJobRequest> {
+pub fn planted(job_id: &str) -> Request<AcknowledgeThirdPartyJobRequest> {
     let (job_id, nonce, client_token) = (job_id.into(), NONCE.into(), CLIENT_TOKEN.into());
     let mut request = Request::new(AcknowledgeThirdPartyJobRequest { job_id, nonce, client_token });
     request.metadata_mut().insert("authorization", format!("Bearer {BEARER}").parse().unwrap());

@@ -3,7 +3,9 @@
 use std::io;
 use std::net::TcpListener;
 
-use crate::process::{Scratch, command};
+use crate::key_server::{Answer, KeyServer};
+use crate::process::{Ended, Scratch, command};
+use crate::tokens::{Signer, set};
 
 const KEY: &str = "AKIAQ7W3PLAINLYFAKE9";
 const SECRET: &str = "plainly-fake-secret-4f1b";
@@ -76,4 +78,47 @@ async fn check_shows_the_endpoint_that_fips_and_dualstack_resolve_to() {
         assert_eq!(ended.code, Some(0), "{ended:?}");
         assert!(ended.out.lines().any(|line| line.ends_with(endpoint)), "{endpoint}: {}", ended.out);
     }
+}
+
+async fn check_tokens(variables: &[(&str, &str)]) -> Ended {
+    let check =
+        command(&["check", "--auth=jwt", "--jwt-audience=gateway", "--allow=sub:system:*"]).with_keys();
+    check.with("GATEWAY_JWT_ISSUER", "https://kubernetes.default.svc").with_all(variables).run().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_fetches_the_issuers_keys_once_and_tells_how_many_from_where() {
+    let (server, files) = (KeyServer::start().await, Scratch::new());
+    let (one, two, weak) = (Signer::p256("one"), Signer::rsa("two", 0), Signer::p384("three"));
+    let keys = set(&[&one, &two, &weak]);
+    server.answer("/openid/v1/jwks", Answer::For("fake-token".into(), keys.clone()));
+    let url = format!("{}/openid/v1/jwks", server.url);
+    let (with_query, ca) = (format!("{url}?key=fake-secret"), server.ca());
+    let (ca, token) = (ca.to_str().unwrap(), files.file("token", "fake-token\n"));
+    let with_token = |token: &str| {
+        let variables = [
+            ("GATEWAY_JWT_JWKS", with_query.clone()),
+            ("GATEWAY_JWT_CA", ca.to_owned()),
+            ("GATEWAY_JWT_JWKS_TOKEN_FILE", token.to_owned()),
+        ];
+        async move { check_tokens(&variables.each_ref().map(|(name, value)| (*name, value.as_str()))).await }
+    };
+    let ended = with_token(token.to_str().unwrap()).await;
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");
+    let line = format!("keys of the issuer:  2 from {url} (1 left out: EC, and not on P-256)");
+    assert!(ended.out.lines().any(|shown| shown == line), "{}", ended.out);
+    assert!(ended.out.lines().any(|line| line == "auth:                jwt"), "{}", ended.out);
+    assert!(!ended.out.contains("fake-secret") && !ended.out.contains("fake-token"), "{}", ended.out);
+    assert_eq!(server.asked().len(), 1);
+
+    let refused = with_token(files.file("other", "fake-other").to_str().unwrap()).await;
+    refused.failed(1, &["no keys for bearer tokens", &url, "401"]);
+    assert!(!refused.err.contains("fake-other") && !refused.err.contains("fake-secret"), "{}", refused.err);
+    let untrusted = check_tokens(&[("GATEWAY_JWT_JWKS", &url)]).await;
+    untrusted.failed(1, &["no keys for bearer tokens", &url, "certificate"]);
+
+    let file = files.file("jwks.json", &keys);
+    let ended = check_tokens(&[("GATEWAY_JWT_JWKS", file.to_str().unwrap())]).await;
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");
+    assert!(ended.out.contains(&format!("2 from {} (1 left out", file.display())), "{}", ended.out);
 }

@@ -8,12 +8,14 @@ use std::fs;
 use std::net::SocketAddr;
 use std::time::Duration;
 use std::time::Instant;
+use tokio::time::timeout;
 use tonic::Code;
 use tonic_health::pb::health_check_response::ServingStatus;
 
-use crate::harness::{Answer, request};
+use crate::harness::{Answer, metric, request};
 use crate::process::{
-    Scratch, channel, command, health, send, serve, simulator_with, until_health, until_serving, watch_health,
+    PATIENCE, Scratch, channel, command, health, send, serve, simulator_with, until_health, until_serving,
+    watch_health,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,4 +185,35 @@ async fn an_unspecified_ipv6_address_takes_ipv4_too() {
     let port = program.address().await.port();
     until_serving(SocketAddr::from(([127, 0, 0, 1], port))).await;
     simulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_of_the_log_that_stalls_stalls_no_call() {
+    let simulator = simulator_with(&[]).await;
+    // At this level a call is dozens of lines: the pipe is full soon, and then so is the queue.
+    let serve = [
+        "serve",
+        "--grpc-addr=127.0.0.1:0",
+        "--admin-addr=127.0.0.1:0",
+        "--log-level=debug",
+        "--shutdown-delay=0s",
+    ];
+    let serve = command(&serve).with_keys().with("AWS_ENDPOINT_URL_CODEPIPELINE", simulator.endpoint_url());
+    let (mut program, unread) = serve.start_with_stalled_log("\"message\":\"listening\"");
+    let (grpc, admin) = program.addresses().await;
+    until_serving(grpc).await;
+    let mut client = ThirdPartyJobServiceClient::new(channel(grpc));
+    let calls = async {
+        while metric(admin, "codepipeline_gateway_log_lines_dropped_total").await == 0.0 {
+            for _ in 0..100 {
+                let answer: Answer = client.acknowledge_third_party_job(request("job-0")).await.into();
+                assert_eq!(answer.reason(), "JOB_NOT_FOUND");
+            }
+        }
+    };
+    timeout(PATIENCE, calls).await.expect("no call hangs");
+    drop(client);
+    program.signal("TERM");
+    assert_eq!(program.end().await.code, Some(0), "nor does it stall the end");
+    drop(unread);
 }

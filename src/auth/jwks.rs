@@ -1,0 +1,253 @@
+//! A set of public keys (RFC 7517), reduced to those that a token may be signed with.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::{
+    AlgorithmParameters, EllipticCurve, EllipticCurveKeyParameters, Jwk, KeyAlgorithm, KeyOperations,
+    PublicKeyUse, RSAKeyParameters,
+};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
+
+/// What an RSA key may measure, in bits: a smaller one is too weak (RFC 7518, 3.3), a larger one isn't verified with.
+const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
+/// A coordinate of a point on P-256, in bytes (RFC 7518, 6.2.1.2).
+const COORDINATE: usize = 32;
+/// Keys under one id and algorithm, which RFC 7517 (4.5) only advises against: each of them may have signed. More are
+/// left out, so that no token costs many verifications.
+const MAX_SAME_ID: usize = 4;
+
+/// The keys that tokens are verified with.
+pub(super) struct KeySet {
+    by_id: HashMap<String, Vec<Key>>,
+    left_out: Vec<&'static str>,
+    document: Vec<u8>,
+}
+
+/// A public key and the one algorithm that it verifies: the key's own type decides that, never a token.
+pub(super) struct Key {
+    pub(super) algorithm: Algorithm,
+    pub(super) decoding: DecodingKey,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    // One by one, because a key of a kind from the future must not take the others with it (RFC 7517, 5).
+    keys: Vec<serde_json::Value>,
+}
+
+impl KeySet {
+    /// Reads a set.
+    ///
+    /// # Errors
+    /// It isn't one, or has no key that can be used. A set without keys is an issuer's mistake, and believing it would
+    /// refuse every caller.
+    pub(super) fn parse(document: Vec<u8>) -> Result<Self, String> {
+        let read: Document =
+            serde_json::from_slice(&document).map_err(|_| "it is no JSON Web Key Set".to_owned())?;
+        let mut set = Self { by_id: HashMap::new(), left_out: Vec::new(), document };
+        for key in read.keys {
+            if let Err(why) = set.take(key) {
+                set.left_out.push(why);
+            }
+        }
+        if set.by_id.is_empty() {
+            return Err(format!("it has no key that can be used{}", set.left_out()));
+        }
+        Ok(set)
+    }
+
+    fn take(&mut self, key: serde_json::Value) -> Result<(), &'static str> {
+        let jwk: Jwk = serde_json::from_value(key).map_err(|_| "not a key")?;
+        let (id, key) = usable(jwk)?;
+        let same = self.by_id.entry(id).or_default();
+        if same.iter().filter(|other| other.algorithm == key.algorithm).count() == MAX_SAME_ID {
+            return Err("too many keys with its id");
+        }
+        same.push(key);
+        Ok(())
+    }
+
+    /// The keys that may have signed a token with this id and algorithm.
+    pub(super) fn find(&self, id: &str, algorithm: Algorithm) -> impl Iterator<Item = &Key> {
+        let same = self.by_id.get(id).map(Vec::as_slice).unwrap_or_default();
+        same.iter().filter(move |key| key.algorithm == algorithm)
+    }
+
+    /// How many keys there are.
+    pub(super) fn len(&self) -> usize {
+        self.by_id.values().map(Vec::len).sum()
+    }
+
+    /// Which keys of the document aren't used, in brackets; nothing if all are.
+    pub(super) fn left_out(&self) -> String {
+        match self.left_out.as_slice() {
+            [] => String::new(),
+            left_out => format!(" ({} left out: {})", left_out.len(), left_out.join(", ")),
+        }
+    }
+
+    /// Whether it was read from the same document.
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        self.document == other.document
+    }
+}
+
+impl fmt::Debug for KeySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeySet({} keys)", self.len())
+    }
+}
+
+/// The key with its id, or why no token is verified with it.
+fn usable(jwk: Jwk) -> Result<(String, Key), &'static str> {
+    let Jwk { common, algorithm } = jwk;
+    let id = common.key_id.filter(|id| !id.is_empty()).ok_or("no id")?;
+    if common.public_key_use.is_some_and(|public_key_use| public_key_use != PublicKeyUse::Signature) {
+        return Err("not for signatures");
+    }
+    if common.key_operations.is_some_and(|operations| !operations.contains(&KeyOperations::Verify)) {
+        return Err("not for verifying");
+    }
+    let (key, its_algorithm) = match &algorithm {
+        AlgorithmParameters::RSA(key) => (rsa(key)?, KeyAlgorithm::RS256),
+        AlgorithmParameters::EllipticCurve(key) => (p256(key)?, KeyAlgorithm::ES256),
+        _ => return Err("neither RSA nor EC"),
+    };
+    if common.key_algorithm.is_some_and(|named| named != its_algorithm) {
+        return Err("for an algorithm that isn't accepted");
+    }
+    Ok((id, key))
+}
+
+fn rsa(key: &RSAKeyParameters) -> Result<Key, &'static str> {
+    let (modulus, exponent) = (number(&key.n)?, number(&key.e)?);
+    let bits = modulus.first().map_or(0, |first| modulus.len() * 8 - first.leading_zeros() as usize);
+    if !RSA_BITS.contains(&bits) {
+        return Err("RSA of a size that isn't accepted");
+    }
+    let decoding = DecodingKey::from_rsa_raw_components(&modulus, &exponent);
+    Ok(Key { algorithm: Algorithm::RS256, decoding })
+}
+
+fn p256(key: &EllipticCurveKeyParameters) -> Result<Key, &'static str> {
+    if key.curve != EllipticCurve::P256 {
+        return Err("EC, and not on P-256");
+    }
+    for coordinate in [&key.x, &key.y] {
+        if bytes(coordinate)?.len() != COORDINATE {
+            return Err("not a point on P-256");
+        }
+    }
+    let decoding = DecodingKey::from_ec_components(&key.x, &key.y).map_err(|_| "not a key")?;
+    Ok(Key { algorithm: Algorithm::ES256, decoding })
+}
+
+/// A whole number without its leading zeros.
+fn number(text: &str) -> Result<Vec<u8>, &'static str> {
+    let bytes = bytes(text)?;
+    Ok(bytes.iter().skip_while(|byte| **byte == 0).copied().collect())
+}
+
+fn bytes(text: &str) -> Result<Vec<u8>, &'static str> {
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| "not a key")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// The set of this one key.
+    fn set(key: &Value) -> Result<KeySet, String> {
+        KeySet::parse(json!({ "keys": [key] }).to_string().into())
+    }
+
+    fn rsa(bits: usize) -> Value {
+        let mut modulus = vec![0xff; bits.div_ceil(8)];
+        modulus[0] = if bits.is_multiple_of(8) { 0x80 } else { 1 << (bits % 8 - 1) };
+        json!({"kty": "RSA", "kid": "k", "n": URL_SAFE_NO_PAD.encode(modulus), "e": "AQAB"})
+    }
+
+    fn ec(curve: &str, x: usize, y: usize) -> Value {
+        let coordinate = |length| URL_SAFE_NO_PAD.encode(vec![7; length]);
+        json!({"kty": "EC", "kid": "k", "crv": curve, "x": coordinate(x), "y": coordinate(y)})
+    }
+
+    fn with(mut key: Value, name: &str, value: Value) -> Value {
+        key[name] = value;
+        key
+    }
+
+    #[test]
+    fn keys_that_may_sign_are_taken_and_others_left_out() {
+        let p256 = || ec("P-256", 32, 32);
+        for key in [
+            rsa(2048),
+            rsa(2049),
+            rsa(4096),
+            rsa(8192),
+            p256(),
+            with(p256(), "use", "sig".into()),
+            with(p256(), "alg", "ES256".into()),
+            with(rsa(2048), "alg", "RS256".into()),
+            with(p256(), "key_ops", json!(["verify"])),
+            with(p256(), "x5c", json!(["whatever"])),
+        ] {
+            assert_eq!(set(&key).map(|set| set.len()), Ok(1), "{key}");
+        }
+        let (size, shape) = ("RSA of a size that isn't accepted", "not a point on P-256");
+        let padded = format!("AAAA{}", rsa(2040)["n"].as_str().unwrap_or_default());
+        for (key, why) in [
+            (rsa(1024), size),
+            (rsa(2047), size),
+            (rsa(8193), size),
+            (with(rsa(2048), "n", padded.into()), size),
+            (with(rsa(2048), "n", "".into()), size),
+            (with(rsa(2048), "n", "ü".into()), "not a key"),
+            (ec("P-384", 48, 48), "EC, and not on P-256"),
+            (ec("P-521", 66, 66), "EC, and not on P-256"),
+            (ec("P-256", 31, 33), shape),
+            (ec("P-256", 64, 0), shape),
+            (ec("secp256k1", 32, 32), "neither RSA nor EC"),
+            (json!({"kty": "OKP", "kid": "k", "crv": "Ed25519", "x": "AA"}), "neither RSA nor EC"),
+            (json!({"kty": "oct", "kid": "k", "k": "c2VjcmV0"}), "neither RSA nor EC"),
+            (with(p256(), "use", "enc".into()), "not for signatures"),
+            (with(p256(), "use", "".into()), "not for signatures"),
+            (with(p256(), "key_ops", json!(["sign"])), "not for verifying"),
+            (with(p256(), "alg", "RS256".into()), "for an algorithm that isn't accepted"),
+            (with(rsa(2048), "alg", "ES256".into()), "for an algorithm that isn't accepted"),
+            (with(rsa(2048), "alg", "PS256".into()), "for an algorithm that isn't accepted"),
+            (with(rsa(2048), "alg", "RS512".into()), "for an algorithm that isn't accepted"),
+            (with(rsa(2048), "alg", "HS256".into()), "for an algorithm that isn't accepted"),
+            (with(p256(), "kid", Value::Null), "no id"),
+            (with(p256(), "kid", "".into()), "no id"),
+        ] {
+            let told = set(&key).map(|set| set.len());
+            assert_eq!(told, Err(format!("it has no key that can be used (1 left out: {why})")), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_can_not_be_used_takes_no_other_with_it() {
+        let keys = [json!(7), rsa(2048), json!({"kty": "new"}), with(ec("P-256", 32, 32), "kid", "e".into())];
+        let set = KeySet::parse(json!({ "keys": keys }).to_string().into()).unwrap();
+        assert_eq!((set.len(), set.left_out.len()), (2, 2));
+        let found = |id, algorithm| set.find(id, algorithm).count();
+        assert_eq!((found("k", Algorithm::RS256), found("e", Algorithm::ES256)), (1, 1));
+        assert_eq!((found("k", Algorithm::ES256), found("e", Algorithm::RS256)), (0, 0));
+        assert_eq!(found("k", Algorithm::HS256), 0);
+    }
+
+    #[test]
+    fn one_id_has_four_keys_of_a_kind_at_most() {
+        let keys = [vec![rsa(2048); 5], vec![ec("P-256", 32, 32); 5]].concat();
+        let set = KeySet::parse(json!({ "keys": keys }).to_string().into()).unwrap();
+        assert_eq!((set.len(), set.left_out.len()), (8, 2));
+    }
+}

@@ -1,0 +1,254 @@
+//! Holds the issuer's keys: one task loads them and looks for new ones; calls only read what is held, and may ask for
+//! one more look when a token names a key that isn't there.
+
+use std::sync::Arc;
+
+use jsonwebtoken::Algorithm;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use super::jwks::KeySet;
+use super::pace::Pace;
+use super::source::KeySource;
+use crate::telemetry::Metrics;
+
+/// Where the gateway stands with its issuer's keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyStatus {
+    /// It has them, or needs none.
+    Held,
+    /// None were loaded yet.
+    Loading,
+    /// None could be loaded yet.
+    Failed,
+    /// The last good look is too long ago.
+    Stale,
+}
+
+/// The keys that are held, and the looks for new ones.
+#[derive(Debug)]
+pub(super) struct Keys {
+    source: KeySource,
+    pace: Pace,
+    looks: watch::Sender<Looks>,
+    status: watch::Sender<KeyStatus>,
+}
+
+#[derive(Debug)]
+struct Looks {
+    held: Option<Held>,
+    now: Look,
+    /// How many have ended.
+    ended: u64,
+    /// When a call last asked for one.
+    asked: Option<Instant>,
+}
+
+#[derive(Clone, Debug)]
+struct Held {
+    keys: Arc<KeySet>,
+    /// When they were last seen at their source.
+    seen: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    None,
+    Wanted,
+    Running,
+}
+
+/// There are no keys to verify with.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NoKeys;
+
+impl Keys {
+    /// Holds nothing yet.
+    pub(super) fn new(source: KeySource, pace: Pace) -> Self {
+        let looks = Looks { held: None, now: Look::None, ended: 0, asked: None };
+        Self {
+            source,
+            pace,
+            looks: watch::Sender::new(looks),
+            status: watch::Sender::new(KeyStatus::Loading),
+        }
+    }
+
+    /// Where they come from.
+    pub(super) fn source(&self) -> &KeySource {
+        &self.source
+    }
+
+    /// Follows where the gateway stands.
+    pub(super) fn status(&self) -> watch::Receiver<KeyStatus> {
+        self.status.subscribe()
+    }
+
+    /// The keys, those with this id and algorithm among them if there are such: if not, a look is taken first.
+    ///
+    /// # Errors
+    /// None were loaded yet, or not for too long.
+    pub(super) async fn with(&self, id: &str, algorithm: Algorithm) -> Result<Arc<KeySet>, NoKeys> {
+        let keys = self.current()?;
+        if keys.find(id, algorithm).next().is_some() || !self.look_again().await {
+            return Ok(keys);
+        }
+        self.current()
+    }
+
+    fn current(&self) -> Result<Arc<KeySet>, NoKeys> {
+        let looks = self.looks.borrow();
+        let held = looks.held.as_ref().filter(|held| held.seen.elapsed() < self.pace.stale);
+        held.map(|held| held.keys.clone()).ok_or(NoKeys)
+    }
+
+    /// Waits for the look that is under way, or for one more if another may be taken already.
+    async fn look_again(&self) -> bool {
+        let mut looks = self.looks.subscribe();
+        let (mut before, mut comes) = (0, false);
+        self.looks.send_if_modified(|looks| {
+            before = looks.ended;
+            let begins =
+                looks.now == Look::None && looks.asked.is_none_or(|asked| asked.elapsed() >= self.pace.asked);
+            if begins {
+                looks.now = Look::Wanted;
+                looks.asked = Some(Instant::now());
+            }
+            comes = looks.now != Look::None;
+            begins
+        });
+        comes && looks.wait_for(|looks| looks.ended > before).await.is_ok()
+    }
+
+    /// Loads the keys and looks for new ones. Never ends by itself: its owner drops it.
+    pub(super) async fn keep_fresh(&self, metrics: &Metrics) {
+        let mut looks = self.looks.subscribe();
+        let mut failures = 0;
+        loop {
+            self.looks.send_modify(|looks| looks.now = Look::Running);
+            let loaded = self.source.load().await;
+            metrics.jwt_keys_looked_for(loaded.is_ok());
+            failures = if loaded.is_ok() { 0 } else { failures + 1 };
+            let wait = self.pace.wait(self.source.is_file(), failures);
+            let before = self.looks.borrow().held.clone();
+            let (held, status) = self.after(loaded, before, failures);
+            self.looks.send_modify(|looks| {
+                looks.held = held;
+                looks.now = Look::None;
+                looks.ended += 1;
+            });
+            self.status.send_if_modified(|before| std::mem::replace(before, status) != status);
+            let asked = async {
+                // It fails only without its sender, which is `self`.
+                let _ = looks.wait_for(|looks| looks.now == Look::Wanted).await;
+            };
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = asked => tracing::debug!("a token names a key that isn't held; looking for new ones"),
+            }
+        }
+    }
+
+    /// What is held after a look: what it has found, or else what was held before, until that is stale.
+    fn after(
+        &self,
+        loaded: Result<KeySet, String>,
+        before: Option<Held>,
+        failures: u32,
+    ) -> (Option<Held>, KeyStatus) {
+        let why = match loaded {
+            Ok(keys) => {
+                if before.is_none_or(|before| !before.keys.is_as(&keys)) {
+                    let source = &self.source;
+                    tracing::info!(keys = keys.len(), %source, "using the issuer's keys{}", keys.left_out());
+                }
+                let held = Held { keys: Arc::new(keys), seen: Instant::now() };
+                return (Some(held), KeyStatus::Held);
+            }
+            Err(why) => why,
+        };
+        // Rarer and rarer, because a file is looked at every few seconds; the metric counts each.
+        if failures.is_power_of_two() {
+            tracing::warn!(why, failures, "can't load the issuer's keys");
+        }
+        let status = match &before {
+            None => KeyStatus::Failed,
+            Some(held) if held.seen.elapsed() < self.pace.stale => KeyStatus::Held,
+            Some(_) => KeyStatus::Stale,
+        };
+        (before, status)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use tempfile::TempDir;
+    use tokio::time::advance;
+
+    use super::*;
+
+    const SET: &str = r#"{"keys":[{"kty":"EC","kid":"known","crv":"P-256",
+        "x":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","y":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}"#;
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    /// Keys of a file that is looked at so often.
+    fn keys(folder: &TempDir, every: Duration) -> Arc<Keys> {
+        let path = folder.path().join("jwks.json");
+        fs::write(&path, SET).unwrap();
+        let pace = Pace { file: every, ..Pace::default() };
+        Arc::new(Keys::new(KeySource::file(path).unwrap(), pace))
+    }
+
+    /// The task that the gateway has, until the first keys are there.
+    async fn start(keys: &Arc<Keys>) -> tokio::task::JoinHandle<()> {
+        let (task, mut status) = (keys.clone(), keys.status());
+        let task = tokio::spawn(async move { task.keep_fresh(&Metrics::new()).await });
+        status.wait_for(|status| *status == KeyStatus::Held).await.unwrap();
+        task
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn unknown_keys_cause_a_look_in_ten_seconds_at_most() {
+        let folder = TempDir::new().unwrap();
+        let keys = keys(&folder, 10 * HOUR);
+        let task = start(&keys).await;
+        let looks = |keys: &Keys| keys.looks.borrow().ended;
+        // Half a minute of a call every tenth of a second: at 0, 10 and 20 s.
+        for _tenth in 0..299 {
+            assert!(keys.with("unknown", Algorithm::ES256).await.is_ok());
+            assert!(
+                keys.with("known", Algorithm::RS256).await.is_ok(),
+                "a key of another kind is unknown too"
+            );
+            advance(Duration::from_millis(100)).await;
+        }
+        assert_eq!(looks(&keys), 1 + 3);
+        for _known in 0..10 {
+            advance(Duration::from_secs(20)).await;
+            assert!(keys.with("known", Algorithm::ES256).await.is_ok());
+        }
+        assert_eq!(looks(&keys), 1 + 3);
+        task.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keys_hold_for_a_day_without_a_good_look() {
+        let folder = TempDir::new().unwrap();
+        let keys = keys(&folder, Duration::from_secs(5));
+        assert_eq!(keys.with("known", Algorithm::ES256).await.unwrap_err(), NoKeys);
+        let (task, mut status) = (start(&keys).await, keys.status());
+        fs::write(folder.path().join("jwks.json"), "{}").unwrap();
+        let gone = Instant::now();
+        status.wait_for(|status| *status == KeyStatus::Stale).await.unwrap();
+        let held = gone.elapsed();
+        assert!(held.abs_diff(24 * HOUR) < Duration::from_secs(10), "{held:?}");
+        assert_eq!(keys.with("known", Algorithm::ES256).await.unwrap_err(), NoKeys);
+        fs::write(folder.path().join("jwks.json"), SET).unwrap();
+        status.wait_for(|status| *status == KeyStatus::Held).await.unwrap();
+        assert!(keys.with("known", Algorithm::ES256).await.is_ok());
+        task.abort();
+    }
+}

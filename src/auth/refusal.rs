@@ -1,0 +1,60 @@
+//! Why a token isn't accepted, and what its caller is told: sentences of ours, with nothing from the token in them.
+
+use jsonwebtoken::errors::ErrorKind;
+
+use crate::error::{Failure, Reason};
+
+/// Why a token isn't accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    Missing,
+    Malformed,
+    Algorithm,
+    Signature,
+    Expired,
+    NotYetValid,
+    Issuer,
+    Audience,
+}
+
+impl Refusal {
+    /// What the library says, in our words.
+    pub(super) fn of(error: &ErrorKind) -> Self {
+        match error {
+            ErrorKind::InvalidSignature => Self::Signature,
+            ErrorKind::InvalidAlgorithm => Self::Algorithm,
+            ErrorKind::ExpiredSignature => Self::Expired,
+            ErrorKind::ImmatureSignature => Self::NotYetValid,
+            ErrorKind::InvalidAudience => Self::Audience,
+            _ => Self::Malformed,
+        }
+    }
+
+    /// What the caller is told.
+    const fn sentence(self) -> &'static str {
+        match self {
+            Self::Missing => {
+                "The call has no bearer token; send one as `authorization` metadata: Bearer, a space, the token."
+            }
+            Self::Malformed => {
+                "The bearer token is malformed; one signed JWT of at most 8 KiB with kid, exp, iss, aud and sub is accepted."
+            }
+            Self::Algorithm => {
+                "The bearer token is signed by an algorithm that isn't accepted; RS256 and ES256 are."
+            }
+            Self::Signature => "The bearer token isn't signed by a key that the gateway has from its issuer.",
+            Self::Expired => "The bearer token has expired; get a new one.",
+            Self::NotYetValid => {
+                "The bearer token isn't valid yet; compare the issuer's clock and the gateway's."
+            }
+            Self::Issuer => "The bearer token is from another issuer than the gateway's.",
+            Self::Audience => "The bearer token is for another audience than the gateway's.",
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::not_sent(Reason::CallerUnauthenticated).with_sentence(refusal.sentence())
+    }
+}
