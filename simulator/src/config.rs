@@ -16,9 +16,13 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// The fake key, any region, and `InvalidNonceException` for a second acknowledge.
+    /// Both fake keys, any region, and `InvalidNonceException` for a second acknowledge.
     fn default() -> Self {
-        Self { keys: vec![AccessKey::fake()], region: None, second_acknowledge: SecondAcknowledge::default() }
+        Self {
+            keys: vec![AccessKey::fake(), AccessKey::fake_temporary()],
+            region: None,
+            second_acknowledge: SecondAcknowledge::default(),
+        }
     }
 }
 
@@ -64,6 +68,14 @@ impl AccessKey {
     #[must_use]
     pub fn fake() -> Self {
         Self::new("AKIAFAKEFAKEFAKEFAKE", "fake-secret-access-key-for-the-simulator")
+    }
+
+    /// A temporary key beside it, as STS and EKS Pod Identity give them: `ASIAFAKEFAKEFAKEFAKE` with the secret
+    /// `fake-secret-access-key-for-a-session` and the session token `fake-session-token-for-the-simulator`.
+    #[must_use]
+    pub fn fake_temporary() -> Self {
+        Self::new("ASIAFAKEFAKEFAKEFAKE", "fake-secret-access-key-for-a-session")
+            .with_session_token("fake-session-token-for-the-simulator")
     }
 
     /// The same key as a temporary one with this session token.

@@ -230,5 +230,10 @@ def test_notes_name_what_is_there(scenario):
     assert ("helm test" in rendered.notes and "There is no" not in rendered.notes) == bool(rendered.of("Pod"))
     open_to_all = "auth.mode=none" in rendered.notes and not rendered.of("NetworkPolicy")
     assert ("ANYONE IN THIS CLUSTER" in rendered.notes) == open_to_all
+    # Reflection needs what calls need, and grpcurl reflection, unless it has the file.
+    tokens = {"Bearer $TOKEN" in line for line in rendered.notes.splitlines() if line.startswith("  grpcurl")}
+    assert tokens == {"(auth.mode=jwt)" in rendered.notes}
+    env = {entry["name"]: entry.get("value") for entry in rendered.gateway()["env"]}
+    assert ("-proto" in rendered.notes) == (env["GATEWAY_REFLECTION"] == "false") != ("Health/Check" in rendered.notes)
     for line in rendered.notes.splitlines():
         assert line == line.rstrip()

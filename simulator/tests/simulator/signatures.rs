@@ -70,6 +70,16 @@ async fn session_tokens() {
 }
 
 #[tokio::test]
+async fn a_temporary_key_that_every_simulator_knows() {
+    let key = AccessKey::fake_temporary();
+    let call = Call { key: key.clone(), ..signed_with_token(key.session_token.as_deref().unwrap()) };
+    assert_eq!(call.send(simulator().await.addr()).await.unwrap().status, 200);
+    let another = Call { key: key.with_session_token("another-session"), ..call };
+    let (code, _, _) = refused(&simulator().await, another).await;
+    assert_eq!(code, "UnrecognizedClientException");
+}
+
+#[tokio::test]
 async fn a_clock_that_is_off() {
     let simulator = simulator().await;
     let (code, message, verdict) = refused(&simulator, Call { ahead: -330, ..Call::default() }).await;

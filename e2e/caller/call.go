@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	pb "example.com/caller/gen/codepipeline/thirdparty/v1"
+)
+
+// What one call came to.
+type answer struct {
+	Code        string  `json:"code"`
+	Status      string  `json:"status,omitempty"`
+	Reason      string  `json:"reason,omitempty"`  // empty: the client's own error, the gateway said nothing
+	Outcome     string  `json:"outcome,omitempty"` // what the gateway knows of the call at AWS
+	Message     string  `json:"message,omitempty"`
+	Peer        string  `json:"peer,omitempty"`
+	Certificate string  `json:"certificate,omitempty"` // serial number of the gateway's
+	Millis      float64 `json:"ms"`
+}
+
+func (a answer) ok() bool {
+	return a.Code == codes.OK.String() && a.Status == pb.JobStatus_JOB_STATUS_IN_PROGRESS.String()
+}
+
+// Makes a single call, and prints its answer. With patience it is made again, over a new connection each time, while
+// nothing at all answers: from the first moment of an installation on.
+func call(ctx context.Context, arguments []string) (any, error) {
+	flags := flag.NewFlagSet("call", flag.ExitOnError)
+	var where connection
+	where.flags(flags)
+	job := flags.String("job", "no-such-job", "the job to acknowledge")
+	timeout := flags.Duration("timeout", 10*time.Second, "the call's deadline")
+	patience := flags.Duration("patience", 0, "how long nothing may answer")
+	_ = flags.Parse(arguments)
+	for end := time.Now().Add(*patience); ; time.Sleep(50 * time.Millisecond) {
+		client, err := where.open()
+		if err != nil {
+			return nil, err
+		}
+		result := acknowledge(ctx, client, *job, *timeout)
+		client.Close()
+		nobody := result.Code == codes.Unavailable.String() && result.Reason == ""
+		if !nobody || ctx.Err() != nil || time.Now().After(end) {
+			return result, nil
+		}
+	}
+}
+
+func acknowledge(ctx context.Context, connection *grpc.ClientConn, job string, timeout time.Duration) answer {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var there peer.Peer
+	start := time.Now()
+	request := &pb.AcknowledgeThirdPartyJobRequest{JobId: job, Nonce: nonce, ClientToken: clientToken}
+	client := pb.NewThirdPartyJobServiceClient(connection)
+	response, err := client.AcknowledgeThirdPartyJob(ctx, request, grpc.Peer(&there))
+	result := answer{Code: status.Code(err).String(), Millis: float64(time.Since(start).Microseconds()) / 1000}
+	if err == nil {
+		result.Status = response.GetStatus().String()
+	}
+	if there.Addr != nil {
+		result.Peer = there.Addr.String()
+	}
+	if info, ok := there.AuthInfo.(credentials.TLSInfo); ok && len(info.State.PeerCertificates) > 0 {
+		result.Certificate = info.State.PeerCertificates[0].SerialNumber.String()
+	}
+	if err != nil {
+		result.Message = status.Convert(err).Message()
+		for _, detail := range status.Convert(err).Details() {
+			if info, ok := detail.(*errdetails.ErrorInfo); ok && info.GetDomain() == "codepipeline-gateway" {
+				result.Reason, result.Outcome = info.GetReason(), info.GetMetadata()["outcome"]
+			}
+		}
+	}
+	return result
+}

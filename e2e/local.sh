@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# The end-to-end run on a cluster that this machine starts for it. $E2E_CLUSTER is a directory of scripts that do so:
+#
+#   build.sh, up.sh, down.sh       build the programs; start, stop the cluster
+#   in.sh COMMAND…                 a command where the cluster's addresses are, with KUBECONFIG set
+#   image.py, load.sh              an image from files; give it to the node
+#   metrics.sh, netpol.sh          optional: a metrics API, enforced network policies
+#
+# Needs Rust, Go and openssl; the other tools install themselves. The images hold the debug build of the gateway, which CI has
+# anyway; with E2E_DOCKERFILE=1 they are built from the real Dockerfile ($E2E_CLUSTER/image-build.sh), which takes long.
+# Exit code 77: no cluster can be started here, so that nothing was shown. Arguments go to run.py.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cluster=${E2E_CLUSTER:-$root/../shared/kube}
+skipped=77
+
+skip() {
+    printf 'skipped: %s\n' "$*"
+    exit $skipped
+}
+
+scratch=$(mktemp -d)
+started=
+finish() {
+    local code=$?
+    trap - EXIT
+    [[ -z $started ]] || "$cluster/down.sh" >/dev/null 2>&1 || true
+    rm -rf "$scratch"
+    exit "$code"
+}
+trap finish EXIT
+trap 'exit 143' TERM
+trap 'exit 130' INT
+
+# A cluster that runs already is somebody's: it is used, and left as it is.
+running() { timeout 30 "$cluster/in.sh" kubectl wait --for=condition=Ready node --all --timeout=20s >/dev/null 2>&1; }
+
+start_cluster() {
+    [[ -x $cluster/up.sh ]] || skip "no $cluster/up.sh; E2E_CLUSTER names another directory"
+    if running; then return; fi
+    "$cluster/build.sh" >"$scratch/log" 2>&1 || skip "the cluster's programs can't be built: $(tail -n 1 "$scratch/log")"
+    started=yes
+    # What a run that was killed has left doesn't have to keep this one from starting.
+    "$cluster/down.sh" >/dev/null 2>&1 || true
+    "$cluster/up.sh" >"$scratch/log" 2>&1 || skip "the cluster doesn't start: $(tail -n 1 "$scratch/log")"
+    local extra
+    for extra in metrics netpol; do
+        [[ -x $cluster/$extra.sh ]] || continue
+        # Without it, its scenario is skipped and says so.
+        "$cluster/$extra.sh" >"$scratch/log" 2>&1 || echo "no $extra here: $(tail -n 1 "$scratch/log")"
+    done
+}
+
+pack() { # name file path
+    "$cluster/image.py" "$1:e2e" "$scratch/$1.tar" "$2:$3" --libs --entrypoint "$3" --user 65532
+}
+
+quick_images() {
+    local target
+    (cd "$root" && cargo build --locked)
+    target=$(cd "$root" && cargo metadata --locked --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+    pack codepipeline-gateway "$target/debug/codepipeline-gateway" /usr/local/bin/codepipeline-gateway
+    pack codepipeline-simulator "$target/debug/codepipeline-gateway" /usr/local/bin/codepipeline-gateway
+}
+
+real_images() {
+    local name bases=(--build-arg RUST=docker.io/library/rust:1-bookworm --build-arg BASE=gcr.io/distroless/cc-debian12:nonroot)
+    for name in gateway simulator; do
+        "$cluster/image-build.sh" "$root" "codepipeline-$name:e2e" "$scratch/codepipeline-$name.tar" --target "$name" "${bases[@]}"
+    done
+}
+
+"$root/tools/install.sh" grpcurl helm
+PATH=$("$root/tools/install.sh" --path):$PATH
+start_cluster
+"$root/e2e/caller/build.sh"
+pack codepipeline-caller "$root/e2e/caller/caller" /caller
+if [[ -n ${E2E_DOCKERFILE-} ]]; then real_images; else quick_images; fi
+"$cluster/load.sh" "$scratch"/*.tar >/dev/null
+"$cluster/in.sh" "$root/e2e/run.py" "$@"

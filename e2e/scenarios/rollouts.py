@@ -1,0 +1,130 @@
+"""Pods that come and go under constant load, with the clients' retries off."""
+
+from cluster import apply, check, end_of, equal, eventually, kubectl, listed, namespace
+from pods import container, figures
+
+# A tenth of the calls are long ones at AWS, so that every pod that goes has some in flight.
+LONG = {"delay": 300, "delay_every": 10}
+
+
+def upgrade(stage):
+    """An upgrade, and at once its rollback, as hard on the clients as they get: they have asked DNS just before and ask
+    again no sooner than 30 s later. Over the Service and over the headless name, no call fails."""
+    as_delivered(stage)
+    release = stage.install()
+    with (
+        stage.load(release.headless, "headless", **LONG) as headless,
+        stage.load(release.service, "service", **LONG) as service,
+    ):
+        release.upgrade({"gateway": {"logLevel": "debug"}, "podLabels": {"revision": "two"}})
+        equal(
+            {each["metadata"]["labels"].get("revision") for each in release.ready()},
+            {"two"},
+            "the upgraded pods' label",
+        )
+        release.rollback()
+        release.wait_for_ready(2)
+        headless.wait_for_calls(100)
+        service.wait_for_calls(100)
+    return both(headless, service)
+
+
+def scale(stage):
+    """2 to 5 pods and back to 2: no call fails, three pods going at once included."""
+    as_delivered(stage)
+    release = stage.install()
+    with (
+        stage.load(release.headless, "headless", **LONG) as headless,
+        stage.load(release.service, "service", **LONG) as service,
+    ):
+        release.scale(5)
+        release.wait_for_ready(5)
+        headless.wait_for_calls(100)
+        release.scale(2)
+        release.wait_for_ready(2)
+        headless.wait_for_calls(100)
+        service.wait_for_calls(100)
+    return both(headless, service)
+
+
+def kill(stage):
+    """One pod's program killed with SIGKILL: the calls that were in flight on it fail at the client, UNAVAILABLE
+    without a word of the gateway's, and no others; it is started again, and then every call succeeds over both pods."""
+    release = stage.install()
+    victim = release.ready()[0]
+    with stage.load(release.headless, "during", workers=32, delay=300, delay_every=2) as during:
+        shoot(stage, victim["metadata"]["uid"])
+        eventually("the victim runs again", lambda: release.restarts() == 1)
+        release.wait_for_ready(2)
+        during.wait_for_calls(100)
+    report = during.stop()
+    mine = [each for each in report["failures"] if (each["code"], each["reason"]) != ("Unavailable", "")]
+    check(not mine, f"failures that are not the client's own: {mine}")
+    check(report["failed"] <= 32, f"more calls failed than can have been in flight: {report['failures']}")
+    check(report["acknowledged"] - report["ok"] in range(report["failed"] + 1), f"AWS saw other calls: {report}")
+    with stage.load(release.headless, "after") as after:
+        after.wait_for_calls(100)
+    afterwards = after.stop_unfailed()
+    equal(len(afterwards["peers"]), 2, "pods that are called afterwards")
+    return f"{report['failed']} of {report['calls']} calls lost with the pod; afterwards {figures(afterwards)}"
+
+
+def bad_configuration(stage):
+    """An upgrade to settings that the gateway refuses: its new pod ends with exit code 64 and one line that names flag
+    and variable, the old pods serve on and no call fails; rolling back mends it."""
+    release = stage.install()
+    stage.secret("broken", {"tls.crt": "not a certificate\n", "tls.key": "not a key\n"})
+    with stage.load(release.headless) as load:
+        release.upgrade({"tls": {"enabled": True, "existingSecret": "broken"}}, wait=False)
+        broken = eventually("a pod ends with an error", lambda: crashed(release))
+        ended = broken["status"]["containerStatuses"][0]["lastState"]["terminated"]
+        equal(ended["exitCode"], 64, "exit code")
+        log = kubectl("--namespace", stage.where, "logs", broken["metadata"]["name"], "--previous").strip().splitlines()
+        equal(len(log), 1, f"lines of {log}")
+        check("--tls-cert" in log[0] and "GATEWAY_TLS_CERT" in log[0], f"flag and variable in: {log[0]}")
+        equal(len(release.ready()), 2, "pods that serve on")
+        release.rollback()
+        release.wait_for_ready(2)
+        load.wait_for_calls(50)
+    return f"{figures(load.stop_unfailed())}; exit 64, {log[0]!r}"
+
+
+def as_delivered(stage):
+    """The chart's own times for shutting down."""
+    del stage.values["gateway"]
+
+
+def both(headless, service):
+    """The two loads' figures, if no call has failed."""
+    return f"headless: {figures(headless.stop_unfailed())}; Service: {figures(service.stop_unfailed())}"
+
+
+def crashed(release):
+    """A pod that waits to be started again after an error."""
+    for each in release.pods():
+        for status in each["status"].get("containerStatuses", []):
+            waits = status["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff"
+            if waits and "terminated" in status["lastState"]:
+                return each
+    return None
+
+
+def shoot(stage, uid):
+    """SIGKILL from a pod that sees the node's processes. Only an unrestricted namespace takes such a pod."""
+    where = f"{stage.where}-node"
+    namespace(where)
+    node = next(each["spec"]["nodeName"] for each in listed("pods", stage.where) if each["metadata"]["uid"] == uid)
+    one = {
+        **container("kill", stage.images.caller, "kill", f"--pod-uid={uid}"),
+        "securityContext": {"runAsUser": 0, "capabilities": {"add": ["KILL"]}},
+    }
+    apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "kill", "namespace": where},
+            "spec": {"hostPID": True, "nodeName": node, "containers": [one], "restartPolicy": "Never"},
+        }
+    )
+    ended = end_of("kill", where)
+    equal(ended, "Succeeded", f"the killer's end, {kubectl('--namespace', where, 'logs', 'kill')}")
