@@ -315,7 +315,7 @@ const SERVE: [&str; 11] = [
     "--max-in-flight=1",
     "--aws-max-attempts=2",
     "--aws-connect-timeout=1s",
-    "--aws-attempt-timeout=2s",
+    "--aws-attempt-timeout=6s",
     "--default-deadline=20s",
     "--shutdown-delay=0s",
     "--drain-timeout=200ms",
@@ -611,7 +611,8 @@ async fn every_other_end_of_a_call(
     hang("slow");
     evidence.answer("an answer that is late for AWS", &send(address, planted("slow")).await);
     let mut hurried = planted("slow");
-    hurried.set_timeout(Duration::from_millis(400));
+    // The gateway answers 200 ms before that, in which its answer has to arrive.
+    hurried.set_timeout(Duration::from_secs(4));
     evidence.answer("a deadline", &send(address, hurried).await);
 
     hang("left");
