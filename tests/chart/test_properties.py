@@ -134,6 +134,11 @@ def test_a_secret_that_changes_is_seen_by_the_pod(scenario):
             assert not any("subPath" in mount for mount in container.get("volumeMounts", []))
 
 
+def test_a_large_number_stays_a_whole_one():
+    env = {entry["name"]: entry.get("value") for entry in render("everything").gateway()["env"]}
+    assert env["GATEWAY_MAX_CONNECTIONS"] == "1000000"
+
+
 def milliseconds(text):
     return sum(int(number) * MILLISECONDS[unit] for number, unit in re.findall(r"(\d+)(ms|h|m|s)", text))
 
