@@ -125,7 +125,7 @@ pub async fn hpack_bomb(address: SocketAddr, _: Rng) -> String {
     let mut entry = field("x", &"a".repeat(4_000));
     entry[0] = 0x40;
     bomb.extend(entry);
-    bomb.extend(std::iter::repeat_n(0x80 | 62, 16_000));
+    bomb.extend(std::iter::repeat_n(0x80 | 0x3e, 16_000));
     told(&borne(address, &frame(SETTINGS, 0, 0, &[]), split(&bomb, true)).await)
 }
 

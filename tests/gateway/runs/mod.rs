@@ -3,7 +3,12 @@
 //! `RUN_SECONDS` says how long the fault run lasts, `RUN_ROUNDS` how often the attacks are made, and `RUN_SEED` makes a
 //! run's choices those of an earlier one.
 
-#![allow(clippy::print_stdout, reason = "figures are what a run is for")]
+#![allow(
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    clippy::unchecked_time_subtraction,
+    reason = "figures are what a run is for"
+)]
 
 mod attacks;
 mod chaos;
