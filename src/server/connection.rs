@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ impl Connections {
         Self { layers, max_streams, max_age: settings.max_connection_age, streams, draining }
     }
 
-    fn http(&self, calls: TaskTracker) -> auto::Builder<Tracked> {
+    fn http(&self, calls: Calls) -> auto::Builder<Tracked> {
         let mut http = auto::Builder::new(Tracked { all: self.streams.clone(), calls });
         // HTTP/1 is understood only to answer it with a sentence (see `layers`).
         http.http1().timer(TokioTimer::new()).header_read_timeout(HANDSHAKE_TIME).keep_alive(false);
@@ -103,7 +103,7 @@ impl Connections {
             let (layers, peer, closing) = (self.layers.clone(), peer.clone(), closing.clone());
             async move { Ok::<_, Infallible>(layers.answer(request, &peer, closing).await) }
         });
-        let calls = TaskTracker::new();
+        let calls = Calls::default();
         let http = self.http(calls.clone());
         let mut connection = pin!(http.serve_connection(TokioIo::new(socket), service));
         let ended = tokio::select! {
@@ -125,19 +125,14 @@ impl Connections {
 }
 
 /// GOAWAY; then the calls that are under way.
-async fn finish<C, E>(mut connection: Pin<&mut C>, calls: &TaskTracker) -> Result<(), E>
+async fn finish<C, E>(mut connection: Pin<&mut C>, calls: &Calls) -> Result<(), E>
 where
     C: GracefulConnection<Error = E>,
 {
     connection.as_mut().graceful_shutdown();
-    let no_calls_left = async {
-        sleep(GOODBYE).await;
-        calls.close();
-        calls.wait().await;
-    };
     tokio::select! {
         ended = connection => ended,
-        () = no_calls_left => Ok(()),
+        () = calls.over_for(GOODBYE) => Ok(()),
     }
 }
 
@@ -202,11 +197,33 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Greeting<S> {
     }
 }
 
+/// The calls of one connection.
+#[derive(Clone, Default)]
+struct Calls {
+    running: TaskTracker,
+    begun: Arc<AtomicUsize>,
+}
+
+impl Calls {
+    /// Returns when none has run for this time. A call's end isn't enough: its answer still waits to be written.
+    async fn over_for(&self, time: Duration) {
+        self.running.close();
+        loop {
+            self.running.wait().await;
+            let begun = self.begun.load(Ordering::Relaxed);
+            sleep(time).await;
+            if begun == self.begun.load(Ordering::Relaxed) {
+                return;
+            }
+        }
+    }
+}
+
 /// Runs the streams of one connection as tasks that somebody waits for.
 #[derive(Clone)]
 struct Tracked {
     all: TaskTracker,
-    calls: TaskTracker,
+    calls: Calls,
 }
 
 impl<F> Executor<F> for Tracked
@@ -214,6 +231,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, stream: F) {
-        self.calls.spawn(self.all.track_future(stream));
+        self.calls.begun.fetch_add(1, Ordering::Relaxed);
+        self.calls.running.spawn(self.all.track_future(stream));
     }
 }

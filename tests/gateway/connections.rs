@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient;
 use codepipeline_simulator::Fault;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -71,12 +72,35 @@ async fn an_old_connection_gets_goaway_and_its_calls_finish() {
     let mut watch = HealthClient::new(channel.clone());
     let mut watch = watch.watch(HealthCheckRequest { service: String::new() }).await.unwrap().into_inner();
     watch.message().await.unwrap().expect("SERVING");
-    let mut client =
-        codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient::new(channel);
+    let mut client = ThirdPartyJobServiceClient::new(channel);
     let (answer, end_of_watch) =
         tokio::join!(client.acknowledge_third_party_job(request("job-1")), watch.message());
     assert_eq!(Answer::from(answer).ok().aws_status, "InProgress", "it outlived its connection's age");
     assert!(end_of_watch.unwrap().is_none(), "the watch ends, and well");
+    world.stop().await;
+}
+
+/// On one thread, where the end of a call and what it has to send wake the connection at the same moment.
+#[tokio::test]
+async fn the_last_answer_of_an_old_connection_is_sent() {
+    let mut settings = settings();
+    settings.max_connection_age = Duration::from_millis(100);
+    let world = World::with(settings, Some(fake_keys())).await;
+    let calls = (0..24).map(|number| {
+        let job = format!("job-{number}");
+        world.add(&job);
+        // Longer than a connection without calls may take to say goodbye.
+        world.simulator.fault_job(&job, Fault::delay(3000));
+        let endpoint = Endpoint::from_shared(format!("http://{}", world.gateway.address)).unwrap();
+        async move {
+            let channel = endpoint.connect().await.unwrap();
+            let mut client = ThirdPartyJobServiceClient::new(channel);
+            Answer::from(client.acknowledge_third_party_job(request(&job)).await)
+        }
+    });
+    for answer in futures_util::future::join_all(calls).await {
+        answer.ok();
+    }
     world.stop().await;
 }
 
