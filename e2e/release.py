@@ -140,6 +140,8 @@ class Stage:
                 "auth": "secretEnv",
                 "existingSecret": {"name": "aws"},
             },
+            # Room on a small node for a rolling update beside other scenarios.
+            "resources": {"requests": {"cpu": "50m"}},
             # A scenario that isn't about pods that go doesn't wait for them.
             "gateway": {"shutdownDelay": "1s"},
         }

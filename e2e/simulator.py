@@ -17,7 +17,7 @@ def start(image):
     """Starts it, and waits until it answers."""
     namespace(NAMESPACE, **RESTRICTED)
     probe = {"tcpSocket": {"port": 4599}, "periodSeconds": 1}
-    one = container("simulator", image, "simulator", "--addr", "0.0.0.0:4599", readinessProbe=probe)
+    one = container("simulator", image, "simulator", "--addr", "0.0.0.0:4599", cpu="300m", readinessProbe=probe)
     labels = {"app": "simulator"}
     service = {
         "apiVersion": "v1",
