@@ -90,7 +90,8 @@ proto-released: (_tools "buf")
 scripts: (_tools "shellcheck" "actionlint" "hadolint")
     git ls-files --cached --others --exclude-standard -z '*.sh' .ci/run | xargs -0 shellcheck --external-sources
     actionlint
-    hadolint --failure-threshold style Dockerfile
+    hadolint --failure-threshold style Dockerfile e2e/caller/Dockerfile
+    test -z "$(gofmt -l e2e/caller/*.go)"
 
 # the chart without a cluster: goldens, schemas, guards, properties, alert rules
 chart *args:
@@ -107,6 +108,14 @@ grpcurl:
 # the gateway against boto3, call by call
 boto3 *args:
     tests/boto3/run.sh {{ args }}
+
+# the chart on the cluster of KUBECONFIG, whose nodes have the images: `just e2e --help`, `just e2e --list`
+e2e *args: (_tools "grpcurl" "helm")
+    e2e/run.py {{ args }}
+
+# the same on a cluster that this machine starts for it: see e2e/local.sh
+e2e-local *args:
+    e2e/local.sh {{ args }}
 
 # what a gateway exports: sound for promtool, and all that alerts and dashboard ask for
 metrics:

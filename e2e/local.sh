@@ -8,14 +8,15 @@
 #
 # Needs Rust, Go and openssl; the other tools install themselves. The images hold the debug build of the gateway, which CI has
 # anyway; with E2E_DOCKERFILE=1 they are built from the real Dockerfile ($E2E_CLUSTER/image-build.sh), which takes long.
-# Exit code 77: no cluster can be started here, so that nothing was shown. Arguments go to run.py.
+# Exit code 77: no cluster can be started here, so that nothing was shown; the reason goes into the file $E2E_SKIPPED too.
+# Arguments go to run.py.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cluster=${E2E_CLUSTER:-$root/../shared/kube}
 skipped=77
 
 skip() {
-    printf 'skipped: %s\n' "$*"
+    printf 'skipped: %s\n' "$*" | tee "${E2E_SKIPPED:-/dev/null}"
     exit $skipped
 }
 

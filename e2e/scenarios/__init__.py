@@ -23,6 +23,7 @@ SCENARIOS = {
         tokens.jwt,
         rollouts.upgrade,
         rollouts.scale,
+        rollouts.drain,
         rollouts.kill,
         rollouts.bad_configuration,
         encryption.rotation,

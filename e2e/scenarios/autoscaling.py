@@ -25,7 +25,7 @@ def autoscaling(stage):
         raw("/apis/metrics.k8s.io/v1beta1/nodes")
     except Failed:
         raise Skipped("no metrics API: kubectl top doesn't work here") from None
-    del stage.values["gateway"]
+    del stage.values["gateway"]["shutdownDelay"]
     release = stage.install(**VALUES)
     release.wait_for_ready(2)
     with stage.load(release.headless, "high", rate=200, workers=64) as high:

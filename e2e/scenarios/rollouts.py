@@ -1,6 +1,8 @@
 """Pods that come and go under constant load, with the clients' retries off."""
 
-from cluster import apply, check, end_of, equal, eventually, kubectl, listed, namespace
+import json
+
+from cluster import Failed, apply, check, end_of, equal, eventually, kubectl, listed, namespace
 from pods import container, figures
 
 # A tenth of the calls are long ones at AWS, so that every pod that goes has some in flight.
@@ -47,6 +49,27 @@ def scale(stage):
     return both(headless, service)
 
 
+def drain(stage):
+    """Every pod evicted, as a node's drain does it: the disruption budget lets the second go when the first has a
+    successor, and no call fails."""
+    as_delivered(stage)
+    release = stage.install()
+    doomed = [each["metadata"]["name"] for each in release.ready()]
+    with (
+        stage.load(release.headless, "headless", **LONG) as headless,
+        stage.load(release.service, "service", **LONG) as service,
+    ):
+        refused = 0
+        for name in doomed:
+            while not evicted(stage, name):
+                refused += 1
+        release.wait_for_ready(2)
+        equal(set(doomed) & {each["metadata"]["name"] for each in release.pods()}, set(), "pods that were to go")
+        headless.wait_for_calls(100)
+        service.wait_for_calls(100)
+    return f"{both(headless, service)}; {refused} evictions held back by the budget"
+
+
 def kill(stage):
     """One pod's program killed with SIGKILL: the calls that were in flight on it fail at the client, UNAVAILABLE
     without a word of the gateway's, and no others; it is started again, and then every call succeeds over both pods."""
@@ -91,12 +114,28 @@ def bad_configuration(stage):
 
 def as_delivered(stage):
     """The chart's own times for shutting down."""
-    del stage.values["gateway"]
+    del stage.values["gateway"]["shutdownDelay"]
 
 
 def both(headless, service):
     """The two loads' figures, if no call has failed."""
     return f"headless: {figures(headless.stop_unfailed())}; Service: {figures(service.stop_unfailed())}"
+
+
+def evicted(stage, name):
+    """Asks for a pod's eviction: False where the disruption budget says not yet."""
+    eviction = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": name, "namespace": stage.where},
+    }
+    path = f"/api/v1/namespaces/{stage.where}/pods/{name}/eviction"
+    try:
+        kubectl("create", "--raw", path, "--filename", "-", stdin=json.dumps(eviction))
+    except Failed as failed:
+        check("disruption budget" in str(failed), f"the eviction of {name}: {failed}")
+        return False
+    return True
 
 
 def crashed(release):
