@@ -1,24 +1,29 @@
 //! Traces: what a collector gets to see of calls and attempts, and that no collector can hurt them.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use codepipeline_gateway::api::AcknowledgeThirdPartyJobRequest;
-use codepipeline_gateway::server::Settings;
+use codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient;
+use codepipeline_gateway::auth::{AllowList, Auth};
+use codepipeline_gateway::server::{Settings, Tls};
 use codepipeline_gateway::telemetry::Traces;
 use codepipeline_simulator::{ErrorFault, Fault, Job};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_sdk::trace::Sampler;
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::TcpStream;
 use tonic::Request;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tower::ServiceExt;
 
+use crate::certificates::{Authority, connect, files, write_pair};
 use crate::collector::{Collector, Mood, attribute, hex, to, traces};
 use crate::harness::{
     Gateway, NONCE, REGION, TOKEN, World, fake_keys, loopback, request, request_within, settings,
@@ -364,6 +369,30 @@ async fn a_job_id_is_cut_between_characters() {
     world.stop().await;
     let id = attribute(calls(&collector.spans())[0], "codepipeline_gateway.job_id").unwrap();
     assert_eq!(id, format!("a{}", "é".repeat(63)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_is_named_whether_it_may_call_or_not() {
+    let (collector, ca, folder) = (Collector::start().await, Authority::new(), TempDir::new().unwrap());
+    write_pair(folder.path(), &ca.issue("gateway.test"));
+    fs::write(folder.path().join("ca.crt"), ca.pem()).unwrap();
+    let mut settings = traced(traces(&collector));
+    settings.tls = Some(Tls::load(files(folder.path(), true)).unwrap());
+    settings.auth = Auth::Mtls(AllowList::new(vec!["dns:worker.test".parse().unwrap()]).unwrap());
+    let world = World::with(settings, Some(fake_keys())).await;
+    for name in ["worker.test", "other.test"] {
+        let channel = connect(&world, &ca, Some(&ca.issue(name))).await.unwrap();
+        let _ = ThirdPartyJobServiceClient::new(channel).acknowledge_third_party_job(request("job-1")).await;
+    }
+    world.stop().await;
+    let spans = collector.spans();
+    let told = calls(&spans).into_iter().map(|call| {
+        let of_call = |key: &str| attribute(call, &format!("codepipeline_gateway.{key}"));
+        (of_call("caller"), of_call("reason"), attempts(&spans, call).len())
+    });
+    let refused = (Some("dns:other.test".to_owned()), Some("CALLER_NOT_ALLOWED".to_owned()), 0);
+    let allowed = (Some("dns:worker.test".to_owned()), Some("JOB_NOT_FOUND".to_owned()), 1);
+    assert_eq!(told.collect::<Vec<_>>(), [allowed, refused]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use opentelemetry::Context;
 use opentelemetry_otlp::SpanExporter;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
-use opentelemetry_sdk::trace::{BatchSpanProcessor, Span, SpanData, SpanProcessor};
+use opentelemetry_sdk::trace::{BatchSpanProcessor, Span, SpanData, SpanExporter as _, SpanProcessor};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -118,10 +118,23 @@ impl opentelemetry_sdk::trace::SpanExporter for Sender {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let spans = batch.len();
         self.exports.waiting.fetch_sub(spans, Ordering::AcqRel);
+        // A task begins to run with its spawn: once the time is over there must be none.
+        let sent = if self.exports.over.is_cancelled() {
+            Err(OTelSdkError::AlreadyShutdown)
+        } else {
+            self.send(batch).await
+        };
+        self.exports.ended(spans, &sent);
+        sent
+    }
+}
+
+impl Sender {
+    async fn send(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let (collector, time) = (self.exporter.clone(), self.time);
         // On the runtime: on this thread the exporter's pauses between its tries would be sleeps that nothing can end.
         let export = self.runtime.spawn(async move { timeout(time, collector.export(batch)).await });
-        let exported = tokio::select! {
+        tokio::select! {
             biased;
             ended = AbortOnDropHandle::new(export) => match ended {
                 Ok(Ok(exported)) => exported,
@@ -129,8 +142,6 @@ impl opentelemetry_sdk::trace::SpanExporter for Sender {
                 Err(ended) => Err(OTelSdkError::InternalFailure(ended.to_string())),
             },
             () = self.exports.over.cancelled() => Err(OTelSdkError::AlreadyShutdown),
-        };
-        self.exports.ended(spans, &exported);
-        exported
+        }
     }
 }
