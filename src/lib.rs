@@ -27,6 +27,10 @@ pub mod codepipeline;
 
 pub mod error;
 
+mod causes;
+
+mod pem;
+
 mod readiness;
 
 mod admin;

@@ -1,7 +1,6 @@
 //! One HTTPS GET of a small document: so many bytes in so much time, no redirects, no proxy, and a bearer token for the
 //! origin that it is meant for and no other.
 
-use std::error::Error;
 use std::fmt;
 use std::fs;
 use std::io::{self, Read};
@@ -16,11 +15,12 @@ use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
+
+use crate::causes::chain;
+use crate::pem;
 
 /// The largest document that is read, in bytes. Key sets have a few KiB.
 pub(super) const MAX_DOCUMENT: usize = 256 * 1024;
@@ -160,26 +160,18 @@ async fn get(url: &Uri, tls: ClientConfig, authorization: Option<HeaderValue>) -
     if let Some(authorization) = authorization {
         request.headers_mut().insert(AUTHORIZATION, authorization);
     }
-    let response = client.request(request).await.map_err(|error| causes(&error))?;
+    let response = client.request(request).await.map_err(|error| chain(&error))?;
     if response.status() != StatusCode::OK {
         return Err(format!("it answered {}", response.status().as_u16()));
     }
     let body = Limited::new(response.into_body(), MAX_DOCUMENT).collect().await;
-    body.map(http_body_util::Collected::to_bytes).map_err(|error| causes(&*error))
+    body.map(http_body_util::Collected::to_bytes).map_err(|error| chain(&*error))
 }
 
 fn roots_of(path: &Path) -> Result<RootCertStore, String> {
-    let pem = fs::read(path).map_err(|error| error.to_string())?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let found = found.unwrap_or_default();
-    if found.is_empty() {
-        return Err("no certificate in PEM form in it".into());
-    }
-    let mut roots = RootCertStore::empty();
-    for certificate in found {
-        roots.add(certificate).map_err(|error| error.to_string())?;
-    }
-    Ok(roots)
+    let text = fs::read(path).map_err(|error| error.to_string())?;
+    let found = pem::certificates(&text).ok_or("no certificate in PEM form in it")?;
+    pem::roots(found).map_err(|error| error.to_string())
 }
 
 fn system_roots() -> RootCertStore {
@@ -202,12 +194,6 @@ fn token_of(path: &Path) -> Result<HeaderValue, String> {
     // Its `Debug` shows nothing then.
     value.set_sensitive(true);
     Ok(value)
-}
-
-/// An error and what caused it, in one line.
-fn causes(error: &(dyn Error + 'static)) -> String {
-    let all = std::iter::successors(Some(error), |&error| error.source()).map(ToString::to_string);
-    all.collect::<Vec<_>>().join(": ")
 }
 
 /// Reads a file up to the size of a document.

@@ -14,8 +14,9 @@ use aws_credential_types::provider::{ProvideCredentials, future};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
-use super::mask::{chain, mask_words};
+use super::mask::mask_words;
 use super::sdk::Aws;
+use crate::causes::chain;
 use crate::error::Reason;
 use crate::telemetry::Metrics;
 

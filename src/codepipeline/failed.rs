@@ -7,10 +7,10 @@ use aws_sdk_codepipeline::error::SdkError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use http_body_util::LengthLimitError;
 
-use super::mask::{causes, chain};
 use super::retry::AttemptFailed;
 use super::wire::Wire;
 use super::{answer, classify};
+use crate::causes::{causes, chain};
 use crate::error::{AwsAnswer, Failure, Outcome, Reason};
 
 /// Says what is known of it.

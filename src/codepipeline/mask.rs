@@ -3,8 +3,6 @@
 //! AWS's messages repeat what they were sent: a ValidationException the value that it refused, a signature error the
 //! whole canonical request with the session token in it.
 
-use std::error::Error;
-
 /// Longest text that reaches the log, in bytes.
 const MAX_TEXT: usize = 1024;
 const MASK: &str = "[redacted]";
@@ -52,19 +50,6 @@ pub(super) fn mask_words(text: &str) -> String {
     let could_be_secret = |word: &str| word.len() >= 16 && word.bytes().any(|byte| byte.is_ascii_digit());
     let words = known.split_whitespace().map(|word| if could_be_secret(word) { MASK } else { word });
     words.collect::<Vec<_>>().join(" ")
-}
-
-/// An error and what caused it, in one line: "dispatch failure: io error: connection refused".
-pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
-    let texts: Vec<String> = causes(error).map(ToString::to_string).collect();
-    texts.join(": ")
-}
-
-/// The error itself and everything under it.
-pub(super) fn causes<'a>(
-    error: &'a (dyn Error + 'static),
-) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| error.source())
 }
 
 #[cfg(test)]

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
+use crate::pem;
 use crate::telemetry::Metrics;
 
 /// How often the files are looked at. A Kubernetes Secret changes by a swap of symlinks, and the kubelet itself takes a
@@ -159,24 +160,16 @@ impl TlsFiles {
     }
 }
 
-fn certificates(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    let found = found.unwrap_or_default();
-    if found.is_empty() {
-        return Err(TlsError::Empty(path.to_owned(), "certificate"));
-    }
-    Ok(found)
+fn certificates(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    pem::certificates(text).ok_or_else(|| TlsError::Empty(path.to_owned(), "certificate"))
 }
 
 fn client_verifier(
     path: &Path,
-    pem: &[u8],
+    text: &[u8],
 ) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, TlsError> {
     let bad = |error: &dyn std::fmt::Display| TlsError::ClientCa(path.to_owned(), error.to_string());
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(path, pem)? {
-        roots.add(certificate).map_err(|error| bad(&error))?;
-    }
+    let roots = pem::roots(certificates(path, text)?).map_err(|error| bad(&error))?;
     WebPkiClientVerifier::builder(Arc::new(roots)).build().map_err(|error| bad(&error))
 }
 
