@@ -5,7 +5,7 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 export PATH := justfile_directory() / ".tools/bin:" + env("PATH")
 
 # What CI runs, cheap ones first; .ci/run reads this too.
-steps := "rules fmt scripts proto chart lint test doc deny grpcurl boto3 metrics examples"
+steps := "rules fmt scripts proto chart lint test doc deny grpcurl boto3 metrics runs examples"
 
 # What the runs begin with.
 run := "cargo test --locked --test gateway -- --ignored --nocapture"
