@@ -62,9 +62,10 @@ doc:
 docs:
     UPDATE_DOCS=1 cargo test --locked --test gateway -- docs::
 
-# banned crates, licences and sources of the dependency tree
+# banned crates, licences and sources of the dependency tree; fuzz/, a workspace of its own, has a lock file that fits
 deny: (_tools "cargo-deny")
     cargo-deny --locked --workspace check bans licenses sources
+    cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 
 # known vulnerabilities in the dependency tree (fetches the advisory database; not part of ci)
 advisories: (_tools "cargo-deny")

@@ -31,6 +31,8 @@ mod causes;
 
 mod pem;
 
+pub mod url;
+
 mod readiness;
 
 mod admin;

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What a person with grpcurl and nothing else sees, by reflection alone: the service and its comments, a call, errors
-# with their details in clear. Then every line that `dev` prints is pasted and has to give what it promises.
+# with their details in clear. Then every line that `dev` prints is pasted and has to give what it promises, and the README's
+# session what it shows.
 #
 # grpcurl comes from tools/install.sh; the gateway is $GATEWAY_BIN, or built.
 set -euo pipefail
@@ -51,10 +52,10 @@ expect_no() { # what text
 request() { printf '{"job_id":"%s","nonce":"%s","client_token":"%s"}' "$1" "$2" "$3"; }
 acknowledge() { ask grpcurl -plaintext -d "$(request "$@")" "$GRPC" "$method"; }
 
-put_job() { # id
-    python3 - "http://$SIMULATOR/_simulator/jobs" "$1" <<'PY'
+put_job() { # id nonce token
+    python3 - "http://$SIMULATOR/_simulator/jobs" "$@" <<'PY'
 import json, sys, urllib.request
-job = {"id": sys.argv[2], "nonce": "grpcurl-nonce", "client_token": "grpcurl-token"}
+job = dict(zip(("id", "nonce", "client_token"), sys.argv[2:], strict=True))
 urllib.request.urlopen(urllib.request.Request(sys.argv[1], json.dumps({"jobs": [job]}).encode(), method="PUT"), timeout=5)
 PY
 }
@@ -97,6 +98,31 @@ check_printed_lines() {
     done <"$DEV_OUT"
     answer=$(<"$DEV_OUT")
     if ((count >= 5)); then ok "dev printed $count lines to paste"; else not_ok 'dev' "printed only $count lines that begin with '  grpcurl '"; fi
+}
+
+# ---- the session in the README ------------------------------------------------------------------------------------------
+
+# The ids are new each time, and grpcurl's layout is its own.
+plain() { sed -E 's/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/ID/' <<<"$1" | tr -s ' \t'; }
+
+check_readme() {
+    local line command='' shown='' count=0
+    put_job job-1 nonce-1 token-1
+    while IFS= read -r line; do
+        case $line in
+            '$ '* | end)
+                if [[ -n $command ]]; then
+                    count=$((count + 1))
+                    ask bash -c "${command//127.0.0.1:50051/$GRPC}"
+                    if [[ $(plain "$answer") == "$(plain "${shown%$'\n'}")" ]]; then ok "README, line $count"; else not_ok "README, line $count" "shown is: $shown"; fi
+                fi
+                command=${line#'$ '} shown=''
+                ;;
+            *) shown+=$line$'\n' ;;
+        esac
+    done < <(awk '/^```console$/ { within = 1; next } within && /^```$/ { print "end"; exit } within' "$root/README.md")
+    answer=''
+    if ((count >= 2)); then ok "README has $count lines to paste"; else not_ok 'README' "has only $count lines to paste"; fi
 }
 
 # ---- by reflection alone -------------------------------------------------------------------------------------------------
@@ -150,7 +176,7 @@ check_health() {
 }
 
 check_calls() {
-    put_job grpcurl-1
+    put_job grpcurl-1 grpcurl-nonce grpcurl-token
     acknowledge grpcurl-1 grpcurl-nonce grpcurl-token
     expect 'a call' OK '"status": "JOB_STATUS_IN_PROGRESS"' '"awsStatus": "InProgress"'
 
@@ -182,6 +208,7 @@ check_calls() {
 
 start_dev
 check_printed_lines
+check_readme
 check_reflection
 check_reflection_v1alpha
 check_health

@@ -12,8 +12,8 @@ HEAD = """# The API
 
 <!-- Generated from proto/{file}; `just api` writes it anew, and `just proto` compares the two. -->
 
-Package `{package}`, in [proto/{file}](../proto/{file}). `just descriptors` makes a descriptor set of it, for tools without server
-reflection. What to do with each answer is in [callers.md](callers.md), all errors are in [errors.md](errors.md).
+Package `{package}`, in [proto/{file}](../proto/{file}). Tools without server reflection take the
+[descriptor set](callers.md#the-descriptor-set). What to do with each answer is in [callers.md](callers.md), all errors are in [errors.md](errors.md).
 """
 # The numbers of the parts in descriptor.proto, which paths in the source information are made of.
 MESSAGE, ENUM, SERVICE, METHOD, FIELD, VALUE = 4, 5, 6, 2, 2, 2

@@ -11,7 +11,7 @@ max_file_lines=300
 # Files that may be longer, each with its reason. There is none.
 long_files=()
 
-rules=(aws_sdk proto_types status library simulator proof spawn main_size file_size unfinished this_machine)
+rules=(aws_sdk proto_types status library simulator proof spawn main_size file_size unfinished this_machine links)
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -159,6 +159,28 @@ rule_this_machine() {
         | violates this_machine 'a path or a registry of one machine: a checkout works anywhere, and package clients know their registries'
 }
 
+# The anchors that GitHub makes of a page's headings.
+anchors() { # file
+    awk '/^ *```/ { fenced = !fenced } !fenced && sub(/^#+ +/, "") { print tolower($0) }' "$1" | sed 's/[^a-z0-9 _-]//g; s/ /-/g'
+}
+
+rule_links() {
+    local file line link to
+    { grep '\.md$' "$scratch/files" || true; } | while IFS= read -r file; do
+        awk '
+            /^ *```/ { fenced = !fenced }
+            !fenced { while (match($0, /\]\([^)]+\)/)) { print FNR ":" substr($0, RSTART + 2, RLENGTH - 3); $0 = substr($0, RSTART + RLENGTH) } }
+        ' "$file" | while IFS=: read -r line link; do
+            [[ $link != *://* ]] || continue
+            to=$(dirname "$file")/${link%%#*}
+            [[ $link != '#'* ]] || to=$file
+            if [[ ! -e $to ]] || { [[ $link == *'#'* ]] && ! anchors "$to" | grep -qxF -- "${link#*#}"; }; then
+                echo "$file:$line:$link"
+            fi
+        done
+    done | violates links 'a link leads to a file, and its anchor to a heading, of this checkout'
+}
+
 # Checks the tree in the current directory.
 check() {
     local rule
@@ -230,7 +252,7 @@ repeat() { # count text
 }
 
 self_test() {
-    local rule
+    local rule file
     # A Rust comment that is no code, a test module, and code behind one.
     local test_module=$'#[cfg(test)]\nmod tests {\n    fn a() {\n        b().unwrap();\n        std::env::var("A");\n    }\n}'
     : >"$scratch/caught"
@@ -317,6 +339,13 @@ self_test() {
     caught this_machine docs/errors.md "from https://py""pi.org/simple"
     caught this_machine docs/errors.md "from https://registry.np""mjs.org/a"
     passes docs/errors.md 'see .github/workflows, docs.rs, crates.io and https://host.example/root/work'
+
+    caught links docs/errors.md 'see [a](callers.md)'
+    caught links docs/errors.md 'see [text](#text) and [b](#other)'
+    caught links docs/errors.md 'see [b](../docs/errors.md#other)'
+    passes docs/errors.md $'## `A` b, c-d\n[a](#text) [b](errors.md#a-b-c-d) [c](../src/job.rs) [d](https://a.example/#b)'
+    passes docs/errors.md $'```\n# None\n[a](none)\n```'
+    caught links docs/errors.md $'```\n# None\n```\n[a](#none)'
 
     for rule in "${rules[@]}"; do
         grep -qx "$rule" "$scratch/caught" || note wrong "no violation of $rule was planted and caught"

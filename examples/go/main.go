@@ -57,8 +57,13 @@ func run(target, jobID string, timeout time.Duration, options gateway.Options) i
 		acknowledge(jobID)
 		return worst
 	}
-	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
 		acknowledge(lines.Text())
+	}
+	if err := lines.Err(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
 	}
 	return worst
 }

@@ -8,12 +8,15 @@ from pathlib import Path
 import grpc
 from codepipeline.thirdparty.v1 import third_party_job_service_pb2 as api
 from codepipeline.thirdparty.v1 import third_party_job_service_pb2_grpc as stubs
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 SERVICE_CONFIG = Path(__file__).with_name("service-config.json")
 # With an `outcome` that says so, these two mean: nothing happened, and the same call may be made again.
 REPEATABLE = ("UNAVAILABLE", "RESOURCE_EXHAUSTED")
+# Seconds; a call that has less could only become `unknown`.
+SHORTEST_CALL = 0.5
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,10 @@ class Gateway:
             self.channel = grpc.secure_channel(target, credentials, options)
         self.stub = stubs.ThirdPartyJobServiceStub(self.channel)
 
+    def close(self):
+        """Ends all connections, and the calls that are under way."""
+        self.channel.close()
+
     def acknowledge(self, job_id, nonce, client_token, timeout=10.0):
         """One acknowledge, repeated within `timeout` seconds only where the gateway says that nothing happened."""
         request = api.AcknowledgeThirdPartyJobRequest(job_id=job_id, nonce=nonce, client_token=client_token)
@@ -80,7 +87,7 @@ class Gateway:
             answer = replace(self._call(request, end - time.monotonic()), calls=calls)
             # What the gateway asks for; and longer every time, if it keeps on.
             pause = max(answer.retry_after or 0, 0.1 * 2**calls) * random.uniform(1, 1.2)
-            if not answer.may_repeat or calls > self.retries or time.monotonic() + pause >= end:
+            if not answer.may_repeat or calls > self.retries or time.monotonic() + pause + SHORTEST_CALL > end:
                 return answer
             time.sleep(pause)
         raise AssertionError("the last call returns")
@@ -90,9 +97,11 @@ class Gateway:
             reply, call = self.stub.AcknowledgeThirdPartyJob.with_call(request, timeout=timeout)
         except grpc.RpcError as error:
             return _failed(error)
+        # A gateway that is newer than the stubs may know one more.
+        known = reply.status in api.JobStatus.values()
         return Answer(
             code="OK",
-            status=api.JobStatus.Name(reply.status),
+            status=api.JobStatus.Name(reply.status) if known else "JOB_STATUS_UNSPECIFIED",
             aws_status=reply.aws_status,
             request_id=dict(call.initial_metadata()).get("x-request-id", ""),
         )
@@ -114,7 +123,11 @@ class BearerToken(grpc.AuthMetadataPlugin):
 def _failed(error):
     # Without ErrorInfo it was made by something else than the gateway, and nothing is known of the call.
     answer = Answer(code=error.code().name, message=error.details() or "", outcome="unknown")
-    status = rpc_status.from_call(error)
+    try:
+        status = rpc_status.from_call(error)
+    except (DecodeError, ValueError):
+        # Something on the way has changed the code, or the details.
+        status = None
     for detail in status.details if status else ():
         if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
             info = error_details_pb2.ErrorInfo.FromString(detail.value)

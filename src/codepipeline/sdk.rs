@@ -230,22 +230,7 @@ fn service_endpoint(config: &SdkConfig) -> Option<String> {
 }
 
 fn check_url(url: &str) -> Result<(), AwsError> {
-    let bad = |why: &str| Err(AwsError::BadEndpoint(format!("{url:?} {why}")));
-    let Ok(uri) = url.parse::<http::Uri>() else {
-        return bad("is not a URL");
-    };
-    let (Some("http" | "https"), Some(host)) = (uri.scheme_str(), uri.host().filter(|host| !host.is_empty()))
-    else {
-        return bad("is not an http or https URL with a host");
-    };
-    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-        return Err(AwsError::BadEndpoint("a URL with a user name or password in it is not accepted".into()));
-    }
-    // `http` lets a port pass that is no number; it would only fail at the first call.
-    let after_host =
-        uri.authority().and_then(|authority| authority.as_str().split_once(host)).map(|(_, rest)| rest);
-    match after_host {
-        Some(rest) if rest.is_empty() || uri.port_u16().is_some() => Ok(()),
-        _ => bad("has a port that is none"),
-    }
+    // One with a password isn't shown.
+    let shown = if url.contains('@') { String::new() } else { format!("{url:?}: ") };
+    crate::url::parse(url).map(drop).map_err(|why| AwsError::BadEndpoint(format!("{shown}{why}")))
 }

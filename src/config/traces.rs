@@ -63,7 +63,8 @@ impl TraceArgs {
             ));
         }
         let insecure = otel.otlp("INSECURE").is_some_and(|(_, value)| value.eq_ignore_ascii_case("true"));
-        let url = url(&endpoint, insecure).map_err(|why| format!("{name}: {why}"))?;
+        let url = url(&endpoint, insecure)
+            .map_err(|why| format!("{name}: {why}; one looks like http://collector:4317"))?;
         let collector = collector(&otel, &name, &url)?;
         otel.check_headers();
         let (max_waiting, max_batch) = otel.queue();
@@ -97,29 +98,12 @@ impl TraceArgs {
 
 /// A URL without its scheme is https, unless `…_INSECURE` says otherwise.
 fn url(endpoint: &str, insecure: bool) -> Result<Uri, &'static str> {
-    const NO_URL: &str = "it is not an http or https URL; one looks like http://collector:4317";
     let scheme = if insecure { "http" } else { "https" };
     let whole = if endpoint.contains("://") { endpoint.into() } else { format!("{scheme}://{endpoint}") };
-    let url: Uri = whole.parse().map_err(|_| NO_URL)?;
-    let (Some("http" | "https"), Some(authority)) = (url.scheme_str(), url.authority()) else {
-        return Err(NO_URL);
-    };
-    // Not shown, whatever else is wrong with it.
-    if authority.as_str().contains('@') {
-        return Err(
-            "a URL with a user name or password in it is not accepted; use OTEL_EXPORTER_OTLP_HEADERS",
-        );
-    }
-    // `http` lets a port pass that is no number.
-    let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
-    if authority.host().is_empty() || (!port.is_empty() && authority.port_u16().is_none()) {
-        return Err(NO_URL);
-    }
+    let url = codepipeline_gateway::url::parse(&whole)?;
     match url.path_and_query().map(http::uri::PathAndQuery::as_str) {
         None | Some("/") => Ok(url),
-        Some(_path) => Err(
-            "it has a path: that is OTLP over HTTP, and the gateway speaks OTLP over gRPC, usually on port 4317",
-        ),
+        Some(_path) => Err("it has a path: that is OTLP over HTTP, and the gateway speaks OTLP over gRPC"),
     }
 }
 

@@ -73,3 +73,21 @@ def test_rules_know_their_release_and_its_limit():
     assert "0.8 * 77" in text
     for rule in rules():
         assert 'namespace="gateways"' in rule["expr"] and "gw-codepipeline-gateway" in rule["expr"]
+
+
+def test_a_metric_is_on_the_dashboard_and_has_an_alert_or_a_reason_for_none():
+    page = (chart.ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+
+    def first_column(section):
+        rows = re.findall(r"^\| (`.*?) \|", page.split(f" {section}\n")[1].split("\n#")[0], re.MULTILINE)
+        return {name for row in rows for name in re.findall(r"[a-z_]+_[a-z_]+", re.sub(r"\{.*?\}", "", row))}
+
+    asked = "\n".join(rule["expr"] for rule in rules())
+    metrics, reasoned = first_column("Metrics"), first_column("What has no alert")
+    alerted = {name for name in metrics if re.search(rf"\b{name}\b", asked)}
+    assert len(metrics) > 20 and not alerted & reasoned
+    assert alerted | reasoned == metrics
+    dashboard = (chart.HELM / "files" / "dashboard.json").read_text(encoding="utf-8")
+    # What few look at.
+    unseen = {"process_virtual_memory_bytes", "process_threads", "process_start_time_seconds"}
+    assert {name for name in metrics if not re.search(rf"\b{name}(_bucket)?\b", dashboard)} == unseen

@@ -5,9 +5,10 @@ import itertools
 import json
 import signal
 
+import grpc
 import reasons
 from clients import Run
-from house import KEYS, job, wait_for
+from house import KEYS, job, stand_in, wait_for
 
 SCENARIOS = []
 _numbers = itertools.count(1)
@@ -63,6 +64,21 @@ def new_status(house, client):
     house.simulator.put_jobs(job(job_id, answer_status="Paused"))
     with Run(house, client, plain(house).address) as run:
         expect(run.call(job_id), code="OK", status="JOB_STATUS_UNSPECIFIED", aws_status="Paused", verdict="unknown")
+
+
+@scenario("answers that the stubs don't know, or that something on the way has spoilt: unknown")
+def foreign_answers(house, client):
+    # JobStatus 99; details that are no google.rpc.Status; and some for NOT_FOUND (5) under another code.
+    answers = {
+        "newer": b"\x08\x63\x12\x03New",
+        "garbled": (grpc.StatusCode.UNAVAILABLE, b"\xff\xff\xff"),
+        "other-code": (grpc.StatusCode.UNAVAILABLE, b"\x08\x05\x12\x02no"),
+    }
+    with stand_in(**answers) as address, Run(house, client, address, retries=3) as run:
+        expect(run.call("newer"), code="OK", status="JOB_STATUS_UNSPECIFIED", aws_status="New", verdict="unknown")
+        for job_id in "garbled", "other-code":
+            expect(run.call(job_id), reason="", outcome="unknown", verdict="unknown", calls=1)
+        assert run.end() == 3, "the exit code isn't 3"
 
 
 FROM_ONE_PROCESS = (*reasons.BY_JOB, "INVALID_REQUEST", "JOB_NOT_FOUND", "INVALID_NONCE", "INVALID_CLIENT_TOKEN")

@@ -414,7 +414,7 @@ async fn an_issuers_document_that_lies_is_not_believed() {
         ),
         (
             json!({"issuer": server.url, "jwks_uri": "/keys"}),
-            "its jwks_uri can't be used: it is not an https URL",
+            "its jwks_uri can't be used: it is not an http or https URL",
         ),
     ];
     for (document, why) in rows {

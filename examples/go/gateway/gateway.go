@@ -26,6 +26,9 @@ import (
 	api "example.com/acknowledge/gen/codepipeline/thirdparty/v1"
 )
 
+// A call that has less could only become unknown.
+const shortestCall = 500 * time.Millisecond
+
 //go:embed service-config.json
 var serviceConfig string
 
@@ -130,10 +133,10 @@ func (g *Gateway) Acknowledge(ctx context.Context, jobID, nonce, clientToken str
 		// What the gateway asks for; and longer every time, if it keeps on.
 		pause := max(answer.RetryAfter, 100*time.Millisecond<<calls)
 		pause += rand.N(pause / 5)
-		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause {
+		if !answer.MayRepeat() || calls > g.retries {
 			return answer
 		}
-		if !answer.MayRepeat() || calls > g.retries {
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < pause+shortestCall {
 			return answer
 		}
 		select {
@@ -150,8 +153,13 @@ func (g *Gateway) call(ctx context.Context, request *api.AcknowledgeThirdPartyJo
 	if err != nil {
 		return failed(status.Convert(err))
 	}
+	jobStatus := reply.Status
+	if _, known := api.JobStatus_name[int32(jobStatus)]; !known {
+		// A gateway that is newer than the stubs may know one more.
+		jobStatus = api.JobStatus_JOB_STATUS_UNSPECIFIED
+	}
 	id := strings.Join(header.Get("x-request-id"), "")
-	return Answer{Code: "OK", Status: reply.Status.String(), AWSStatus: reply.AwsStatus, RequestID: id}
+	return Answer{Code: "OK", Status: jobStatus.String(), AWSStatus: reply.AwsStatus, RequestID: id}
 }
 
 func failed(status *status.Status) Answer {

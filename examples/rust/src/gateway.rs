@@ -32,6 +32,9 @@ mod api {
 use api::third_party_job_service_client::ThirdPartyJobServiceClient;
 use api::{AcknowledgeThirdPartyJobRequest, AcknowledgeThirdPartyJobResponse};
 
+/// A call that has less could only become `unknown`.
+const SHORTEST_CALL: Duration = Duration::from_millis(500);
+
 /// What a worker does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -108,7 +111,7 @@ impl Gateway {
             }
             None => None,
         };
-        let (channel, balancer) = balance::channel(target.trim_start_matches("dns:///"), tls)?;
+        let (channel, balancer) = balance::channel(target.strip_prefix("dns:///").unwrap_or(target), tls)?;
         Ok(Self {
             client: ThirdPartyJobServiceClient::new(channel),
             token_file: options.token_file,
@@ -136,7 +139,8 @@ impl Gateway {
             // What the gateway asks for; and longer every time, if it keeps on.
             let pause = answer.retry_after.max(Duration::from_millis(100 << calls.min(10)));
             let pause = pause.mul_f64(1.0 + 0.2 * fastrand::f64());
-            if !answer.may_repeat() || calls > self.retries || Instant::now() + pause >= end {
+            let left = end.saturating_duration_since(Instant::now() + pause);
+            if !answer.may_repeat() || calls > self.retries || left < SHORTEST_CALL {
                 return answer;
             }
             sleep(pause).await;
@@ -149,7 +153,8 @@ impl Gateway {
         request.set_timeout(end.saturating_duration_since(Instant::now()));
         if let Some(file) = &self.token_file {
             // Read anew for each call: Kubernetes replaces a projected token before it expires.
-            let header = fs::read_to_string(file)
+            let header = tokio::fs::read_to_string(file)
+                .await
                 .ok()
                 .and_then(|token| format!("Bearer {}", token.trim()).parse().ok());
             let Some(mut header): Option<MetadataValue<_>> = header else {
@@ -224,8 +229,9 @@ fn code_name(code: Code) -> String {
 
 fn tls(ca: Vec<u8>, options: &Options) -> Result<ClientTlsConfig, Box<dyn Error>> {
     let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca));
-    Ok(match (&options.cert, &options.key) {
-        (Some(cert), Some(key)) => tls.identity(Identity::from_pem(fs::read(cert)?, fs::read(key)?)),
-        _ => tls,
-    })
+    match (&options.cert, &options.key) {
+        (Some(cert), Some(key)) => Ok(tls.identity(Identity::from_pem(fs::read(cert)?, fs::read(key)?))),
+        (None, None) => Ok(tls),
+        _ => Err("a client certificate and its key go together".into()),
+    }
 }

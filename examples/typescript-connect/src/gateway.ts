@@ -12,6 +12,9 @@ import {
 } from "./gen/codepipeline/thirdparty/v1/third_party_job_service_pb.js";
 import { ErrorInfoSchema, RequestInfoSchema, RetryInfoSchema } from "./gen/google/rpc/error_details_pb.js";
 
+/** A call that has less could only become `unknown`. */
+const SHORTEST_CALL_MS = 500;
+
 /** What a call came to. Branch on `verdict`; match errors on `reason` and `outcome`, never on `message`. */
 export interface Answer {
   /** `yours`: begin the work. `not_yours`: don't. `unknown`: it may be yours; let nothing repeat the call. */
@@ -68,7 +71,7 @@ export class Gateway {
       const answer = { ...(await this.call({ jobId, nonce, clientToken }, end - Date.now())), calls };
       // What the gateway asks for; and longer every time, if it keeps on.
       const pause = Math.max(answer.retryAfterMs, 100 * 2 ** calls) * (1 + Math.random() / 5);
-      if (!mayRepeat(answer) || calls > this.retries || Date.now() + pause >= end) return answer;
+      if (!mayRepeat(answer) || calls > this.retries || Date.now() + pause + SHORTEST_CALL_MS > end) return answer;
       await sleep(pause);
     }
   }
@@ -94,12 +97,14 @@ const NOTHING = {
 };
 
 function succeeded(reply: AcknowledgeThirdPartyJobResponse, request_id: string): Answer {
+  // A gateway that is newer than the stubs may know one more.
+  const status = reply.status in JobStatusSchema.value ? reply.status : JobStatus.UNSPECIFIED;
   const verdict =
-    reply.status === JobStatus.IN_PROGRESS ? "yours"
-    : reply.status === JobStatus.UNSPECIFIED ? "unknown"
+    status === JobStatus.IN_PROGRESS ? "yours"
+    : status === JobStatus.UNSPECIFIED ? "unknown"
     : "not_yours";
-  const status = JobStatusSchema.value[reply.status]?.name ?? String(reply.status);
-  return { ...NOTHING, verdict, code: "OK", status, aws_status: reply.awsStatus, request_id };
+  const { name } = JobStatusSchema.value[status];
+  return { ...NOTHING, verdict, code: "OK", status: name, aws_status: reply.awsStatus, request_id };
 }
 
 function failed(error: ConnectError): Answer {

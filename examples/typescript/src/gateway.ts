@@ -14,6 +14,9 @@ import { Status } from "./gen/google/rpc/status.js";
 
 const SERVICE_CONFIG = new URL("../service-config.json", import.meta.url);
 
+/** A call that has less could only become `unknown`. */
+const SHORTEST_CALL_MS = 500;
+
 /** What a call came to. Branch on `verdict`; match errors on `reason` and `outcome`, never on `message`. */
 export interface Answer {
   /** `yours`: begin the work. `not_yours`: don't. `unknown`: it may be yours; let nothing repeat the call. */
@@ -75,7 +78,7 @@ export class Gateway {
       const answer = { ...(await this.call({ jobId, nonce, clientToken }, end)), calls };
       // What the gateway asks for; and longer every time, if it keeps on.
       const pause = Math.max(answer.retryAfterMs, 100 * 2 ** calls) * (1 + Math.random() / 5);
-      if (!mayRepeat(answer) || calls > this.retries || Date.now() + pause >= end) return answer;
+      if (!mayRepeat(answer) || calls > this.retries || Date.now() + pause + SHORTEST_CALL_MS > end) return answer;
       await sleep(pause);
     }
   }
@@ -104,12 +107,13 @@ const NOTHING = {
 };
 
 function succeeded(reply: AcknowledgeThirdPartyJobResponse, request_id: string): Answer {
+  // A gateway that is newer than the stubs may know one more.
+  const status = reply.status in JobStatus ? reply.status : JobStatus.JOB_STATUS_UNSPECIFIED;
   const verdict =
-    reply.status === JobStatus.JOB_STATUS_IN_PROGRESS ? "yours"
-    : reply.status === JobStatus.JOB_STATUS_UNSPECIFIED ? "unknown"
+    status === JobStatus.JOB_STATUS_IN_PROGRESS ? "yours"
+    : status === JobStatus.JOB_STATUS_UNSPECIFIED ? "unknown"
     : "not_yours";
-  const status = jobStatusToJSON(reply.status);
-  return { ...NOTHING, verdict, code: "OK", status, aws_status: reply.awsStatus, request_id };
+  return { ...NOTHING, verdict, code: "OK", status: jobStatusToJSON(status), aws_status: reply.awsStatus, request_id };
 }
 
 function failed(error: grpc.ServiceError): Answer {
@@ -117,7 +121,17 @@ function failed(error: grpc.ServiceError): Answer {
   const answer: Answer = {
     ...NOTHING, verdict: "unknown", code: grpc.status[error.code], outcome: "unknown", message: error.details,
   };
-  const [bytes] = error.metadata.get("grpc-status-details-bin");
+  try {
+    readDetails(error.metadata, answer);
+  } catch {
+    // Something on the way has changed them.
+    answer.outcome = "unknown";
+  }
+  return { ...answer, verdict: answer.outcome === "unknown" ? "unknown" : "not_yours" };
+}
+
+function readDetails(metadata: grpc.Metadata, answer: Answer): void {
+  const [bytes] = metadata.get("grpc-status-details-bin");
   for (const { typeUrl, value } of bytes ? Status.decode(bytes as Buffer).details : []) {
     switch (typeUrl) {
       case "type.googleapis.com/google.rpc.ErrorInfo": {
@@ -137,7 +151,6 @@ function failed(error: grpc.ServiceError): Answer {
         answer.request_id = RequestInfo.decode(value).requestId;
     }
   }
-  return { ...answer, verdict: answer.outcome === "unknown" ? "unknown" : "not_yours" };
 }
 
 function credentials({ ca, cert, key, tokenFile }: Options): grpc.ChannelCredentials {

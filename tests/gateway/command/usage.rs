@@ -212,8 +212,23 @@ async fn no_region_or_one_that_is_none_gives_64_and_one_line_that_names_the_vari
 async fn an_endpoint_that_is_none_gives_64_and_one_line_that_names_the_variable() {
     for subcommand in ["serve", "check"] {
         for variable in ["AWS_ENDPOINT_URL_CODEPIPELINE", "AWS_ENDPOINT_URL"] {
-            for url in ["localhost:4599", "ftp://x", "http://", "not a url", "http://localhost:port"] {
-                command(&[subcommand]).with_keys().with(variable, url).run().await.failed(64, &[variable]);
+            for url in [
+                "localhost:4599",
+                "ftp://x",
+                "http://",
+                "not a url",
+                "http://localhost:port",
+                "http://localhost:0",
+                "https://me:fake-secret@x",
+                "https://me:fake-secret@x:port",
+                "https://me:fake-secret@not a url",
+            ] {
+                let ended = command(&[subcommand]).with_keys().with(variable, url).run().await;
+                ended.failed(64, &[variable]);
+                assert!(
+                    !ended.err.contains("fake-secret") && !ended.out.contains("fake-secret"),
+                    "{ended:?}"
+                );
             }
             let fips = command(&[subcommand]).with_keys().with("AWS_USE_FIPS_ENDPOINT", "true");
             let both = fips.with(variable, "http://127.0.0.1:9").run().await;

@@ -43,7 +43,7 @@ const (
 //   - `unknown`:  it may have happened, and nobody can know.
 //
 // UNAVAILABLE and RESOURCE_EXHAUSTED from the gateway always mean that nothing happened and that the same call may
-// be made again; RetryInfo says after how long. An `unknown` outcome never has one of these two codes.
+// be made again; RetryInfo, if there is one, says after how long. An `unknown` outcome never has one of these two codes.
 //
 // Metadata. A request may carry `x-request-id` (`[A-Za-z0-9._:/-]{1,128}`); the answer, good or bad, carries it
 // back, or a fresh one. `x-amzn-requestid` is AWS's own id of the call, where AWS gave one. Send a deadline: it
@@ -69,9 +69,11 @@ type ThirdPartyJobServiceClient interface {
 	//   - UNAUTHENTICATED: CALLER_UNAUTHENTICATED.
 	//   - RESOURCE_EXHAUSTED: AWS_THROTTLED, GATEWAY_OVERLOADED. Nothing happened; repeat after RetryInfo.
 	//   - UNAVAILABLE: AWS_UNREACHABLE, GATEWAY_CREDENTIALS_UNAVAILABLE, GATEWAY_CREDENTIALS_EXPIRED,
-	//     GATEWAY_CLOCK_SKEW, GATEWAY_SHUTTING_DOWN. Nothing happened; repeat after RetryInfo.
+	//     GATEWAY_KEYS_UNAVAILABLE, GATEWAY_CLOCK_SKEW. Nothing happened; repeat after RetryInfo.
+	//     GATEWAY_SHUTTING_DOWN too, without one: repeat at once, another replica answers.
 	//   - DEADLINE_EXCEEDED: DEADLINE_EXCEEDED, AWS_TIMEOUT. See `outcome`.
-	//   - UNKNOWN: AWS_UNAVAILABLE, AWS_REQUEST_TIMEOUT, AWS_CONNECTION_LOST, AWS_UNRECOGNIZED_ERROR. See `outcome`.
+	//   - UNKNOWN: AWS_UNAVAILABLE, AWS_REQUEST_TIMEOUT, AWS_CONNECTION_LOST, AWS_UNRECOGNIZED_ERROR, and
+	//     GATEWAY_SHUTTING_DOWN where it is unknown. See `outcome`.
 	//   - INTERNAL: GATEWAY_ACCESS_DENIED, GATEWAY_CREDENTIALS_REJECTED, AWS_BAD_RESPONSE, GATEWAY_BUG. The
 	//     gateway's operator has to act.
 	AcknowledgeThirdPartyJob(ctx context.Context, in *AcknowledgeThirdPartyJobRequest, opts ...grpc.CallOption) (*AcknowledgeThirdPartyJobResponse, error)
@@ -113,7 +115,7 @@ func (c *thirdPartyJobServiceClient) AcknowledgeThirdPartyJob(ctx context.Contex
 //   - `unknown`:  it may have happened, and nobody can know.
 //
 // UNAVAILABLE and RESOURCE_EXHAUSTED from the gateway always mean that nothing happened and that the same call may
-// be made again; RetryInfo says after how long. An `unknown` outcome never has one of these two codes.
+// be made again; RetryInfo, if there is one, says after how long. An `unknown` outcome never has one of these two codes.
 //
 // Metadata. A request may carry `x-request-id` (`[A-Za-z0-9._:/-]{1,128}`); the answer, good or bad, carries it
 // back, or a fresh one. `x-amzn-requestid` is AWS's own id of the call, where AWS gave one. Send a deadline: it
@@ -139,9 +141,11 @@ type ThirdPartyJobServiceServer interface {
 	//   - UNAUTHENTICATED: CALLER_UNAUTHENTICATED.
 	//   - RESOURCE_EXHAUSTED: AWS_THROTTLED, GATEWAY_OVERLOADED. Nothing happened; repeat after RetryInfo.
 	//   - UNAVAILABLE: AWS_UNREACHABLE, GATEWAY_CREDENTIALS_UNAVAILABLE, GATEWAY_CREDENTIALS_EXPIRED,
-	//     GATEWAY_CLOCK_SKEW, GATEWAY_SHUTTING_DOWN. Nothing happened; repeat after RetryInfo.
+	//     GATEWAY_KEYS_UNAVAILABLE, GATEWAY_CLOCK_SKEW. Nothing happened; repeat after RetryInfo.
+	//     GATEWAY_SHUTTING_DOWN too, without one: repeat at once, another replica answers.
 	//   - DEADLINE_EXCEEDED: DEADLINE_EXCEEDED, AWS_TIMEOUT. See `outcome`.
-	//   - UNKNOWN: AWS_UNAVAILABLE, AWS_REQUEST_TIMEOUT, AWS_CONNECTION_LOST, AWS_UNRECOGNIZED_ERROR. See `outcome`.
+	//   - UNKNOWN: AWS_UNAVAILABLE, AWS_REQUEST_TIMEOUT, AWS_CONNECTION_LOST, AWS_UNRECOGNIZED_ERROR, and
+	//     GATEWAY_SHUTTING_DOWN where it is unknown. See `outcome`.
 	//   - INTERNAL: GATEWAY_ACCESS_DENIED, GATEWAY_CREDENTIALS_REJECTED, AWS_BAD_RESPONSE, GATEWAY_BUG. The
 	//     gateway's operator has to act.
 	AcknowledgeThirdPartyJob(context.Context, *AcknowledgeThirdPartyJobRequest) (*AcknowledgeThirdPartyJobResponse, error)

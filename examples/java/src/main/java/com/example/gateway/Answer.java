@@ -82,7 +82,8 @@ public record Answer(
           requestId = detail.unpack(RequestInfo.class).getRequestId();
         }
       }
-    } catch (InvalidProtocolBufferException broken) {
+    } catch (InvalidProtocolBufferException | IllegalArgumentException broken) {
+      // Something on the way has changed the code, or the details.
       outcome = "unknown";
     }
     String message = error.getStatus().getDescription();

@@ -35,6 +35,9 @@ import java.util.concurrent.atomic.AtomicReference;
  * Copy this file, Answer.java and service-config.json as they are.
  */
 public final class Gateway implements AutoCloseable {
+  /** A call that has less could only become {@code unknown}. */
+  private static final Duration SHORTEST_CALL = Duration.ofMillis(500);
+
   private static final Metadata.Key<String> REQUEST_ID =
       Metadata.Key.of("x-request-id", Metadata.ASCII_STRING_MARSHALLER);
 
@@ -84,7 +87,8 @@ public final class Gateway implements AutoCloseable {
       // What the gateway asks for; and longer every time, if it keeps on.
       double pause = Math.max(answer.retryAfter().toNanos(), 1e8 * Math.pow(2, calls));
       pause *= ThreadLocalRandom.current().nextDouble(1, 1.2);
-      if (!answer.mayRepeat() || calls > retries || System.nanoTime() + pause >= end) {
+      double left = end - System.nanoTime() - pause;
+      if (!answer.mayRepeat() || calls > retries || left < SHORTEST_CALL.toNanos()) {
         return answer;
       }
       TimeUnit.NANOSECONDS.sleep((long) pause);
@@ -105,9 +109,10 @@ public final class Gateway implements AutoCloseable {
     }
   }
 
+  /** Takes no more calls; those that are under way go on to their end. */
   @Override
   public void close() {
-    channel.shutdownNow();
+    channel.shutdown();
   }
 
   private static Map<String, ?> serviceConfig(String file) throws IOException {
