@@ -1,6 +1,7 @@
 //! What every call of the fault run came to, and whether that can be.
 
 use std::collections::{BTreeMap, HashMap};
+use std::error::Error;
 
 use codepipeline_gateway::error::{Outcome, Outcomes, Reason};
 use codepipeline_simulator::Simulator;
@@ -26,8 +27,8 @@ pub enum End {
     Refused(Reason, Outcome, Code),
     /// The caller's own clock ended it: on a busy machine an answer can come too late.
     TimeUp,
-    /// The caller's own library didn't send it: after a graceful GOAWAY hyper's client gives up the next call of a
-    /// connection on which others are still open (hyperium/hyper#2500), where other libraries open a new one.
+    /// The caller's own library didn't send it, or sent it after the gateway's last word on which streams it takes: hyper's
+    /// client gives up a call that meets a graceful GOAWAY (hyperium/hyper#2500), where other libraries open a new connection.
     NotSent,
     HungUp,
 }
@@ -49,6 +50,7 @@ impl End {
             return match (status.code(), status.message()) {
                 (Code::Cancelled, "Timeout expired") if has_deadline => Self::TimeUp,
                 (Code::Cancelled, "operation was canceled") => Self::NotSent,
+                (Code::Unknown, "transport error") if is_goaway(status) => Self::NotSent,
                 _ => panic!("neither the gateway's nor to be expected of the library: {status:?}"),
             };
         };
@@ -84,6 +86,14 @@ impl End {
             Self::HungUp => "(the caller hung up)".into(),
         }
     }
+}
+
+/// Whether h2's word under all the others is of a graceful GOAWAY: it says so only of streams that the other side doesn't take.
+fn is_goaway(status: &Status) -> bool {
+    let causes = std::iter::successors(status.source(), |cause: &&dyn Error| (*cause).source());
+    causes
+        .last()
+        .is_some_and(|last| last.to_string() == "connection error received: not a result of an error")
 }
 
 /// All calls.
