@@ -141,6 +141,9 @@ async fn a_scraper_gets_the_format_that_it_asks_for() {
     world.stop().await;
 }
 
+/// What the admin port gives a connection for its request.
+const HEADER_TIME: Duration = Duration::from_secs(5);
+
 /// Whoever opens connections to the admin port and holds them can't keep a probe from its answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_probe_is_answered_while_somebody_holds_connections() {
@@ -157,12 +160,14 @@ async fn a_probe_is_answered_while_somebody_holds_connections() {
             assert!(get(&world, "/livez", "*/*").await.0.starts_with("HTTP/1.1 200 "));
         }
     }
-    // The oldest made room at once; the newest is still there, unless its time is over on a slow machine.
+    // The oldest made room at once, and the newest is still there: unless, on a slow machine, their time was over anyway.
     let newest = held.pop().unwrap();
     let mut byte = [0];
+    let opened = begun.elapsed();
     let _ = timeout(Duration::from_secs(60), held[0].read(&mut byte)).await.expect("an end");
     let open = newest.try_read(&mut byte).is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
-    assert!(open || begun.elapsed() >= Duration::from_secs(5));
+    let in_time = open && begun.elapsed() < HEADER_TIME;
+    assert!(in_time || opened >= HEADER_TIME / 2, "{opened:?}, {:?}", begun.elapsed());
     // And what is left of them ends by itself.
     for mut socket in held {
         let mut rest = Vec::new();

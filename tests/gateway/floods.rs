@@ -86,6 +86,8 @@ async fn a_caller_that_takes_no_answer_holds_no_connection_beyond_its_age() {
     .await;
     let mut raw = Raw::greet(world.gateway.address, &zero_window()).await;
     raw.send(&call(1, CHECK)).await;
+    // The keepalive would end it too, later, if this didn't.
+    raw.answer_pings();
     let seen = raw.until_closed().await;
     assert!(seen.count(HEADERS) >= 1 && seen.count(DATA) == 0, "an answer that waits to be taken: {seen:?}");
     assert_eq!(seen.goaway, Some(0), "{seen:?}");

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,6 +27,8 @@ pub const GOAWAY: u8 = 0x7;
 pub const WINDOW_UPDATE: u8 = 0x8;
 pub const CONTINUATION: u8 = 0x9;
 
+/// A flag of PING.
+const ACK: u8 = 0x1;
 pub const END_STREAM: u8 = 0x1;
 pub const END_HEADERS: u8 = 0x4;
 
@@ -119,6 +123,7 @@ pub struct Raw {
     reads: JoinHandle<Seen>,
     /// Answers that have begun.
     answers: watch::Receiver<usize>,
+    answers_pings: Arc<AtomicBool>,
 }
 
 /// What came from the other side until it closed.
@@ -142,7 +147,14 @@ impl Raw {
         let (reads, sends) = TcpStream::connect(address).await.unwrap().into_split();
         let count = watch::Sender::new(0);
         let answers = count.subscribe();
-        Self { sends, reads: tokio::spawn(read_all(reads, count)), answers }
+        let answers_pings = Arc::<AtomicBool>::default();
+        let reads = tokio::spawn(read_all(reads, count, answers_pings.clone()));
+        Self { sends, reads, answers, answers_pings }
+    }
+
+    /// Answers pings from now on, as all libraries do. Nothing may be sent any more: an answer could come in between.
+    pub fn answer_pings(&self) {
+        self.answers_pings.store(true, Ordering::Relaxed);
     }
 
     /// Connects and greets with these SETTINGS.
@@ -187,7 +199,11 @@ impl Raw {
 }
 
 /// Reads frames, or whatever comes instead, to the end of the connection.
-async fn read_all(mut socket: OwnedReadHalf, answers: watch::Sender<usize>) -> Seen {
+async fn read_all(
+    mut socket: OwnedReadHalf,
+    answers: watch::Sender<usize>,
+    answers_pings: Arc<AtomicBool>,
+) -> Seen {
     let (mut seen, mut rest, mut chunk) = (Seen::default(), Vec::new(), vec![0; 16 * 1024]);
     loop {
         let Ok(read @ 1..) = socket.read(&mut chunk).await else { return seen };
@@ -197,7 +213,12 @@ async fn read_all(mut socket: OwnedReadHalf, answers: watch::Sender<usize>) -> S
         rest.extend_from_slice(&chunk[..read]);
         let mut done = 0;
         while let Some(length) = whole_frame(&rest[done..]) {
-            seen.note(&rest[done..done + length]);
+            let one = &rest[done..done + length];
+            seen.note(one);
+            if one[3] == PING && answers_pings.load(Ordering::Relaxed) {
+                // It may be closed by now.
+                let _ = socket.as_ref().try_write(&frame(PING, ACK, 0, &one[9..]));
+            }
             done += length;
         }
         rest.drain(..done);
