@@ -33,7 +33,7 @@ fmt:
 # clippy, warnings are errors; the production image's features too
 lint:
     cargo clippy --locked --workspace --all-targets -- -D warnings
-    cargo clippy --locked --package codepipeline-gateway --no-default-features --lib --bins -- -D warnings
+    cargo clippy --locked --package codepipeline-gateway --no-default-features --features jemalloc --lib --bins -- -D warnings
 
 # unit, integration and documentation tests
 test *args:
