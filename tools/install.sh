@@ -128,9 +128,10 @@ install_cargo-fuzz() { from_crates cargo-fuzz "$CARGO_FUZZ_VERSION" "$1"; }
 install_valgrind() {
     if ! command -v valgrind >/dev/null; then
         need apt-get valgrind
-        local root=()
-        [[ $(id -u) == 0 ]] || root=(sudo)
-        "${root[@]}" apt-get update --quiet && "${root[@]}" apt-get install --quiet --yes --no-install-recommends valgrind || return
+        local as_root=()
+        [[ $(id -u) == 0 ]] || as_root=(sudo)
+        "${as_root[@]}" apt-get update --quiet || return
+        "${as_root[@]}" apt-get install --quiet --yes --no-install-recommends valgrind || return
     fi
     # Not a link: Debian's is a script that looks beside itself.
     mkdir -p "$1/bin"

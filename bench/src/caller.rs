@@ -77,7 +77,10 @@ impl Target {
             let mut connector = HttpConnector::new();
             connector.set_nodelay(true);
             let client = Client::builder(TokioExecutor::new()).build(connector);
-            return Ok(Caller::Http { client, targets: self.target.iter().map(uri).collect::<Result<_, _>>()? });
+            return Ok(Caller::Http {
+                client,
+                targets: self.target.iter().map(uri).collect::<Result<_, _>>()?,
+            });
         }
         let tls = self.tls.as_ref().map(|_| self.tls_config()).transpose()?;
         let mut connections = Vec::new();
@@ -119,7 +122,10 @@ fn certificates(file: PathBuf) -> Result<Vec<CertificateDer<'static>>, String> {
     CertificateDer::pem_reader_iter(BufReader::new(file)).collect::<Result<_, _>>().map_err(text)
 }
 
-async fn connect(address: SocketAddr, tls: Option<Arc<ClientConfig>>) -> Result<SendRequest<Full<Bytes>>, String> {
+async fn connect(
+    address: SocketAddr,
+    tls: Option<Arc<ClientConfig>>,
+) -> Result<SendRequest<Full<Bytes>>, String> {
     let socket = TcpStream::connect(address).await.map_err(text)?;
     socket.set_nodelay(true).map_err(text)?;
     match tls {
@@ -147,7 +153,9 @@ impl Call for Caller {
     async fn call(&self, number: u64) -> Result<(), String> {
         let turn = |of: usize| usize::try_from(number).unwrap_or_default() % of;
         match self {
-            Self::Grpc { connections, request } => grpc(connections[turn(connections.len())].clone(), request).await,
+            Self::Grpc { connections, request } => {
+                grpc(connections[turn(connections.len())].clone(), request).await
+            }
             Self::Http { client, targets } => plain(client, targets[turn(targets.len())].clone()).await,
         }
     }

@@ -1,7 +1,7 @@
 //! How calls are made: as fast as so many callers can, or at a fixed rate whatever becomes of them.
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 

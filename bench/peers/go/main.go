@@ -46,10 +46,10 @@ func main() {
 	certs := flag.String("tls", "", "folder with server.pem and server-key.pem: serve TLS")
 	flag.Parse()
 
-	// The SDK keeps 10 idle connections to a host by default. With more callers than that it would connect anew all the
-	// time, which whoever runs it would soon see and mend.
+	// The SDK keeps 10 idle connections to a host by default, and opens 2,048 at most. With more callers than that it would
+	// connect anew all the time, or wait, which whoever runs it would soon see and mend.
 	transport := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
-		t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, 8192
+		t.MaxIdleConns, t.MaxIdleConnsPerHost, t.MaxConnsPerHost = 0, 8192, 0
 	})
 	cfg, err := config.LoadDefaultConfig(context.Background(), config.WithHTTPClient(transport), config.WithRetryMaxAttempts(1))
 	if err != nil {

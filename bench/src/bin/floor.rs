@@ -59,7 +59,8 @@ impl Floor {
             .settings(SigningSettings::default())
             .build()?
             .into();
-        let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default()));
+        let headers =
+            request.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default()));
         let signable =
             SignableRequest::new("POST", self.endpoint.to_string(), headers, SignableBody::Bytes(&body))?;
         let (instructions, _signature) = sign(signable, &params)?.into_parts();

@@ -99,7 +99,10 @@ fn certificates(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     fs::write(folder.join("ca.pem"), ca.self_signed(&ca_key)?.pem())?;
     let issuer = Issuer::new(ca, ca_key);
     // The caller's name is what the gateway's `--allow dns:caller` asks for.
-    for (name, names) in [("server", vec!["localhost".to_owned(), "127.0.0.1".to_owned()]), ("client", vec!["caller".to_owned()])] {
+    for (name, names) in [
+        ("server", vec!["localhost".to_owned(), "127.0.0.1".to_owned()]),
+        ("client", vec!["caller".to_owned()]),
+    ] {
         let key = KeyPair::generate()?;
         let mut certificate = CertificateParams::new(names)?;
         // boto3's OpenSSL asks for it.

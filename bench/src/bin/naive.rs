@@ -42,7 +42,8 @@ impl ThirdPartyJobService for Naive {
             .job_id(request.job_id)
             .nonce(request.nonce)
             .client_token(request.client_token);
-        let output = call.send().await.map_err(|error| Status::unknown(DisplayErrorContext(error).to_string()))?;
+        let output =
+            call.send().await.map_err(|error| Status::unknown(DisplayErrorContext(error).to_string()))?;
         let aws_status = output.status().map(|status| status.as_str().to_owned()).unwrap_or_default();
         let known = if aws_status == "InProgress" { JobStatus::InProgress } else { JobStatus::Unspecified };
         Ok(Response::new(AcknowledgeThirdPartyJobResponse { status: known.into(), aws_status }))

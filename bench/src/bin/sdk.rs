@@ -8,7 +8,9 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_codepipeline::Client;
 use aws_sdk_codepipeline::config::retry::RetryConfig;
 use aws_sdk_codepipeline::config::timeout::TimeoutConfig;
-use aws_sdk_codepipeline::config::{BehaviorVersion, Config, IdentityCache, Region, StalledStreamProtectionConfig};
+use aws_sdk_codepipeline::config::{
+    BehaviorVersion, Config, IdentityCache, Region, StalledStreamProtectionConfig,
+};
 use aws_sdk_codepipeline::error::DisplayErrorContext;
 use clap::Parser;
 use codepipeline_gateway_bench::load::{Call, Plan};

@@ -112,13 +112,16 @@ impl StandIn {
         }
         let headers = request.headers();
         let acknowledge = headers.get("x-amz-target").is_some_and(|target| target == payload::TARGET);
-        let signed =
-            headers.get(header::AUTHORIZATION).is_some_and(|value| value.as_bytes().starts_with(b"AWS4-HMAC-SHA256 "));
+        let signed = headers
+            .get(header::AUTHORIZATION)
+            .is_some_and(|value| value.as_bytes().starts_with(b"AWS4-HMAC-SHA256 "));
         let Ok(body) = request.into_body().collect().await else {
             return Response::default();
         };
         if !(acknowledge && signed && body.to_bytes().len() > 100) {
-            return error(r#"{"__type":"MissingAuthenticationToken","message":"no such operation, or not signed"}"#);
+            return error(
+                r#"{"__type":"MissingAuthenticationToken","message":"no such operation, or not signed"}"#,
+            );
         }
         self.wait().await;
         let mut response = Response::new(Full::from(Bytes::from_static(br#"{"status":"InProgress"}"#)));
@@ -146,6 +149,8 @@ impl StandIn {
 fn error(body: &'static str) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(Bytes::from_static(body.as_bytes())));
     *response.status_mut() = StatusCode::BAD_REQUEST;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1"));
     response
 }
