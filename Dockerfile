@@ -14,7 +14,7 @@ FROM ${RUST} AS build
 WORKDIR /src
 # What .dockerignore lets through: sources, manifests, the proto files.
 COPY . .
-RUN cargo build --release --locked --package codepipeline-gateway --no-default-features \
+RUN cargo build --release --locked --package codepipeline-gateway --no-default-features --features jemalloc \
     && cp target/release/codepipeline-gateway /codepipeline-gateway
 # The base has these libraries. A dependency that needs another one fails here and not on a node.
 RUN ldd /codepipeline-gateway > /needs \

@@ -5,7 +5,7 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 export PATH := justfile_directory() / ".tools/bin:" + env("PATH")
 
 # What CI runs, cheap ones first; .ci/run reads this too.
-steps := "rules fmt scripts proto chart lint test doc deny grpcurl boto3 metrics runs examples"
+steps := "rules fmt scripts proto chart lint test doc deny grpcurl boto3 metrics runs budget examples"
 
 # What the runs begin with.
 run := "cargo test --locked --test gateway -- --ignored --nocapture"
@@ -33,7 +33,7 @@ fmt:
 # clippy, warnings are errors; the production image's features too
 lint:
     cargo clippy --locked --workspace --all-targets -- -D warnings
-    cargo clippy --locked --package codepipeline-gateway --no-default-features --lib --bins -- -D warnings
+    cargo clippy --locked --package codepipeline-gateway --no-default-features --features jemalloc --lib --bins -- -D warnings
 
 # unit, integration and documentation tests
 test *args:
@@ -125,6 +125,14 @@ metrics:
 # the callers in five languages: their READMEs as written, and each through every scenario
 examples *args:
     tests/examples/run.sh {{ args }}
+
+# what a call costs in instructions and allocations, against bench/budget.json
+budget *args:
+    bench/harness/budget.py {{ args }}
+
+# the gateway measured against its peers: docs/performance.md anew (an hour or more; not part of ci)
+bench *args:
+    bench/harness/measure.py {{ args }}
 
 # each fuzz target for so many seconds (needs a nightly compiler; not part of ci)
 fuzz seconds="60": (_tools "cargo-fuzz")

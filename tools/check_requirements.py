@@ -1,21 +1,9 @@
-"""Says "as required" if this Python holds exactly the versions that a requirements file pins and can import them."""
+"""Says "as required" if this Python holds exactly the versions that a requirements file pins and can import these modules."""
 
 import importlib
 import importlib.metadata
 import re
 import sys
-
-MODULES = [
-    "boto3",
-    "cryptography",
-    "google.rpc.error_details_pb2",
-    "grpc",
-    "grpc_status.rpc_status",
-    "grpc_tools.protoc",
-    "kubernetes_validate",
-    "pytest",
-    "yaml",
-]
 
 with open(sys.argv[1], encoding="utf-8") as file:
     pins = re.findall(r"^([A-Za-z0-9._-]+)==([^\s\\;]+)", file.read(), re.MULTILINE)
@@ -25,6 +13,6 @@ for name, version in pins:
     found = importlib.metadata.version(name)
     if found != version:
         sys.exit(f"{name} is {found}, not {version}")
-for module in MODULES:
+for module in sys.argv[2:]:
     importlib.import_module(module)
 print("as required")

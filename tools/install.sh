@@ -17,7 +17,7 @@ source "$root/tools/versions.env"
 
 cache=${GATEWAY_TOOLS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/codepipeline-gateway-tools}
 links=$root/.tools
-tools=(just shellcheck actionlint hadolint grpcurl h2spec buf helm helm-docs promtool cargo-deny cargo-fuzz python)
+tools=(just shellcheck actionlint hadolint grpcurl h2spec buf helm helm-docs promtool cargo-deny cargo-fuzz valgrind python plots)
 platform=$(uname -s)-$(uname -m)
 
 # Whatever the caller's build is set to, a tool is built on its own; the checkout's Rust toolchain builds it.
@@ -44,18 +44,27 @@ key() {
         promtool) echo "promtool-$PROMTOOL_VERSION-$platform" ;;
         cargo-deny) echo "cargo-deny-$CARGO_DENY_VERSION-$platform" ;;
         cargo-fuzz) echo "cargo-fuzz-$CARGO_FUZZ_VERSION-$platform" ;;
-        python)
+        valgrind) echo "valgrind-$VALGRIND_VERSION-$platform" ;;
+        python | plots)
             local held
-            held=$(requirements_key) || return
-            echo "python-$held-$platform"
+            held=$(requirements_key "$(requirements "$1")") || return
+            echo "$1-$held-$platform"
             ;;
     esac
 }
 
+# Two virtual environments: what the tests call with, and what draws the benchmark's plots, which CI never does.
+requirements() { # tool
+    case $1 in
+        python) echo "$root/tools/requirements.txt" ;;
+        plots) echo "$root/bench/requirements.txt" ;;
+    esac
+}
+
 # The Python that there is, and what it shall hold. A virtual environment is bound to its own path too.
-requirements_key() {
+requirements_key() { # file
     need python3 python
-    { python3 -c 'import sys; print(sys.version, sys.base_prefix)'; cat "$root/tools/requirements.txt"; } \
+    { python3 -c 'import sys; print(sys.version, sys.base_prefix)'; cat "$1"; } \
         | python3 -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest()[:16])'
 }
 
@@ -115,11 +124,29 @@ install_buf() {
 install_cargo-deny() { from_crates cargo-deny "$CARGO_DENY_VERSION" "$1"; }
 install_cargo-fuzz() { from_crates cargo-fuzz "$CARGO_FUZZ_VERSION" "$1"; }
 
-install_python() {
-    need python3 python
-    python3 -m venv "$1/venv" || die "python needs the venv module of $(command -v python3) (Debian: python3-venv)"
-    "$1/venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
-        --require-hashes --requirement "$root/tools/requirements.txt"
+# It reads this machine's C library and its debug symbols, so it is the distribution's own; what counts is how old it is.
+install_valgrind() {
+    if ! command -v valgrind >/dev/null; then
+        need apt-get valgrind
+        local as_root=()
+        [[ $(id -u) == 0 ]] || as_root=(sudo)
+        "${as_root[@]}" apt-get update --quiet || return
+        "${as_root[@]}" apt-get install --quiet --yes --no-install-recommends valgrind || return
+    fi
+    # Not a link: Debian's is a script that looks beside itself.
+    mkdir -p "$1/bin"
+    printf '#!/bin/sh\nexec %q "$@"\n' "$(command -v valgrind)" >"$1/bin/valgrind"
+    chmod +x "$1/bin/valgrind"
+}
+
+install_python() { virtual_environment python "$1"; }
+install_plots() { virtual_environment plots "$1"; }
+
+virtual_environment() { # tool directory
+    need python3 "$1"
+    python3 -m venv "$2/venv" || die "$1 needs the venv module of $(command -v python3) (Debian: python3-venv)"
+    "$2/venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+        --require-hashes --requirement "$(requirements "$1")"
 }
 
 # ---- what each says of itself: the check is what it answers, not where it lies ---------------------------------------
@@ -139,9 +166,18 @@ version_of() { # tool directory
         actionlint) "$2/bin/actionlint" -version >/dev/null && module_version "$2/bin/actionlint" ;;
         grpcurl) "$2/bin/grpcurl" -version 2>/dev/null && module_version "$2/bin/grpcurl" ;;
         h2spec) "$2/bin/h2spec" --version >/dev/null && module_version "$2/bin/h2spec" ;;
-        python) "$2/venv/bin/python" "$root/tools/check_requirements.py" "$root/tools/requirements.txt" ;;
+        valgrind) lower "$VALGRIND_VERSION" "$("$2/bin/valgrind" --version | sed -n 's/^valgrind-//p')" ;;
+        python)
+            "$2/venv/bin/python" "$root/tools/check_requirements.py" "$(requirements "$1")" \
+                boto3 cryptography google.rpc.error_details_pb2 grpc grpc_status.rpc_status grpc_tools.protoc \
+                kubernetes_validate pytest yaml
+            ;;
+        plots) "$2/venv/bin/python" "$root/tools/check_requirements.py" "$(requirements "$1")" matplotlib.pyplot ;;
     esac
 }
+
+# The lower of two versions: the wanted one, if what is there is no older.
+lower() { printf '%s\n' "$1" "$2" | sort --version-sort | head -n 1; }
 
 module_version() { go version -m "$1" | awk '$1 == "mod" { sub(/^v/, "", $3); print $3 }'; }
 
@@ -159,7 +195,8 @@ wanted() {
         promtool) echo "$PROMTOOL_VERSION" ;;
         cargo-deny) echo "$CARGO_DENY_VERSION" ;;
         cargo-fuzz) echo "$CARGO_FUZZ_VERSION" ;;
-        python) echo "as required" ;;
+        valgrind) echo "$VALGRIND_VERSION" ;;
+        python | plots) echo "as required" ;;
     esac
 }
 
@@ -192,6 +229,7 @@ provide() {
     mkdir -p "$links/bin"
     case $tool in
         python) ln -sfn "$home/venv" "$links/venv" ;;
+        plots) ln -sfn "$home/venv" "$links/plots" ;;
         *) ln -sfn "$home/bin/$tool" "$links/bin/$tool" ;;
     esac
 }

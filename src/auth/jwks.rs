@@ -13,6 +13,8 @@ use jsonwebtoken::jwk::{
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 
+use super::verified::Verified;
+
 /// What an RSA key may measure, in bits: a smaller one is too weak (RFC 7518, 3.3), a larger one isn't verified with.
 const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
 /// A coordinate of a point on P-256, in bytes (RFC 7518, 6.2.1.2).
@@ -26,6 +28,7 @@ pub(super) struct KeySet {
     by_id: HashMap<String, Vec<Key>>,
     left_out: Vec<&'static str>,
     document: Vec<u8>,
+    verified: Verified,
 }
 
 /// A public key and the one algorithm that it verifies: the key's own type decides that, never a token.
@@ -49,7 +52,8 @@ impl KeySet {
     pub(super) fn parse(document: Vec<u8>) -> Result<Self, String> {
         let read: Document =
             serde_json::from_slice(&document).map_err(|_| "it is no JSON Web Key Set".to_owned())?;
-        let mut set = Self { by_id: HashMap::new(), left_out: Vec::new(), document };
+        let mut set =
+            Self { by_id: HashMap::new(), left_out: Vec::new(), document, verified: Verified::default() };
         for key in read.keys {
             if let Err(why) = set.take(key) {
                 set.left_out.push(why);
@@ -76,6 +80,11 @@ impl KeySet {
     pub(super) fn find(&self, id: &str, algorithm: Algorithm) -> impl Iterator<Item = &Key> {
         let same = self.by_id.get(id).map(Vec::as_slice).unwrap_or_default();
         same.iter().filter(move |key| key.algorithm == algorithm)
+    }
+
+    /// The tokens that it has verified.
+    pub(super) fn verified(&self) -> &Verified {
+        &self.verified
     }
 
     /// How many keys there are.

@@ -158,12 +158,14 @@ impl Keys {
     ) -> (Option<Held>, KeyStatus) {
         let why = match loaded {
             Ok(keys) => {
-                if before.is_none_or(|before| !before.keys.is_as(&keys)) {
+                // The same set stays, and with it the tokens that it has verified.
+                let same = before.map(|before| before.keys).filter(|before| before.is_as(&keys));
+                let keys = same.unwrap_or_else(|| {
                     let source = &self.source;
                     tracing::info!(keys = keys.len(), %source, "using the issuer's keys{}", keys.left_out());
-                }
-                let held = Held { keys: Arc::new(keys), seen: Instant::now() };
-                return (Some(held), KeyStatus::Held);
+                    Arc::new(keys)
+                });
+                return (Some(Held { keys, seen: Instant::now() }), KeyStatus::Held);
             }
             Err(why) => why,
         };
@@ -231,6 +233,23 @@ mod tests {
             assert!(keys.with("known", Algorithm::ES256).await.is_ok());
         }
         assert_eq!(looks(&keys), 1 + 3);
+        task.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_same_keys_stay_and_others_begin_anew() {
+        let folder = TempDir::new().unwrap();
+        let keys = keys(&folder, Duration::from_secs(5));
+        let task = start(&keys).await;
+        let mut looks = keys.looks.subscribe();
+        let first = keys.current().unwrap();
+        let seen = looks.borrow().ended;
+        looks.wait_for(|looks| looks.ended > seen + 1).await.unwrap();
+        assert!(Arc::ptr_eq(&first, &keys.current().unwrap()));
+        fs::write(folder.path().join("jwks.json"), SET.replace("known", "new")).unwrap();
+        let seen = looks.borrow().ended;
+        looks.wait_for(|looks| looks.ended > seen + 1).await.unwrap();
+        assert!(!Arc::ptr_eq(&first, &keys.current().unwrap()));
         task.abort();
     }
 

@@ -1,7 +1,8 @@
 //! Who calls, and whether they may. Fails closed: whoever isn't known or isn't on the list gets nothing but health.
 //!
 //! With `jwt` a call's token (`token`) is verified with the keys that are held (`keys`), which one task loads (`source`,
-//! `fetch`) and reduces to those that may sign (`jwks`); the name that it gives is looked up on the list (`allow`).
+//! `fetch`) and reduces to those that may sign (`jwks`), unless they have verified it before (`verified`); the name that it
+//! gives is looked up on the list (`allow`).
 
 mod allow;
 mod certificate;
@@ -13,6 +14,7 @@ mod pace;
 mod refusal;
 mod source;
 mod token;
+mod verified;
 
 use std::sync::Arc;
 

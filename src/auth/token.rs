@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::{Duration, SystemTime};
 
+use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -12,11 +14,15 @@ use serde::de::IgnoredAny;
 
 use super::jwks::Key;
 use super::refusal::Refusal;
+use super::verified::Proven;
 
 /// The longest token that is read, in bytes: half of what all headers of a call may have.
 const MAX_TOKEN: usize = 8 * 1024;
 /// By how much the issuer's clock and ours may differ, in seconds.
 const LEEWAY: u64 = 30;
+
+/// What a token can be known by without being known: SHA-256 of all of it, its signature included.
+pub(super) type TokenHash = [u8; digest::SHA256_OUTPUT_LEN];
 
 /// A bearer token that looks like a JWT. A secret: its `Debug` can't show it.
 pub(super) struct Bearer {
@@ -54,6 +60,9 @@ struct Claims {
     // The library would also take a list of issuers; RFC 7519 has one.
     iss: String,
     sub: String,
+    // Whether it has passed is for the library to say, and also what it may look like.
+    #[serde(default)]
+    exp: serde_json::Value,
 }
 
 impl Bearer {
@@ -82,6 +91,12 @@ impl Bearer {
 
     fn expose(&self) -> &[u8] {
         &self.header.as_bytes()[self.begin..]
+    }
+
+    pub(super) fn hash(&self) -> TokenHash {
+        let mut hash = TokenHash::default();
+        hash.copy_from_slice(digest::digest(&digest::SHA256, self.expose()).as_ref());
+        hash
     }
 
     /// How the token says that it is signed.
@@ -132,8 +147,7 @@ impl Expected {
         Self { issuer, rs256: validation(Algorithm::RS256), es256: validation(Algorithm::ES256) }
     }
 
-    /// Verifies a token with the keys that it may be signed with: the signature, and only then what it claims. Returns
-    /// its subject.
+    /// Verifies a token with the keys that it may be signed with: the signature, and only then what it claims.
     ///
     /// # Errors
     /// None of the keys has signed it, or it isn't for this gateway now.
@@ -141,12 +155,12 @@ impl Expected {
         &self,
         token: &Bearer,
         keys: impl Iterator<Item = &'a Key>,
-    ) -> Result<String, Refusal> {
+    ) -> Result<Proven, Refusal> {
         for key in keys {
             // The key decides, whatever the token says: one algorithm each.
             let validation = if key.algorithm == Algorithm::ES256 { &self.es256 } else { &self.rs256 };
             let refusal = match decode::<Claims>(token.expose(), &key.decoding, validation) {
-                Ok(token) => return self.subject(token.claims),
+                Ok(token) => return self.proven(token.claims),
                 Err(error) => Refusal::of(error.kind()),
             };
             if refusal != Refusal::Signature {
@@ -156,11 +170,15 @@ impl Expected {
         Err(Refusal::Signature)
     }
 
-    fn subject(&self, claims: Claims) -> Result<String, Refusal> {
+    fn proven(&self, claims: Claims) -> Result<Proven, Refusal> {
         match claims {
             Claims { iss, .. } if iss != self.issuer => Err(Refusal::Issuer),
             Claims { sub, .. } if sub.is_empty() => Err(Refusal::Malformed),
-            Claims { sub, .. } => Ok(sub),
+            Claims { sub, exp, .. } => {
+                let expires =
+                    exp.as_u64().and_then(|exp| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(exp)));
+                Ok(Proven { subject: sub, expires })
+            }
         }
     }
 }

@@ -74,10 +74,10 @@ impl AwsCodePipeline {
             .acknowledge_third_party_job()
             .job_id(job.job_id.as_str())
             .nonce(job.nonce.expose())
-            .client_token(job.client_token.expose())
-            .customize()
-            .interceptor(wire.clone());
-        let mut failed = match timeout(self.limits.attempt_timeout, operation.send()).await {
+            .client_token(job.client_token.expose());
+        // In a box: it is some kilobytes, and each future around it would move and hold them.
+        let attempt = Box::pin(wire.over(operation.send()));
+        let mut failed = match timeout(self.limits.attempt_timeout, attempt).await {
             Ok(Ok(output)) => {
                 let accepted = accepted(&output);
                 record.accepted(&accepted, wire.http_status());

@@ -1,11 +1,12 @@
 //! AWS CodePipeline: the port that the service calls, and the adapter that speaks to AWS through its SDK.
 //!
 //! Nothing outside this folder imports an AWS crate. A call's way through it: `adapter` makes one attempt, watched
-//! by `wire`; `failed` says what became of it, `answer` reads what AWS answered and `classify` says what that means; `retry`
-//! decides whether there is another. `sdk` sets the SDK up from its standard configuration, `credentials` keeps the
-//! gateway's credentials fresh.
+//! by `wire` and named by `agent`; `failed` says what became of it, `answer` reads what AWS answered and `classify` says
+//! what that means; `retry` decides whether there is another. `sdk` sets the SDK up from its standard configuration,
+//! `credentials` keeps the gateway's credentials fresh.
 
 mod adapter;
+mod agent;
 mod answer;
 mod classify;
 mod credentials;

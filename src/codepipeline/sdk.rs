@@ -18,7 +18,9 @@ use aws_sdk_codepipeline::config::{IdentityCache, Region};
 use aws_types::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
 
+use super::agent::Agent;
 use super::credentials::{self, Held};
+use super::wire::Watch;
 
 /// The SDK's defaults as of this date; a later SDK doesn't change them under us.
 fn behavior() -> BehaviorVersion {
@@ -152,6 +154,8 @@ impl Aws {
             .timeout_config(TimeoutConfig::builder().connect_timeout(connect_timeout).build())
             // It watches bodies of unknown length; ours are tiny and under the attempt timeout.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .interceptor(Watch)
+            .interceptor(Agent::default())
             .build();
         Client::from_conf(config)
     }

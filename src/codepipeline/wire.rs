@@ -13,6 +13,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
 use http_body_util::Limited;
+use tokio::task_local;
 
 /// The longest answer that is read, in bytes. AWS's are a few hundred; the SDK itself would read without end.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -31,6 +32,11 @@ struct Seen {
 }
 
 impl Wire {
+    /// The attempt under this watch.
+    pub(super) fn over<F: Future>(&self, attempt: F) -> impl Future<Output = F::Output> {
+        OF_ATTEMPT.scope(self.clone(), attempt)
+    }
+
     /// Whether the request was ready to go.
     pub(super) fn reached_transmit(&self) -> bool {
         self.0.connection.get().is_some()
@@ -52,10 +58,20 @@ impl Wire {
     }
 }
 
+task_local! {
+    /// The watch over the attempt that this task makes.
+    static OF_ATTEMPT: Wire;
+}
+
+/// Watches every attempt of a client. It is part of the client and finds the attempt's own `Wire` by its task: to give each
+/// operation an interceptor of its own makes the SDK configure it anew, which costs several microseconds.
+#[derive(Debug)]
+pub(super) struct Watch;
+
 #[dyn_dispatch_hint]
-impl Intercept for Wire {
+impl Intercept for Watch {
     fn name(&self) -> &'static str {
-        "Wire"
+        "Watch"
     }
 
     fn read_before_transmit(
@@ -65,7 +81,11 @@ impl Intercept for Wire {
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         // The SDK's own interceptor put it there, and on the request, in the step before (`modify_before_transmit`).
-        let _ = self.0.connection.set(config.load::<CaptureSmithyConnection>().cloned());
+        let connection = config.load::<CaptureSmithyConnection>().cloned();
+        // Without a watch this is an error and nothing is sent: nobody could say what became of it.
+        OF_ATTEMPT.try_with(|wire| {
+            let _ = wire.0.connection.set(connection);
+        })?;
         Ok(())
     }
 
@@ -75,7 +95,8 @@ impl Intercept for Wire {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.0.status.store(context.response().status().as_u16(), Ordering::Relaxed);
+        let status = context.response().status().as_u16();
+        OF_ATTEMPT.try_with(|wire| wire.0.status.store(status, Ordering::Relaxed))?;
         let body = context.response_mut().body_mut();
         let whole = std::mem::replace(body, SdkBody::taken());
         *body = SdkBody::from_body_1_x(Limited::new(whole, MAX_ANSWER));

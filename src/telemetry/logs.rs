@@ -1,18 +1,22 @@
 //! Where log lines go, how they look, and which are let through.
 
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::panic;
 use std::sync::OnceLock;
+use std::thread;
+use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use tracing::{Level, Metadata};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::filter::{EnvFilter, FilterExt, ParseError, filter_fn};
+use tracing_subscriber::filter::{EnvFilter, FilterExt, FilterFn, LevelFilter, ParseError};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, fmt};
+
+use super::json::Json;
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -49,17 +53,17 @@ where
     W: Write + Send + 'static,
 {
     let builder = NonBlockingBuilder::default().buffered_lines_limit(MAX_WAITING).thread_name("log");
-    // Flushed whenever nothing more waits.
-    let (writer, guard) = builder.finish(BufWriter::new(writer));
+    let (writer, guard) = builder.finish(Gathering(BufWriter::new(writer)));
     let dropped = writer.error_counter();
     let layer = fmt::layer().with_writer(writer);
     let layer = match format {
         LogFormat::Text => layer.with_ansi(false).boxed(),
-        LogFormat::Json => {
-            layer.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
-        }
+        LogFormat::Json => layer.event_format(Json).boxed(),
     };
-    tracing_subscriber::registry().with(layer.with_filter(filter.and(filter_fn(is_safe)))).try_init()?;
+    // Without a hint of its own the second filter would take the first one's away, and every TRACE line of every crate would
+    // be looked at before it is left out.
+    let safe = FilterFn::new(is_safe).with_max_level_hint(LevelFilter::TRACE);
+    tracing_subscriber::registry().with(layer.with_filter(filter.and(safe))).try_init()?;
     let _ = DROPPED.set(dropped);
     panic::set_hook(Box::new(|panic| {
         // Not its text: that may hold whatever the code was handling.
@@ -67,6 +71,26 @@ where
         tracing::error!(place, "panic: this is a bug; please report it");
     }));
     Ok(guard)
+}
+
+/// How long the writing thread rests after it has written.
+const REST: Duration = Duration::from_millis(5);
+
+/// Writes what waits, and lets more gather before it looks again: to wake the thread for each line costs a busy gateway more
+/// than to put the line together. A line that finds it waiting is written at once.
+struct Gathering<W: Write>(BufWriter<W>);
+
+impl<W: Write> Write for Gathering<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    /// Called whenever nothing more waits.
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()?;
+        thread::sleep(REST);
+        Ok(())
+    }
 }
 
 /// How many lines were dropped, as a metric.

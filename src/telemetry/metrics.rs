@@ -13,18 +13,19 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use tonic::Code;
 
+use super::by_method::ByMethod;
 use super::logs::LinesDropped;
 use super::process::Process;
 use super::traces::SpanFate;
 use crate::error::{Outcome, Reason};
-use crate::rpc::{RPCS, Rpc, UNKNOWN};
+use crate::rpc::Rpc;
 
 /// From half a millisecond, what a call adds on loopback, to the longest deadline.
 const SECONDS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 30.0];
 
 /// A set of labels: names and values that are known at compile time, so that nobody outside can make new series.
-type Labels<const N: usize> = [(&'static str, &'static str); N];
+pub(super) type Labels<const N: usize> = [(&'static str, &'static str); N];
 
 /// How one attempt at AWS ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,11 +51,11 @@ impl AttemptResult {
 /// Everything that `/metrics` shows. Its handles are cheap to use from any task.
 pub struct Metrics {
     registry: Registry,
-    started: Family<Labels<3>, Counter>,
-    handled: Family<Labels<4>, Counter>,
-    handling: Family<Labels<3>, Histogram, fn() -> Histogram>,
+    by_method: ByMethod,
     errors: Family<Labels<1>, Counter>,
     attempts: Family<Labels<2>, Counter>,
+    /// Of these, what nearly all attempts are: a look-up by labels hashes some hundred bytes.
+    attempts_accepted: Counter,
     attempt_seconds: Histogram,
     /// Calls that hold a slot of the in-flight limit.
     pub(crate) in_flight: Gauge,
@@ -78,11 +79,10 @@ impl Metrics {
         let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
         let metrics = Self {
             registry: Registry::default(),
-            started: Family::default(),
-            handled: Family::default(),
-            handling: Family::new_with_constructor(histogram),
+            by_method: ByMethod::at_zero(histogram),
             errors: Family::default(),
             attempts: Family::default(),
+            attempts_accepted: Counter::default(),
             attempt_seconds: histogram(),
             in_flight: Gauge::default(),
             connections: Gauge::default(),
@@ -98,14 +98,7 @@ impl Metrics {
         metrics.at_zero().registered()
     }
 
-    fn at_zero(self) -> Self {
-        for rpc in RPCS.iter().chain([&UNKNOWN]) {
-            drop(self.started.get_or_create(&labels(rpc)));
-            drop(self.handling.get_or_create(&labels(rpc)));
-            for code in 0..=16 {
-                drop(self.handled.get_or_create(&handled_labels(rpc, Code::from_i32(code))));
-            }
-        }
+    fn at_zero(mut self) -> Self {
         for reason in Reason::ALL {
             drop(self.errors.get_or_create(&[("reason", reason.name())]));
         }
@@ -113,6 +106,8 @@ impl Metrics {
         for result in results {
             drop(self.attempts.get_or_create(&[("result", result), ("aws_error_code", "")]));
         }
+        self.attempts_accepted =
+            self.attempts.get_or_create_owned(&attempt_labels(AttemptResult::Accepted, ""));
         for fate in SpanFate::ALL {
             drop(self.spans.get_or_create(&[("result", fate.as_str())]));
         }
@@ -127,9 +122,7 @@ impl Metrics {
     fn registered(mut self) -> Self {
         let registry = &mut self.registry;
         let version = [("version", env!("CARGO_PKG_VERSION"))];
-        registry.register("grpc_server_started", "Calls begun", self.started.clone());
-        registry.register("grpc_server_handled", "Calls ended, by their code", self.handled.clone());
-        registry.register("grpc_server_handling_seconds", "How long calls took", self.handling.clone());
+        self.by_method.register(registry);
         registry.register_collector(Box::new(Process));
         let own = registry.sub_registry_with_prefix("codepipeline_gateway");
         own.register("errors", "Failed calls, by the reason that the caller was told", self.errors.clone());
@@ -162,13 +155,12 @@ impl Metrics {
 
     /// A call begins.
     pub(crate) fn call_started(&self, rpc: &Rpc) {
-        self.started.get_or_create(&labels(rpc)).inc();
+        self.by_method.started(rpc);
     }
 
     /// A call has ended.
     pub(crate) fn call_ended(&self, rpc: &Rpc, code: Code, took: Duration, reason: Option<Reason>) {
-        self.handled.get_or_create(&handled_labels(rpc, code)).inc();
-        self.handling.get_or_create(&labels(rpc)).observe(took.as_secs_f64());
+        self.by_method.ended(rpc, code, took);
         if let Some(reason) = reason {
             self.errors.get_or_create(&[("reason", reason.name())]).inc();
         }
@@ -177,7 +169,10 @@ impl Metrics {
     /// An attempt at AWS has ended. `aws_error_code` is one of a closed set: AWS, or whoever answers in its place,
     /// must not be able to make new series.
     pub(crate) fn attempt_ended(&self, result: AttemptResult, aws_error_code: &'static str, took: Duration) {
-        self.attempts.get_or_create(&[("result", result.as_str()), ("aws_error_code", aws_error_code)]).inc();
+        match result {
+            AttemptResult::Accepted => self.attempts_accepted.inc(),
+            _ => self.attempts.get_or_create(&attempt_labels(result, aws_error_code)).inc(),
+        };
         self.attempt_seconds.observe(took.as_secs_f64());
     }
 
@@ -249,34 +244,6 @@ fn since_epoch(time: SystemTime) -> f64 {
     time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
-const fn labels(rpc: &Rpc) -> Labels<3> {
-    [("grpc_type", rpc.kind), ("grpc_service", rpc.service), ("grpc_method", rpc.method)]
-}
-
-fn handled_labels(rpc: &Rpc, code: Code) -> Labels<4> {
-    let [kind, service, method] = labels(rpc);
-    [kind, service, method, ("grpc_code", go_name(code))]
-}
-
-/// The code's name as Go's gRPC library prints it, and so every dashboard.
-fn go_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "Canceled",
-        Code::Unknown => "Unknown",
-        Code::InvalidArgument => "InvalidArgument",
-        Code::DeadlineExceeded => "DeadlineExceeded",
-        Code::NotFound => "NotFound",
-        Code::AlreadyExists => "AlreadyExists",
-        Code::PermissionDenied => "PermissionDenied",
-        Code::ResourceExhausted => "ResourceExhausted",
-        Code::FailedPrecondition => "FailedPrecondition",
-        Code::Aborted => "Aborted",
-        Code::OutOfRange => "OutOfRange",
-        Code::Unimplemented => "Unimplemented",
-        Code::Internal => "Internal",
-        Code::Unavailable => "Unavailable",
-        Code::DataLoss => "DataLoss",
-        Code::Unauthenticated => "Unauthenticated",
-    }
+fn attempt_labels(result: AttemptResult, aws_error_code: &'static str) -> Labels<2> {
+    [("result", result.as_str()), ("aws_error_code", aws_error_code)]
 }

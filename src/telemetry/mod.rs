@@ -1,6 +1,8 @@
 //! What the gateway shows of itself: a log line a call, metrics, and what an operator has to know.
 
+mod by_method;
 mod calls;
+mod json;
 mod logs;
 mod metrics;
 mod process;

@@ -1,7 +1,7 @@
 //! The gateway's own trouble with AWS: never told as if it were the caller's.
 
 use codepipeline_gateway::codepipeline::FakeKeys;
-use codepipeline_simulator::{AccessKey, Processed};
+use codepipeline_simulator::{AccessKey, Processed, SignatureVerdict};
 use tonic::Code;
 use tonic_health::pb::health_check_response::ServingStatus;
 
@@ -100,5 +100,20 @@ async fn a_clock_that_can_not_be_corrected_is_told() {
     assert_eq!(told(&answer), (Code::Unavailable, "GATEWAY_CLOCK_SKEW".into(), "rejected".into(), 1));
     assert!(answer.details().retry_info().is_some());
     assert_eq!(world.simulator.acknowledged("job-1"), 0);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_request_is_signed_and_names_the_sdk() {
+    let world = World::start().await;
+    for job in ["first", "second", "third"] {
+        world.add(job);
+        world.acknowledge(job).await.ok();
+    }
+    for request in world.simulator.requests() {
+        let name = request.user_agent.unwrap();
+        assert!(name.starts_with("aws-sdk-rust/") && name.contains(" os/"), "{name}");
+        assert_eq!(request.signature, SignatureVerdict::Valid);
+    }
     world.stop().await;
 }

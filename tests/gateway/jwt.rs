@@ -278,6 +278,28 @@ async fn each_claim_is_checked_and_only_of_a_token_whose_signature_is_good() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_was_verified_before_lets_no_other_in() {
+    let (signer, stranger) = (Signer::p256("ec"), Signer::p256("ec"));
+    let (world, _folder) = world(&[signer.jwk()], &[ANYBODY]).await;
+    let used = signer.token(&good());
+    for job in ["first", "again"] {
+        world.add(job);
+        assert_eq!(world.gateway.send(with_token(job, &used)).await.code(), Code::Ok);
+    }
+    let (message, signature) = used.rsplit_once('.').unwrap();
+    let (header, _) = message.split_once('.').unwrap();
+    let other_claims = base64(claims(&json!({"sub": "system:admin"})).to_string().as_bytes());
+    for (what, token) in [
+        ("a stranger's signature", stranger.token(&good())),
+        ("no signature", format!("{message}.")),
+        ("other claims", format!("{header}.{other_claims}.{signature}")),
+    ] {
+        assert_refused(&world.gateway.send(with_token("job", &token)).await, SIGNATURE, what);
+    }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_subject_has_to_be_on_the_list() {
     let signer = Signer::p256("ec");
     let allow = ["sub:system:serviceaccount:builds:*", "sub:auth0|42", "sub:repo/main/*"];

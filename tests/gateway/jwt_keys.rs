@@ -96,6 +96,10 @@ async fn a_file_is_followed_and_a_bad_new_one_is_not() {
     let world = ready(KeySource::file(path.clone()).unwrap(), pace).await;
     assert!(is_let_in(&call(&world, &old).await));
     assert!(is_refused(&call(&world, &new).await));
+    let used = old.token(&good());
+    for _again in 0..2 {
+        assert!(is_let_in(&world.gateway.send(with_token("job", &used)).await));
+    }
 
     for bad in ["", "{", "[]", r#"{"keys":[]}"#, r#"{"keys":[{"kty":"oct","kid":"new","k":"AA"}]}"#] {
         write(&path, bad);
@@ -112,6 +116,8 @@ async fn a_file_is_followed_and_a_bad_new_one_is_not() {
     write(&path, &set(&[&new]));
     while !is_let_in(&call(&world, &new).await) {}
     assert!(is_refused(&call(&world, &old).await), "a key that is gone counts no more");
+    let again = world.gateway.send(with_token("job", &used)).await;
+    assert!(is_refused(&again), "nor does what it has verified before");
     world.stop().await;
 }
 

@@ -1,0 +1,15 @@
+//! The gateway's own proto file, compiled for `echo` as its user would compile it.
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // Without this line whatever changes in this folder, Python too, would mean a new build.
+    println!("cargo::rerun-if-changed=build.rs");
+    #[cfg(feature = "bounds")]
+    {
+        let proto = "codepipeline/thirdparty/v1/third_party_job_service.proto";
+        println!("cargo::rerun-if-changed=../proto");
+        tonic_prost_build::configure()
+            .build_client(false)
+            .compile_fds(protox::compile([proto], ["../proto"])?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,198 @@
+"""Who is measured: how each is started and called. All get the same stand-in, payload and callers."""
+
+import json
+import os
+import socket
+import subprocess
+import time
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from build import BENCH
+
+PATIENCE = 60
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def environment(endpoint, certificates):
+    """Nothing of the machine's own configuration reaches anybody."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": "/nonexistent",
+        "AWS_REGION": "eu-west-1",
+        # boto3 reads this one alone.
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "AKIAFAKEFAKEFAKEFAKE",
+        "AWS_SECRET_ACCESS_KEY": "fake/secret/key/that/opens/nothing/at/all",
+        "AWS_ENDPOINT_URL_CODEPIPELINE": endpoint,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        # The stand-in's CA: for rustls and Go, and for boto3.
+        "SSL_CERT_FILE": str(certificates / "ca.pem"),
+        "AWS_CA_BUNDLE": str(certificates / "ca.pem"),
+    }
+
+
+@dataclass
+class Server:
+    """A server that runs."""
+
+    address: str
+    pid: int
+    stand_in: "StandIn"
+
+
+class StandIn:
+    """CodePipeline's stand-in, in plaintext or TLS."""
+
+    def __init__(self, lab, tls):
+        self.address = f"127.0.0.1:{free_port()}"
+        self.endpoint = f"{'https' if tls else 'http'}://localhost:{self.address.rsplit(':', 1)[1]}"
+        command = [lab.programs.rust("stand-in"), "--addr", self.address]
+        self.process = subprocess.Popen(command + (["--tls", lab.certificates] if tls else []))
+        wait_for(self.address, self.process)
+
+    def ask(self, path, method="GET"):
+        request = urllib.request.Request(f"http://{self.address}{path}", method=method)
+        return urllib.request.urlopen(request, timeout=PATIENCE).read().decode()
+
+    def held(self):
+        return int(self.ask("/held"))
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def wait_for(address, process):
+    host, port = address.rsplit(":", 1)
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            socket.create_connection((host, int(port)), timeout=1).close()
+            return
+        except OSError:
+            if process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"nothing listens on {address}") from None
+            time.sleep(0.01)
+
+
+class Lab:
+    """The stand-ins, the certificates, and how to start and call a contender."""
+
+    def __init__(self, programs):
+        self.programs = programs
+        self.certificates = programs.work / "certificates"
+        subprocess.run([programs.rust("load"), "certificates", self.certificates], check=True)
+        self.plain = StandIn(self, tls=False)
+        self.tls = StandIn(self, tls=True)
+
+    def stop(self):
+        self.plain.stop()
+        self.tls.stop()
+
+    def command(self, name, mode, address, extra=()):
+        """The command line of a server. `mode` is plain or tls; or, for the gateway alone, mtls or mtls-jwt."""
+        programs, certs = self.programs, self.certificates
+        served = [] if mode == "plain" else ["--tls", certs]
+        if name == "gateway":
+            command = [programs.gateway, "serve", "--grpc-addr", address, "--admin-addr", f"127.0.0.1:{free_port()}"]
+            command += ["--log-format", "json"]
+            if mode != "plain":
+                command += ["--tls-cert", certs / "server.pem", "--tls-key", certs / "server-key.pem"]
+            if mode.startswith("mtls"):
+                command += ["--tls-client-ca", certs / "ca.pem"]
+            if mode == "mtls":
+                command += ["--auth", "mtls", "--allow", "dns:caller"]
+            if mode == "mtls-jwt":
+                command += ["--auth", "jwt", "--jwt-issuer", "https://issuer.example", "--jwt-audience", "gateway"]
+                command += ["--jwt-jwks", certs / "jwks.json", "--allow", "sub:system:serviceaccount:jobs:caller"]
+        elif name in ("echo", "naive"):
+            command = [programs.rust(name), "--addr", address, *served]
+        elif name == "go":
+            command = [programs.go, "--addr", address, *served]
+        elif name == "python":
+            command = [programs.python, BENCH / "peers/python/server.py", "--addr", address, *served]
+        elif name == "sigv4":
+            host = self.stand_in(mode).endpoint.split("//")[1]
+            command = [programs.sigv4, "--port", address, "--name", "codepipeline", "--region", "eu-west-1"]
+            command += ["--host", host, "--sign-host", host]
+            command += ["--upstream-url-scheme", "http" if mode == "plain" else "https"]
+        return [str(word) for word in [*command, *extra]]
+
+    def stand_in(self, mode):
+        return self.plain if mode == "plain" else self.tls
+
+    def environment(self, name, mode):
+        env = environment(self.stand_in(mode).endpoint, self.certificates)
+        if name == "python":
+            env["PYTHONPATH"] = str(self.programs.stubs)
+        return env
+
+    @contextmanager
+    def serving(self, name, mode, extra=()):
+        """A fresh server that has answered a call. Its log goes to a file."""
+        address = f"127.0.0.1:{free_port()}"
+        with open(self.programs.work / f"{name}.log", "w") as log:
+            command = self.command(name, mode, address, extra)
+            process = subprocess.Popen(command, env=self.environment(name, mode), stdout=log, stderr=log)
+            try:
+                wait_for(address, process)
+                server = Server(address, process.pid, self.stand_in(mode))
+                end = time.monotonic() + PATIENCE
+                while self.load(name, mode, server, calls=1, warm_up=0, callers=1, may_fail=True)["failed"]:
+                    if time.monotonic() > end:
+                        raise RuntimeError(f"{name} answers no call: see {log.name}")
+                yield server
+            finally:
+                process.terminate()
+                try:
+                    process.wait(timeout=10)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+    def target(self, name, mode, address, connections=8):
+        words = ["--target", address, "--connections", connections]
+        if name == "sigv4":
+            return words + ["--http"]
+        if mode != "plain":
+            words += ["--tls", self.certificates]
+        if mode.startswith("mtls"):
+            words += ["--certificate"]
+        return words + (["--token", self.certificates / "token"] if mode == "mtls-jwt" else [])
+
+    def load(self, name, mode, server, may_fail=False, connections=8, address=None, **plan):
+        """Calls a server and returns what the load generator says."""
+        words = [self.programs.rust("load"), "run", "--pid", server.pid]
+        words += self.target(name, mode, address or server.address, connections)
+        return ask(words + options(plan), may_fail)
+
+    def alone(self, name, mode, **plan):
+        """`sdk` and `floor` make their calls themselves."""
+        endpoint = self.stand_in(mode).endpoint
+        words = [self.programs.rust(name), "--endpoint", endpoint]
+        return ask(words + options(plan), env=self.environment(name, mode))
+
+
+def options(plan):
+    pairs = ((f"--{key.replace('_', '-')}", value) for key, value in plan.items() if value is not None)
+    return [word for pair in pairs for word in pair]
+
+
+def ask(words, may_fail=False, **extra):
+    """Runs a program that answers in one line of JSON. A failed call spoils a measurement."""
+    done = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **extra)
+    if done.returncode != 0:
+        if may_fail:
+            return {"failed": 1}
+        raise RuntimeError(f"{words[0]}: {done.stderr}")
+    told = json.loads(done.stdout)
+    if told.get("failed") and not may_fail:
+        raise RuntimeError(f"{words}: {told}")
+    return told

@@ -1,0 +1,299 @@
+#!/usr/bin/env python3
+"""Measures the gateway and its peers in one run on one machine, and writes docs/performance.md's table and plots.
+
+    bench/harness/measure.py                 all of it: about an hour on two cores, half of that with --rounds 5
+    bench/harness/measure.py --quick         one short round: whether it works, not how fast anything is
+    bench/harness/measure.py --report-only   the table and the plots again, from the last run's numbers
+
+Rounds are interleaved: in each, everybody has a turn, with a process of its own that was just started. What is reported is
+the median over the rounds and the distance between the quartiles. Other work on the machine hits all of them alike. CPU time
+has all the rounds, latency half of them and one more, memory and growth a third.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from build import ROOT, Programs
+from contenders import Lab, free_port, options
+
+ALONE = ("sdk", "floor")
+# The slower, the fewer: each measurement shall take seconds, not minutes.
+CALLS = {"python": 2_000, "go": 15_000, "sigv4": 15_000, "echo": 100_000, "floor": 60_000}
+MANY = 25_000
+CALLERS, CONNECTIONS = 64, 8
+
+
+class Run:
+    """One run: its rounds, and every number that came out of it."""
+
+    def __init__(self, lab, rounds, scale):
+        self.lab, self.rounds, self.scale = lab, rounds, scale
+        self.numbers = {}
+        self.everybody = ["gateway", "echo", "sdk", "floor", "naive", "go", "python"]
+        if lab.programs.sigv4:
+            self.everybody.append("sigv4")
+
+    def note(self, *key, value):
+        self.numbers.setdefault("/".join(map(str, key)), []).append(value)
+
+    def calls(self, name):
+        return max(200, int(CALLS.get(name, MANY) * self.scale))
+
+    def say(self, text):
+        load = Path("/proc/loadavg").read_text().split()[0]
+        print(f"{time.strftime('%H:%M:%S')} load {load}  {text}", file=sys.stderr, flush=True)
+
+    def turns(self, number, names):
+        """In each round somebody else begins."""
+        return names[number % len(names) :] + names[: number % len(names)]
+
+    # ---- CPU time a call, calls a second --------------------------------------------------------------------------
+
+    def cost(self):
+        turns = [(name, "plain") for name in self.everybody]
+        turns += [(name, "tls") for name in self.everybody if name not in ("floor", "sigv4")]
+        turns += [("gateway", "mtls"), ("gateway", "mtls-jwt")]
+        for number in range(self.rounds):
+            for name, mode in self.turns(number, turns):
+                told = self.once(name, mode)
+                self.say(f"cost {number + 1}/{self.rounds} {name} {mode}: {told['cpu_us_per_call']:.1f} us")
+                self.note("cost", name, mode, "cpu", value=told["cpu_us_per_call"])
+                self.note("cost", name, mode, "rate", value=told["calls_per_second"])
+
+    def once(self, name, mode, callers=CALLERS, connections=CONNECTIONS, rate=None, calls=None, may_fail=False):
+        plan = {"callers": callers, "rate": rate, "calls": calls or self.calls(name)}
+        plan["warm_up"] = max(200, self.calls(name) // 10)
+        if name in ALONE:
+            return self.lab.alone(name, mode, **plan)
+        with self.lab.serving(name, mode, self.room(name, callers)) as server:
+            return self.lab.load(name, mode, server, may_fail, connections, **plan)
+
+    def room(self, name, callers):
+        """What lets a server take so many calls at once."""
+        if name == "gateway" and callers > 1024:
+            return ["--max-in-flight", callers]
+        return ["--threads", max(64, callers)] if name == "python" else []
+
+    # ---- how the cost grows -------------------------------------------------------------------------------------------
+
+    def growth(self):
+        for _ in range(max(1, self.rounds // 3)):
+            for callers in (1, 8, 64, 256, 1024):
+                for name in ("gateway", "echo", "sdk", "go"):
+                    some = self.calls(name) // 3
+                    told = self.once(name, "plain", callers=callers, connections=min(callers, CONNECTIONS), calls=some)
+                    self.note("callers", name, callers, value=told["cpu_us_per_call"])
+                    self.note("callers-rate", name, callers, value=told["calls_per_second"])
+                self.say(f"growth: {callers} callers")
+            for connections in (1, 8, 64, 512):
+                for name in ("gateway", "echo", "go"):
+                    told = self.once(name, "plain", callers=512, connections=connections, calls=self.calls(name) // 3)
+                    self.note("connections", name, connections, value=told["cpu_us_per_call"])
+                self.say(f"growth: {connections} connections")
+            for replicas in (1, 2, 4):
+                self.note("replicas", "gateway", replicas, value=self.replicas(replicas))
+                self.say(f"growth: {replicas} replicas")
+
+    def replicas(self, count):
+        """CPU time a call of all of them together; each has the same share of the calls."""
+        from contextlib import ExitStack
+
+        with ExitStack() as stack:
+            servers = [stack.enter_context(self.lab.serving("gateway", "plain")) for _ in range(count)]
+            before = [cpu(server.pid) for server in servers]
+            addresses = ",".join(server.address for server in servers)
+            told = self.lab.load(
+                "gateway", "plain", servers[0], address=addresses, calls=self.calls("gateway"), warm_up=0, callers=CALLERS
+            )
+            used = sum(cpu(server.pid) - was for server, was in zip(servers, before))
+            return used * 1e6 / told["calls"]
+
+    # ---- latency at fixed rates ---------------------------------------------------------------------------------------
+
+    def latency(self):
+        capacity = median(self.numbers["cost/gateway/plain/rate"])
+        self.numbers["capacity"] = [capacity]
+        most = {name: median(self.numbers[f"cost/{name}/plain/rate"]) for name in self.everybody}
+        for number in range(self.rounds // 2 + 1):
+            for share in (0.1, 0.25, 0.5, 0.75):
+                rate = max(20, int(capacity * share))
+                for name in self.turns(number, ["sdk", "gateway", "go", "python"]):
+                    # Past what it can do, a queue grows without end and its latencies mean nothing.
+                    if rate > 0.85 * most[name]:
+                        continue
+                    calls = max(200, int(rate * 8 * self.scale))
+                    told = self.once(name, "plain", rate=rate, calls=calls, may_fail=True)
+                    if told["failed"]:
+                        # The machine has become slower meanwhile, and this rate is past what it can do.
+                        self.say(f"latency: {name} can't keep {rate}/s now")
+                        continue
+                    for quantile in ("p50", "p99", "p999"):
+                        self.note("latency", name, share, quantile, value=told[quantile])
+                self.say(f"latency {number + 1} at {rate}/s")
+
+    # ---- memory ---------------------------------------------------------------------------------------------------------
+
+    def memory(self):
+        for _ in range(max(1, self.rounds // 3)):
+            for name in ("gateway", "go", "python"):
+                for mode in ("plain", "tls"):
+                    for held in (100, 1000, 4000):
+                        # Python's 4,000 threads are nobody's idea of a server.
+                        if not (name == "python" and held > 1000):
+                            self.in_flight(name, mode, held)
+                self.say(f"memory: calls in flight, {name}")
+            for name in ("gateway", "echo", "go"):
+                self.idle_connections(name, "tls", 2000)
+            self.many_connections(8000)
+
+    def in_flight(self, name, mode, held):
+        extra = self.room(name, max(held, 1024))
+        if name == "gateway":
+            extra = ["--max-in-flight", 5000]
+            extra += ["--aws-connect-timeout", "1m", "--aws-attempt-timeout", "5m", "--max-deadline", "5m", "--default-deadline", "5m"]
+        with self.lab.serving(name, mode, extra) as server:
+            self.note("memory", name, mode, "fresh", value=resident(server.pid))
+            self.note("memory", name, mode, "own", value=own(server.pid))
+            stand_in = server.stand_in
+            self.lab.load(name, mode, server, calls=2000, warm_up=0, callers=16, connections=8)
+            idle = resident(server.pid)
+            self.note("memory", name, mode, "idle", value=idle)
+            if mode == "tls":
+                return
+            stand_in.ask("/gate/closed", "PUT")
+            words = [self.lab.programs.rust("load"), "run", *self.lab.target(name, mode, server.address, 32)]
+            words += options({"callers": held, "calls": held, "warm_up": 0, "deadline_seconds": 280})
+            caller = subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE)
+            end = time.monotonic() + 120
+            while stand_in.held() < held and time.monotonic() < end:
+                time.sleep(0.05)
+            reached, busy = stand_in.held(), resident(server.pid)
+            stand_in.ask("/gate/open", "PUT")
+            told = json.loads(caller.communicate()[0])
+            if reached < held or told["failed"]:
+                raise RuntimeError(f"{name} held {reached} of {held} calls: {told}")
+            self.note("memory", name, "in-flight", held, value=(busy - idle) / held)
+
+    def idle_connections(self, name, mode, count):
+        """Each has had its handshakes and no call."""
+        with self.lab.serving(name, mode) as server:
+            self.lab.load(name, mode, server, calls=2000, warm_up=0, callers=16)
+            before = resident(server.pid)
+            words = [self.lab.programs.rust("load"), "idle", *self.lab.target(name, mode, server.address, count)]
+            holder = subprocess.Popen([str(word) for word in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            holder.stdout.readline()
+            time.sleep(1)
+            self.note("memory", name, "connection", value=(resident(server.pid) - before) / count)
+            holder.communicate()
+
+    def many_connections(self, count):
+        with self.lab.serving("gateway", "tls", ["--max-connections", count + 10]) as server:
+            told = self.lab.load("gateway", "tls", server, connections=count, calls=count, callers=64, warm_up=0)
+            self.note("held", "gateway", value=told["calls"])
+            self.say(f"memory: {count} connections, each with a call")
+
+    # ---- start, size ------------------------------------------------------------------------------------------------------
+
+    def start(self):
+        times = {"gateway": 20, "echo": 20, "go": 20, "python": 5}
+        if self.lab.programs.sigv4:
+            times["sigv4"] = 20
+        for number in range(max(times.values())):
+            for name in times:
+                if number >= times[name] * min(1, self.scale):
+                    continue
+                address = f"127.0.0.1:{free_port()}"
+                words = [self.lab.programs.rust("load"), "start", *self.lab.target(name, "plain", address, 1), "--"]
+                words += self.lab.command(name, "plain", address)
+                env = self.lab.environment(name, "plain")
+                done = subprocess.run([str(w) for w in words], env=env, check=True, stdout=subprocess.PIPE)
+                self.note("start", name, value=json.loads(done.stdout.splitlines()[-1])["ms"])
+        self.say("start")
+
+    def sizes(self):
+        programs = self.lab.programs
+        for name, file in (("gateway", programs.gateway), ("echo", programs.rust("echo")), ("go", programs.go), ("sigv4", programs.sigv4)):
+            if file:
+                self.note("size", name, value=os.stat(file).st_size)
+
+
+def cpu(pid):
+    """Seconds of user and system time."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident(pid):
+    """Bytes of memory that the process has in RAM."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def own(pid):
+    """Those of them that no file backs: what the process needs beside its program."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("RssAnon:")[1].split()[0]) * 1024
+
+
+def median(values):
+    from statistics import median as of
+
+    return of(values)
+
+
+def machine():
+    model = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    version = subprocess.run(["rustc", "--version"], cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout.strip()
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    return {
+        "cpu": f"{os.cpu_count()} × {model[0].split(':')[1].strip()}",
+        "kernel": platform.release(),
+        "rustc": version,
+        "commit": commit.stdout.strip(),
+        "date": time.strftime("%Y-%m-%d"),
+        "load": Path("/proc/loadavg").read_text().split()[0],
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--quick", action="store_true", help="one short round")
+    parser.add_argument("--no-build", action="store_true")
+    parser.add_argument("--report-only", action="store_true")
+    parser.add_argument("--only", nargs="*", default=["cost", "growth", "latency", "memory", "start", "sizes"])
+    parser.add_argument("--no-report", action="store_true", help="print the numbers, leave docs/ alone")
+    args = parser.parse_args()
+
+    programs = Programs()
+    kept = programs.work / "numbers.json"
+    if not args.report_only:
+        if not args.no_build:
+            programs.build()
+        lab = Lab(programs)
+        try:
+            run = Run(lab, 1 if args.quick else args.rounds, 0.1 if args.quick else 1)
+            about = machine() | {"rounds": run.rounds}
+            for part in args.only:
+                getattr(run, part)()
+                # What is measured is measured, even if a later part goes wrong.
+                kept.write_text(json.dumps({"machine": about, "numbers": run.numbers}, indent=1))
+        finally:
+            lab.stop()
+    if args.no_report:
+        found = json.loads(kept.read_text())["numbers"]
+        print("\n".join(f"{key:40} {median(values):12.2f}  of {len(values)}" for key, values in found.items()))
+        return
+    # matplotlib lives in an environment of its own.
+    subprocess.run([ROOT / "tools/install.sh", "plots"], check=True)
+    python = ROOT / ".tools/plots/bin/python"
+    subprocess.run([python, Path(__file__).parent / "report.py", kept], check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+//! `naive`: tonic and the AWS SDK, put together as either's documentation shows, and nothing else: no limits, no metrics, no
+//! log, and every error is the same. What the gateway's features cost is what it costs more than this.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use api::third_party_job_service_server::{ThirdPartyJobService, ThirdPartyJobServiceServer};
+use api::{AcknowledgeThirdPartyJobRequest, AcknowledgeThirdPartyJobResponse, JobStatus};
+use aws_config::BehaviorVersion;
+use aws_sdk_codepipeline::Client;
+use aws_sdk_codepipeline::error::DisplayErrorContext;
+use clap::Parser;
+use tonic::transport::{Identity, Server, ServerTlsConfig};
+use tonic::{Request, Response, Status};
+
+mod api {
+    tonic::include_proto!("codepipeline.thirdparty.v1");
+}
+
+#[derive(Parser, Debug)]
+struct Cli {
+    /// Where to listen
+    #[arg(long)]
+    addr: SocketAddr,
+    /// Folder with `server.pem` and `server-key.pem`: serve TLS
+    #[arg(long)]
+    tls: Option<PathBuf>,
+}
+
+struct Naive(Client);
+
+#[tonic::async_trait]
+impl ThirdPartyJobService for Naive {
+    async fn acknowledge_third_party_job(
+        &self,
+        request: Request<AcknowledgeThirdPartyJobRequest>,
+    ) -> Result<Response<AcknowledgeThirdPartyJobResponse>, Status> {
+        let request = request.into_inner();
+        let call = self
+            .0
+            .acknowledge_third_party_job()
+            .job_id(request.job_id)
+            .nonce(request.nonce)
+            .client_token(request.client_token);
+        let output =
+            call.send().await.map_err(|error| Status::unknown(DisplayErrorContext(error).to_string()))?;
+        let aws_status = output.status().map(|status| status.as_str().to_owned()).unwrap_or_default();
+        let known = if aws_status == "InProgress" { JobStatus::InProgress } else { JobStatus::Unspecified };
+        Ok(Response::new(AcknowledgeThirdPartyJobResponse { status: known.into(), aws_status }))
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let cli = Cli::parse();
+    let client = Client::new(&aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await);
+    let mut server = Server::builder();
+    if let Some(folder) = cli.tls {
+        let read = |name| std::fs::read(folder.join(name));
+        let identity = Identity::from_pem(read("server.pem")?, read("server-key.pem")?);
+        server = server.tls_config(ServerTlsConfig::new().identity(identity))?;
+    }
+    server.add_service(ThirdPartyJobServiceServer::new(Naive(client))).serve(cli.addr).await?;
+    Ok(())
+}

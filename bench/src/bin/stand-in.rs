@@ -1,0 +1,156 @@
+//! `stand-in`: answers every AcknowledgeThirdPartyJob with success, as fast as it can, so that what is measured is the other
+//! side. It checks that a request is one and is signed, but not the signature; the simulator does that.
+//!
+//! `PUT /gate/closed` makes it hold its answers, `PUT /gate/open` lets them go, `GET /held` tells how many it holds.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::Parser;
+use codepipeline_gateway_bench::payload;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+#[derive(Parser, Debug)]
+struct Cli {
+    /// Where to listen
+    #[arg(long)]
+    addr: SocketAddr,
+    /// Folder with `server.pem` and `server-key.pem`: serve TLS
+    #[arg(long)]
+    tls: Option<PathBuf>,
+    /// How long each answer takes
+    #[arg(long, default_value_t = 0)]
+    delay_ms: u64,
+}
+
+struct StandIn {
+    answered: AtomicU64,
+    held: AtomicU64,
+    gate: watch::Sender<bool>,
+    delay: Duration,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let cli = Cli::parse();
+    let listener = listen(cli.addr)?;
+    let tls = cli.tls.map(acceptor).transpose()?;
+    let stand_in = Arc::new(StandIn {
+        answered: AtomicU64::new(0),
+        held: AtomicU64::new(0),
+        gate: watch::Sender::new(true),
+        delay: Duration::from_millis(cli.delay_ms),
+    });
+    loop {
+        let (socket, _) = listener.accept().await?;
+        socket.set_nodelay(true)?;
+        let (stand_in, tls) = (stand_in.clone(), tls.clone());
+        // Each ends with its client; the process is ended by whoever started it.
+        drop(tokio::spawn(async move {
+            match tls {
+                None => serve(socket, stand_in).await,
+                Some(tls) => match tls.accept(socket).await {
+                    Ok(socket) => serve(socket, stand_in).await,
+                    Err(error) => eprintln!("stand-in: {error}"),
+                },
+            }
+        }));
+    }
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    // Thousands of calls that are held each come with a connection of their own.
+    socket.listen(8192)
+}
+
+fn acceptor(folder: PathBuf) -> Result<TlsAcceptor, Box<dyn std::error::Error>> {
+    let chain = CertificateDer::pem_file_iter(folder.join("server.pem"))?.collect::<Result<Vec<_>, _>>()?;
+    let key = PrivateKeyDer::from_pem_file(folder.join("server-key.pem"))?;
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(socket: S, stand_in: Arc<StandIn>) {
+    let service = service_fn(move |request| {
+        let stand_in = stand_in.clone();
+        async move { Ok::<_, Infallible>(stand_in.answer(request).await) }
+    });
+    // A client that goes away is no news.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(socket), service).await;
+}
+
+impl StandIn {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let path = request.uri().path();
+        match path {
+            "/gate/closed" | "/gate/open" => {
+                self.gate.send_replace(path.ends_with("open"));
+                return Response::default();
+            }
+            "/held" => return Response::new(self.held.load(Ordering::Relaxed).to_string().into()),
+            _ => {}
+        }
+        let headers = request.headers();
+        let acknowledge = headers.get("x-amz-target").is_some_and(|target| target == payload::TARGET);
+        let signed = headers
+            .get(header::AUTHORIZATION)
+            .is_some_and(|value| value.as_bytes().starts_with(b"AWS4-HMAC-SHA256 "));
+        let Ok(body) = request.into_body().collect().await else {
+            return Response::default();
+        };
+        if !(acknowledge && signed && body.to_bytes().len() > 100) {
+            return error(
+                r#"{"__type":"MissingAuthenticationToken","message":"no such operation, or not signed"}"#,
+            );
+        }
+        self.wait().await;
+        let mut response = Response::new(Full::from(Bytes::from_static(br#"{"status":"InProgress"}"#)));
+        let number = self.answered.fetch_add(1, Ordering::Relaxed);
+        // As long as a UUID, which AWS's ids are.
+        let id = format!("00000000-0000-4000-8000-{number:012x}");
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1"));
+        headers.insert("x-amzn-requestid", id.parse().expect("plain characters"));
+        response
+    }
+
+    async fn wait(&self) {
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
+        }
+        if !*self.gate.borrow() {
+            self.held.fetch_add(1, Ordering::Relaxed);
+            let _ = self.gate.subscribe().wait_for(|open| *open).await;
+            self.held.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn error(body: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(Bytes::from_static(body.as_bytes())));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1"));
+    response
+}

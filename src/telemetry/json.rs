@@ -1,0 +1,55 @@
+//! A log line as one JSON object, as `tracing-subscriber` flattens it: time, level, the event's fields, target.
+//!
+//! Its own formatter hands every comma through two layers of writers, which cost a call more than all its metrics; here
+//! the line is put together first and handed over once.
+
+use std::fmt;
+
+use serde::ser::{SerializeMap, Serializer};
+use tracing::{Event, Subscriber};
+use tracing_log::NormalizeEvent;
+use tracing_serde::SerdeMapVisitor;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+/// A call's line, in bytes.
+const USUAL_LENGTH: usize = 640;
+
+pub(super) struct Json;
+
+impl<S, N> FormatEvent<S, N> for Json
+where
+    S: Subscriber + for<'lookup> LookupSpan<'lookup>,
+    N: for<'writer> FormatFields<'writer> + 'static,
+{
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut time = String::new();
+        SystemTime.format_time(&mut Writer::new(&mut time))?;
+        let mut line = Vec::with_capacity(USUAL_LENGTH);
+        write(&mut line, &time, event).map_err(|_| fmt::Error)?;
+        line.push(b'\n');
+        writer.write_str(str::from_utf8(&line).map_err(|_| fmt::Error)?)
+    }
+}
+
+fn write(line: &mut Vec<u8>, time: &str, event: &Event<'_>) -> serde_json::Result<()> {
+    // An event that came through the `log` crate has its true target among its fields.
+    let normalized = event.normalized_metadata();
+    let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
+    let mut serializer = serde_json::Serializer::new(line);
+    let mut object = serializer.serialize_map(None)?;
+    object.serialize_entry("timestamp", time)?;
+    object.serialize_entry("level", metadata.level().as_str())?;
+    let mut fields = SerdeMapVisitor::new(object);
+    event.record(&mut fields);
+    let mut object = fields.take_serializer()?;
+    object.serialize_entry("target", metadata.target())?;
+    object.end()
+}
