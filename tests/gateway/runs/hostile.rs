@@ -23,8 +23,8 @@ use crate::harness::{NONCE, TOKEN, request};
 use crate::process::{Program, command, simulator_with};
 
 const MAX_CONNECTIONS: usize = 2_000;
-/// How much more memory may be held after everything than after the first round of attacks, in KiB: what the C library
-/// has taken for a flood serves the next one.
+/// How much more memory may be held after everything than after the first round of attacks, in KiB: what the allocator
+/// took for a flood it gives back in its own time.
 const MEMORY_SLACK: u64 = 32 * 1024;
 
 /// Connections to AWS that are kept for the next call.
