@@ -112,9 +112,10 @@ boto3 *args:
 
 # the chart on the cluster of KUBECONFIG, whose nodes have the images: `just e2e --help`, `just e2e --list`
 e2e *args: (_tools "grpcurl" "helm")
+    e2e/crds.sh
     e2e/run.py {{ args }}
 
-# the same on a cluster that this machine starts for it: see e2e/local.sh
+# the same on a cluster that this machine starts for it: see e2e/local.sh (the last step of .ci/run)
 e2e-local *args:
     e2e/local.sh {{ args }}
 

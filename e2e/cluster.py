@@ -51,7 +51,7 @@ def helm(*arguments, **options):
     return command("helm", *arguments, **options)
 
 
-def eventually(what, condition, timeout=PATIENCE, every=0.5):
+def eventually(what, condition, timeout=PATIENCE, every=1):
     """Waits until the condition gives something true, and gives that. It may raise Failed until then."""
     end, last = time.monotonic() + timeout, ""
     while True:

@@ -22,6 +22,8 @@ skip() {
 
 scratch=$(mktemp -d)
 started=
+up=
+# shellcheck disable=SC2329 # the trap calls it
 finish() {
     local code=$?
     trap - EXIT
@@ -30,11 +32,12 @@ finish() {
     exit "$code"
 }
 trap finish EXIT
-trap 'exit 143' TERM
+# Told to stop before there is a cluster, it has shown as little as without one.
+trap '[[ -n $up ]] || skip "no cluster within $SECONDS s"; exit 143' TERM
 trap 'exit 130' INT
 
 # A cluster that runs already is somebody's: it is used, and left as it is.
-running() { timeout 30 "$cluster/in.sh" kubectl wait --for=condition=Ready node --all --timeout=20s >/dev/null 2>&1; }
+running() { timeout --foreground 30 "$cluster/in.sh" kubectl wait --for=condition=Ready node --all --timeout=20s >/dev/null 2>&1; }
 
 start_cluster() {
     [[ -x $cluster/up.sh ]] || skip "no $cluster/up.sh; E2E_CLUSTER names another directory"
@@ -52,16 +55,18 @@ start_cluster() {
     done
 }
 
-pack() { # name file path
-    "$cluster/image.py" "$1:e2e" "$scratch/$1.tar" "$2:$3" --libs --entrypoint "$3" --user 65532
+pack() { # name:tag user file:path [file:path…]; the first is the program
+    local program=${3##*:} archive=${1##*/}
+    "$cluster/image.py" "$1" "$scratch/${archive/:/-}.tar" "${@:3}" --libs --entrypoint "$program" --env "PATH=${program%/*}/" --user "$2"
 }
 
 quick_images() {
-    local target
+    local name target
     (cd "$root" && cargo build --locked)
     target=$(cd "$root" && cargo metadata --locked --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
-    pack codepipeline-gateway "$target/debug/codepipeline-gateway" /usr/local/bin/codepipeline-gateway
-    pack codepipeline-simulator "$target/debug/codepipeline-gateway" /usr/local/bin/codepipeline-gateway
+    for name in gateway simulator; do
+        pack "codepipeline-$name:e2e" 65532 "$target/debug/codepipeline-gateway:/usr/local/bin/codepipeline-gateway"
+    done
 }
 
 real_images() {
@@ -71,11 +76,27 @@ real_images() {
     done
 }
 
-"$root/tools/install.sh" grpcurl helm
-PATH=$("$root/tools/install.sh" --path):$PATH
-start_cluster
-"$root/e2e/caller/build.sh"
-pack codepipeline-caller "$root/e2e/caller/caller" /caller
-if [[ -n ${E2E_DOCKERFILE-} ]]; then real_images; else quick_images; fi
-"$cluster/load.sh" "$scratch"/*.tar >/dev/null
-"$cluster/in.sh" "$root/e2e/run.py" "$@"
+# The image that docs/callers.md names can't be pulled here: the same release of the program, where that image has it, under its name.
+grpcurl_image() {
+    # shellcheck source=tools/versions.env
+    source "$root/tools/versions.env"
+    echo 'grpcurl:x:100:101::/home/grpcurl:/sbin/nologin' >"$scratch/passwd"
+    pack "docker.io/fullstorydev/grpcurl:v$GRPCURL_VERSION" grpcurl "$(readlink -f "$(command -v grpcurl)"):/bin/grpcurl" "$scratch/passwd:/etc/passwd"
+}
+
+main() {
+    "$root/tools/install.sh" grpcurl helm
+    PATH=$("$root/tools/install.sh" --path):$PATH
+    start_cluster
+    up=yes
+    "$root/e2e/caller/build.sh"
+    "$root/e2e/crds.sh"
+    pack codepipeline-caller:e2e 65532 "$root/e2e/caller/caller:/caller"
+    grpcurl_image
+    if [[ -n ${E2E_DOCKERFILE-} ]]; then real_images; else quick_images; fi
+    "$cluster/load.sh" "$scratch"/*.tar >/dev/null
+    "$cluster/in.sh" "$root/e2e/run.py" "$@"
+}
+
+# On one line, so that a script that is edited while it runs isn't read on.
+main "$@"; exit

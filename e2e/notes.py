@@ -3,13 +3,10 @@
 import pathlib
 import re
 import tempfile
-import threading
 
 import simulator
 from cluster import check, command
-
-# The printed lines forward the same local port.
-PORT = threading.Lock()
+from terminal import PORT
 
 # What a line of a command begins with; other lines are prose, or for an AWS account.
 COMMAND = re.compile(r"^  ((?:kubectl|grpcurl|helm) .*|[A-Z]+=\$\(.*)$")

@@ -118,7 +118,7 @@ class Load:
         volumes, mounts = mounted(secrets, audiences)
         # Unlike any other run's jobs, the same cluster's earlier runs included.
         prefix = f"{where}-{name}-{int(time.time())}"
-        arguments = options(jobs=prefix, **{"for": "6m", "rate": 50, "timeout": "25s", **flags})
+        arguments = options(jobs=prefix, **{"for": "15m", "rate": 50, "timeout": "25s", **flags})
         one = container("caller", image, "load", *arguments, cpu="100m", volumeMounts=mounts)
         apply(pod(name, where, one, labels=labels, volumes=volumes, serviceAccountName=account))
 

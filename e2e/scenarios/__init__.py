@@ -1,4 +1,5 @@
-"""The scenarios by name, in the order in which they run. Each is one function; its docstring says what it shows."""
+"""The scenarios by name, in the order in which they begin: the long ones first, so that several at a time end together.
+Each is one function; its docstring says what it shows."""
 
 from . import (
     autoscaling,
@@ -6,6 +7,8 @@ from . import (
     encryption,
     installing,
     network,
+    operators,
+    pages,
     rollouts,
     tokens,
 )
@@ -14,20 +17,23 @@ SCENARIOS = {
     function.__name__.replace("_", "-"): function
     for function in (
         installing.install,
-        credentials.irsa,
-        credentials.pod_identity,
-        credentials.secret_file,
-        credentials.no_credentials,
-        encryption.tls,
-        encryption.mtls,
-        tokens.jwt,
+        autoscaling.autoscaling,
         rollouts.upgrade,
         rollouts.scale,
         rollouts.drain,
         rollouts.kill,
         rollouts.bad_configuration,
         encryption.rotation,
-        autoscaling.autoscaling,
+        encryption.tls,
+        encryption.mtls,
+        tokens.jwt,
         network.network_policy,
+        pages.callers_page,
+        pages.eks_page,
+        operators.operators,
+        credentials.irsa,
+        credentials.pod_identity,
+        credentials.secret_file,
+        credentials.no_credentials,
     )
 }

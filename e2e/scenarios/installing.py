@@ -49,7 +49,8 @@ def install(stage):
     check(not left, f"helm uninstall left {left}")
     return (
         f"first answer {answered:.1f} s after helm install began ({installed:.1f} s of it helm); pod created to ready "
-        f"{max(map(seconds_to_ready, pods)):.0f} s; {figures(report)}; {lines} commands of the notes; nothing left"
+        f"{max(map(seconds_to_ready, pods)):.0f} s; {figures(report)}; {lines} commands of the notes; nothing left; "
+        f"image {pods[0]['status']['containerStatuses'][0]['imageID'].rpartition('@')[2]}"
     )
 
 

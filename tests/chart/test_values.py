@@ -237,7 +237,7 @@ PAGES = ["README.md", "docs/eks.md", "docs/mesh.md", "helm/README.md"]
 
 
 def fenced(page, language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", (chart.ROOT / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^```{language}\b[^\n]*\n(.*?)^```$", (chart.ROOT / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
 def test_values_on_the_pages_are_values(tmp_path):

@@ -6,7 +6,7 @@ What a block is, its fence says:
 - `sh fails` is run likewise and has to fail;
 - `json` or `text` right after it is what the block before it prints: JSON has to be equal in every key that the page
   has, but for ids that are new each time; of a text, each line has to occur;
-- `sh cluster NAME` needs a cluster and isn't run here: `--list NAME PAGE` prints it, for a check that has one;
+- `sh cluster NAME` needs a cluster and isn't run here: e2e/ runs it;
 - any other block is data. `<!-- from FILE -->` above it says that it is that file's content, whole.
 
 A page that says `127.0.0.1:50051` gets a `dev` there. If something else has that port, another one stands in for it, and that
@@ -14,57 +14,17 @@ is said.
 """
 
 import argparse
-import json
 import re
 import socket
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
+from fences import blocks, problem_with
 from house import Process, clean_environment, free_port, get, wait_for
 
 ADDRESS = "127.0.0.1:50051"
-_BLOCK = re.compile(r"^(?:<!-- from (?P<file>\S+) -->\n)?(?P<indent> *)```(?P<info>[^\n]*)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
-# New each time.
-VOLATILE = {"request_id", "requestId", "awsRequestId", "retry_after", "retryDelay"}
-
-
-@dataclass
-class Block:
-    line: int
-    info: str
-    text: str
-    file: str | None
-
-
-def blocks(page):
-    text = page.read_text()
-    found = [Block(text.count("\n", 0, m.start("info")) + 1, m["info"].strip(), m["text"], m["file"]) for m in _BLOCK.finditer(text)]
-    assert text.count("```") == 2 * len(found), f"{page}: a fence isn't closed"
-    return found
-
-
-def same(shown, printed):
-    """Whether all that a page shows is there; what it leaves out may be there too."""
-    if isinstance(shown, dict) and isinstance(printed, dict):
-        return all(key in printed and (key in VOLATILE or same(value, printed[key])) for key, value in shown.items())
-    if isinstance(shown, list) and isinstance(printed, list):
-        return len(shown) == len(printed) and all(map(same, shown, printed))
-    return shown == printed
-
-
-def problem_with(shown, printed):
-    if shown.info == "json":
-        # What stands before it is what a tool says while it works.
-        start = re.search(r"^\{", printed, re.MULTILINE)
-        answer = json.JSONDecoder().raw_decode(printed[start.start() :])[0] if start else None
-        if not same(json.loads(shown.text), answer):
-            return f"line {shown.line} shows another answer than came:\n{printed}"
-        return None
-    missing = [line for line in shown.text.splitlines() if line.strip() not in printed]
-    return f"line {shown.line} shows {missing}, but this came:\n{printed}" if missing else None
 
 
 class Shell:
@@ -153,13 +113,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, default=Path.cwd(), help="the checkout, or a clean copy of it")
     parser.add_argument("--gateway", help="the program")
-    parser.add_argument("--list", metavar="NAME", help="print the blocks `sh cluster NAME` instead")
     parser.add_argument("pages", nargs="+", type=Path)
     options = parser.parse_args()
-    if options.list:
-        for page in options.pages:
-            print("\n".join(block.text for block in blocks(page) if block.info == f"sh cluster {options.list}"))
-        return
     failed = 0
     with tempfile.TemporaryDirectory() as scratch:
         for page in options.pages:
