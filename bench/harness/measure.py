@@ -1,19 +1,18 @@
 #!/usr/bin/env python3
 """Measures the gateway and its peers in one run on one machine, and writes docs/performance.md's table and plots.
 
-    bench/harness/measure.py                 all of it: about an hour on two cores, half of that with --rounds 5
+    bench/harness/measure.py                 all of it: about an hour on two cores
     bench/harness/measure.py --quick         one short round: whether it works, not how fast anything is
     bench/harness/measure.py --report-only   the table and the plots again, from the last run's numbers
 
 Rounds are interleaved: in each, everybody has a turn, with a process of its own that was just started. What is reported is
 the median over the rounds and the distance between the quartiles. Other work on the machine hits all of them alike. CPU time
-has all the rounds, latency half of them and one more, memory and growth a third.
+has all the rounds, latency, memory and growth a quarter of them.
 """
 
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -21,11 +20,22 @@ from pathlib import Path
 
 from build import ROOT, Programs
 from contenders import Lab, free_port, options
+from machine import cpu, machine, median, own, resident
 
 ALONE = ("sdk", "floor")
-# The slower, the fewer: each measurement shall take seconds, not minutes.
-CALLS = {"python": 2_000, "go": 15_000, "sigv4": 15_000, "echo": 100_000, "floor": 60_000}
-MANY = 25_000
+# A turn shall take a second or two: neighbours come and go, and many short rounds tell more than few long ones. It has to be some
+# fifty times the 10 ms that the kernel counts CPU time in.
+CALLS = {"python": 600, "echo": 40_000, "floor": 20_000}
+MANY = 6_000
+# What each part's numbers are called.
+PARTS = {
+    "cost": ("cost",),
+    "memory": ("memory", "held"),
+    "start": ("start",),
+    "sizes": ("size",),
+    "latency": ("latency", "capacity"),
+    "growth": ("callers", "callers-rate", "connections", "replicas"),
+}
 CALLERS, CONNECTIONS = 64, 8
 
 
@@ -41,6 +51,11 @@ class Run:
 
     def note(self, *key, value):
         self.numbers.setdefault("/".join(map(str, key)), []).append(value)
+
+    def keep(self, numbers, again):
+        """Those of another run, but for the parts that are measured again."""
+        names = [name for part in PARTS if part not in again for name in PARTS[part]]
+        self.numbers = {key: values for key, values in numbers.items() if key.split("/")[0] in names}
 
     def calls(self, name):
         return max(200, int(CALLS.get(name, MANY) * self.scale))
@@ -83,17 +98,16 @@ class Run:
     # ---- how the cost grows -------------------------------------------------------------------------------------------
 
     def growth(self):
-        for _ in range(max(1, self.rounds // 3)):
+        for _ in range(max(1, self.rounds // 4)):
             for callers in (1, 8, 64, 256, 1024):
                 for name in ("gateway", "echo", "sdk", "go"):
-                    some = self.calls(name) // 3
-                    told = self.once(name, "plain", callers=callers, connections=min(callers, CONNECTIONS), calls=some)
+                    told = self.once(name, "plain", callers=callers, connections=min(callers, CONNECTIONS))
                     self.note("callers", name, callers, value=told["cpu_us_per_call"])
                     self.note("callers-rate", name, callers, value=told["calls_per_second"])
                 self.say(f"growth: {callers} callers")
             for connections in (1, 8, 64, 512):
                 for name in ("gateway", "echo", "go"):
-                    told = self.once(name, "plain", callers=512, connections=connections, calls=self.calls(name) // 3)
+                    told = self.once(name, "plain", callers=512, connections=connections)
                     self.note("connections", name, connections, value=told["cpu_us_per_call"])
                 self.say(f"growth: {connections} connections")
             for replicas in (1, 2, 4):
@@ -120,7 +134,7 @@ class Run:
         capacity = median(self.numbers["cost/gateway/plain/rate"])
         self.numbers["capacity"] = [capacity]
         most = {name: median(self.numbers[f"cost/{name}/plain/rate"]) for name in self.everybody}
-        for number in range(self.rounds // 2 + 1):
+        for number in range(max(1, self.rounds // 4)):
             for share in (0.1, 0.25, 0.5, 0.75):
                 rate = max(20, int(capacity * share))
                 for name in self.turns(number, ["sdk", "gateway", "go", "python"]):
@@ -140,7 +154,7 @@ class Run:
     # ---- memory ---------------------------------------------------------------------------------------------------------
 
     def memory(self):
-        for _ in range(max(1, self.rounds // 3)):
+        for _ in range(max(1, self.rounds // 4)):
             for name in ("gateway", "go", "python"):
                 for mode in ("plain", "tls"):
                     for held in (100, 1000, 4000):
@@ -223,50 +237,13 @@ class Run:
                 self.note("size", name, value=os.stat(file).st_size)
 
 
-def cpu(pid):
-    """Seconds of user and system time."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def resident(pid):
-    """Bytes of memory that the process has in RAM."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def own(pid):
-    """Those of them that no file backs: what the process needs beside its program."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("RssAnon:")[1].split()[0]) * 1024
-
-
-def median(values):
-    from statistics import median as of
-
-    return of(values)
-
-
-def machine():
-    model = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    version = subprocess.run(["rustc", "--version"], cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout.strip()
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    return {
-        "cpu": f"{os.cpu_count()} × {model[0].split(':')[1].strip()}",
-        "kernel": platform.release(),
-        "rustc": version,
-        "commit": commit.stdout.strip(),
-        "date": time.strftime("%Y-%m-%d"),
-        "load": Path("/proc/loadavg").read_text().split()[0],
-    }
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=16)
     parser.add_argument("--quick", action="store_true", help="one short round")
     parser.add_argument("--no-build", action="store_true")
     parser.add_argument("--report-only", action="store_true")
-    parser.add_argument("--only", nargs="*", default=["cost", "growth", "latency", "memory", "start", "sizes"])
+    parser.add_argument("--only", nargs="*", default=list(PARTS), choices=list(PARTS), help="of the last run the others are kept")
     parser.add_argument("--no-report", action="store_true", help="print the numbers, leave docs/ alone")
     args = parser.parse_args()
 
@@ -279,6 +256,8 @@ def main():
         try:
             run = Run(lab, 1 if args.quick else args.rounds, 0.1 if args.quick else 1)
             about = machine() | {"rounds": run.rounds}
+            if set(args.only) != set(PARTS):
+                run.keep(json.loads(kept.read_text())["numbers"], args.only)
             for part in args.only:
                 getattr(run, part)()
                 # What is measured is measured, even if a later part goes wrong.

@@ -53,6 +53,11 @@ class Numbers:
     def cpu(self, name, mode="plain"):
         return self.median(f"cost/{name}/{mode}/cpu")
 
+    def times(self, over, under):
+        """By how much one is of others' sum, each a (name, mode): round by round, as those of a round had the same neighbours."""
+        rounds = zip(*(self.values[f"cost/{name}/{mode}/cpu"] for name, mode in [over, *under]))
+        return statistics.median(first / sum(others) for first, *others in rounds)
+
 
 def table(header, rows):
     lines = [header, ["---"] * len(header), *rows]
@@ -69,24 +74,23 @@ def about(n):
 
 def targets(n):
     """What was set out to be reached, and what was."""
-    both = n.cpu("echo") + n.cpu("sdk")
     rows = []
 
-    def row(what, target, value, fine, form="{:.2f}"):
-        rows.append([what, target, form.format(value), "yes" if fine else "no"])
+    def row(what, target, value, fine, form="{:.2f} ×"):
+        rows.append([what, target, form.format(value), ("yes" if fine else "no") if target else ""])
 
-    ratio = n.cpu("gateway") / both
-    row("CPU a call, against bare echo + bare SDK call", "≤ 1.10 ×", ratio, ratio <= 1.10, "{:.2f} ×")
+    plain, tls = [("echo", "plain"), ("sdk", "plain")], [("echo", "tls"), ("sdk", "tls")]
+    ratio = n.times(("gateway", "plain"), plain)
+    row("CPU a call, against bare echo + bare SDK call", "≤ 1.10 ×", ratio, ratio <= 1.10)
     for mode, name in (("mtls", "with mTLS, TLS to AWS"), ("mtls-jwt", "with mTLS and JWT, TLS to AWS")):
         if f"cost/gateway/{mode}/cpu" in n:
-            ratio = n.cpu("gateway", mode) / both
-            row(f"the same {name}", "≤ 1.25 ×", ratio, ratio <= 1.25, "{:.2f} ×")
-            tls = n.cpu("gateway", mode) / (n.cpu("echo", "tls") + n.cpu("sdk", "tls"))
-            row(f"the same {name}, against echo and SDK over TLS", "", tls, tls <= 1.25, "{:.2f} ×")
-    for name, most in (("go", 2.2), ("sigv4", 1.5), ("python", 20)):
+            ratio = n.times(("gateway", mode), plain)
+            row(f"the same {name}", "≤ 1.25 ×", ratio, ratio <= 1.25)
+            row(f"the same {name}, against echo and SDK over TLS", "", n.times(("gateway", mode), tls), True)
+    for name, most in (("naive", None), ("go", 2.2), ("sigv4", 1.5), ("python", 20)):
         if f"cost/{name}/plain/cpu" in n:
-            ratio = n.cpu(name) / n.cpu("gateway")
-            row(f"calls a CPU second, against {NAMES[name]}", f"≥ {most} ×", ratio, ratio >= most, "{:.2f} ×")
+            ratio = n.times((name, "plain"), [("gateway", "plain")])
+            row(f"calls a CPU second, against {NAMES[name]}", f"≥ {most} ×" if most else "", ratio, most and ratio >= most)
     worst = [f"memory/gateway/in-flight/{held}" for held in (1000, 4000)]
     for key in worst:
         if key in n:
@@ -249,7 +253,9 @@ def plot_memory(n):
 
 
 def main():
+    # The same numbers make the same file, and a small one: letters stay letters.
     plt.rcParams["svg.hashsalt"] = "performance"
+    plt.rcParams["svg.fonttype"] = "none"
     n = Numbers(sys.argv[1])
     for plot in (plot_cost, plot_latency, plot_growth, plot_memory):
         plot(n)
