@@ -276,11 +276,17 @@ def rolling_restart(house, client):
         Run(house, client, client.two_replicas(house, first.port), retries=0 if client.service_config else 5) as run,
     ):
         served = lambda gateway: gateway.metric("grpc_server_handled_total{") > 0
+        given_up = []
 
         def call():
             job_id = fresh(client, "rolling")
             house.simulator.put_jobs(job(job_id))
-            expect(run.call(job_id), code="OK", verdict="yours")
+            answer = run.call(job_id)
+            if answer["message"] and answer["message"] == client.gives_up:
+                expect(answer, code="UNAVAILABLE", verdict="unknown")
+                given_up.append(job_id)
+            else:
+                expect(answer, code="OK", verdict="yours")
 
         def both_serve(*gateways):
             wait_for("both replicas getting calls", lambda: call() or all(map(served, gateways)))
@@ -295,6 +301,9 @@ def rolling_restart(house, client):
             for _ in range(10):
                 call()
             both_serve(stack.enter_context(house.own_gateway(f"{name}-again", *flags, host=host, port=first.port)))
+        sent = [job_id for job_id in given_up if house.simulator.requests(job_id)]
+        assert not sent, f"given up by the library as refused, and yet at AWS: {sent}"
+        assert len(given_up) <= 2, f"more than one for each restart: {given_up}"
 
 
 @scenario("a gateway killed with a call in flight: unknown, not repeated")
