@@ -16,7 +16,8 @@ use axum::routing::get;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
@@ -88,7 +89,7 @@ async fn accept(listener: TcpListener, routes: &Router, end: CancellationToken) 
 }
 
 /// One request and its answer.
-async fn connection(socket: TcpStream, routes: Router) {
+async fn connection(socket: impl AsyncRead + AsyncWrite + Unpin, routes: Router) {
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME)
@@ -119,5 +120,24 @@ async fn page(State(shown): State<Shown>, headers: HeaderMap) -> Response {
         Ok(page) => ([(header::CONTENT_TYPE, if open { OPEN_METRICS } else { PROMETHEUS_TEXT })], page)
             .into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    // No page of ours takes so long and no client can make one: only a handler of the test's own shows the bound.
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_never_comes_ends_with_its_connection() {
+        let routes = Router::new().route("/stuck", get(std::future::pending::<()>));
+        let (mut client, socket) = tokio::io::duplex(1024);
+        client.write_all(b"GET /stuck HTTP/1.1\r\nhost: admin\r\n\r\n").await.unwrap();
+        let begun = Instant::now();
+        timeout(2 * CONNECTION_TIME, connection(socket, routes)).await.expect("it ends");
+        assert_eq!(begun.elapsed(), CONNECTION_TIME);
     }
 }
