@@ -116,7 +116,10 @@ impl Connections {
         let Some(tls) = tls else {
             return self.serve(socket, peer, Identities::default()).await;
         };
-        match timeout(HANDSHAKE_TIME, tls.accept(socket)).await {
+        // In a box: it is more than a kilobyte, which every future and every state of hyper's would hold a place for.
+        let secured =
+            timeout(HANDSHAKE_TIME, tls.accept(socket)).await.map(|accepted| accepted.map(Box::new));
+        match secured {
             Ok(Ok(socket)) => {
                 let leaf = socket.get_ref().1.peer_certificates().and_then(|chain| chain.first());
                 let identities = leaf.map(Identities::of_certificate).unwrap_or_default();

@@ -88,7 +88,8 @@ impl Layers {
     /// Answers one request, whatever becomes of it.
     pub(super) async fn answer(self, request: Request<Incoming>, peer: &Peer) -> Response<Body> {
         // Whoever answers early need not read it to its end.
-        let mut request = request.map(|body| Message::new(body, peer.tasks.clone()));
+        // In a box: each future that hands it on would hold two places for it.
+        let mut request = Box::new(request.map(|body| Message::new(body, peer.tasks.clone())));
         // Whoever doesn't speak gRPC couldn't read a gRPC error.
         if !is_grpc(&request) {
             return not_grpc();
@@ -127,7 +128,7 @@ impl Layers {
     /// verified with may still be on their way, and a caller that sends half a message must not hold its slot for ever.
     async fn in_time(
         &self,
-        request: Request<Message>,
+        request: Box<Request<Message>>,
         rpc: &Rpc,
         call: &Call,
         peer: &Peer,
@@ -150,7 +151,7 @@ impl Layers {
     /// Who may call. Health is open to all, so that probes need no credential.
     async fn admitted(
         &self,
-        mut request: Request<Message>,
+        mut request: Box<Request<Message>>,
         rpc: &Rpc,
         call: &Call,
         peer: &Peer,
@@ -165,7 +166,13 @@ impl Layers {
     }
 
     /// The limits, then the service. Health checks and reflection are never refused for the calls that are in flight.
-    async fn route(&self, request: Request<Message>, rpc: &Rpc, call: &Call, peer: &Peer) -> Response<Body> {
+    async fn route(
+        &self,
+        request: Box<Request<Message>>,
+        rpc: &Rpc,
+        call: &Call,
+        peer: &Peer,
+    ) -> Response<Body> {
         match rpc.role {
             Role::Job => match Slot::take(&self.shared) {
                 Some(_slot) => self.serve(request).await,
@@ -187,8 +194,8 @@ impl Layers {
         Some((of_connection, self.shared.spare.clone().try_acquire_owned().ok()?))
     }
 
-    async fn serve(&self, request: Request<Message>) -> Response<Body> {
-        match self.routes.clone().oneshot(request).await {
+    async fn serve(&self, request: Box<Request<Message>>) -> Response<Body> {
+        match self.routes.clone().oneshot(*request).await {
             Ok(response) => response,
             Err(never) => match never {},
         }
