@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import ssl
 import subprocess
 import time
 import urllib.request
@@ -53,13 +54,14 @@ class StandIn:
     def __init__(self, lab, tls):
         self.address = f"127.0.0.1:{free_port()}"
         self.endpoint = f"{'https' if tls else 'http'}://localhost:{self.address.rsplit(':', 1)[1]}"
+        self.trust = ssl.create_default_context(cafile=lab.certificates / "ca.pem") if tls else None
         command = [lab.programs.rust("stand-in"), "--addr", self.address]
         self.process = subprocess.Popen(command + (["--tls", lab.certificates] if tls else []))
         wait_for(self.address, self.process)
 
     def ask(self, path, method="GET"):
-        request = urllib.request.Request(f"http://{self.address}{path}", method=method)
-        return urllib.request.urlopen(request, timeout=PATIENCE).read().decode()
+        request = urllib.request.Request(f"{self.endpoint}{path}", method=method)
+        return urllib.request.urlopen(request, timeout=PATIENCE, context=self.trust).read().decode()
 
     def held(self):
         return int(self.ask("/held"))

@@ -91,7 +91,7 @@ def targets(n):
         if f"cost/{name}/plain/cpu" in n:
             ratio = n.times((name, "plain"), [("gateway", "plain")])
             row(f"calls a CPU second, against {NAMES[name]}", f"≥ {most} ×" if most else "", ratio, most and ratio >= most)
-    worst = [f"memory/gateway/in-flight/{held}" for held in (1000, 4000)]
+    worst = [f"memory/gateway/plain/in-flight/{held}" for held in (1000, 4000)]
     for key in worst:
         if key in n:
             value = n.median(key) / 1024
@@ -156,13 +156,14 @@ def memory(n):
                 n.show(f"memory/{name}/plain/fresh", *mib),
                 n.show(f"memory/{name}/plain/own", *mib),
                 n.show(f"memory/{name}/plain/idle", *mib),
-                *[n.show(f"memory/{name}/in-flight/{held}", *kib) for held in (100, 1000, 4000)],
+                *[n.show(f"memory/{name}/plain/in-flight/{held}", *kib) for held in (100, 1000, 4000)],
+                n.show(f"memory/{name}/tls/in-flight/1000", *kib),
                 n.show(f"memory/{name}/connection", *kib),
                 n.show(f"start/{name}"),
                 n.show(f"size/{name}", "{:.1f}", 1 / 2**20),
             ]
         )
-    header = ["who", "started, MiB", "without its file's pages", "after 2,000 calls, MiB", "a call in flight of 100, KiB", "of 1,000", "of 4,000", "an idle TLS connection, KiB"]
+    header = ["who", "started, MiB", "without its file's pages", "after 2,000 calls, MiB", "a call in flight of 100, KiB", "of 1,000", "of 4,000", "of 1,000 with TLS", "an idle TLS connection, KiB"]
     return table([*header, "start to first answer, ms", "binary, MiB"], rows)
 
 
@@ -238,12 +239,12 @@ def plot_growth(n):
 
 
 def plot_memory(n):
-    if "memory/gateway/in-flight/100" not in n:
+    if "memory/gateway/plain/in-flight/100" not in n:
         return
     figure, axes = plt.subplots(figsize=(7.5, 3.2))
     for name in ("gateway", "go", "python"):
-        held = [h for h in (100, 1000, 4000) if f"memory/{name}/in-flight/{h}" in n]
-        total = [(n.median(f"memory/{name}/plain/idle") + h * n.median(f"memory/{name}/in-flight/{h}")) / 2**20 for h in held]
+        held = [h for h in (100, 1000, 4000) if f"memory/{name}/plain/in-flight/{h}" in n]
+        total = [(n.median(f"memory/{name}/plain/idle") + h * n.median(f"memory/{name}/plain/in-flight/{h}")) / 2**20 for h in held]
         axes.plot([0, *held], [n.median(f"memory/{name}/plain/idle") / 2**20, *total], "o-", color=COLOURS[name], label=NAMES[name])
     axes.set_title("Memory by calls in flight, MiB", fontsize=10)
     axes.set_xlabel("calls in flight")
