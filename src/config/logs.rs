@@ -1,8 +1,9 @@
 //! What it logs.
 
 use clap::Args;
-use codepipeline_gateway::telemetry::{LogFormat, parse_filter};
+use codepipeline_gateway::telemetry::LogFormat;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 
 /// What it logs, to standard error.
 #[derive(Args, Clone, Debug)]
@@ -12,16 +13,16 @@ pub(crate) struct Logs {
     pub(crate) log_format: Option<LogFormat>,
     /// Which log lines there are: error, warn, info, debug, trace, or a filter such as info,codepipeline_gateway=debug
     #[arg(long, env = "GATEWAY_LOG_LEVEL", value_name = "FILTER", default_value = "info", value_parser = filter)]
-    pub(crate) log_level: String,
+    pub(crate) log_level: Targets,
 }
 
-fn filter(text: &str) -> Result<String, String> {
+fn filter(text: &str) -> Result<Targets, String> {
+    let parts: Vec<_> = text.split(',').map(str::trim).collect();
     // A word alone would be taken for a target, and a misspelt level would silence the log.
-    let words = text.split(',').map(str::trim).filter(|part| !part.contains(['=', '[']));
-    for word in words {
+    for word in parts.iter().filter(|part| !part.contains('=')) {
         if word.is_empty() || word.parse::<LevelFilter>().is_err() {
             return Err(format!("{word:?} is no level; there are off, error, warn, info, debug and trace"));
         }
     }
-    parse_filter(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+    parts.join(",").parse::<Targets>().map_err(|error| error.to_string())
 }

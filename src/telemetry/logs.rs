@@ -11,7 +11,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use tracing::{Level, Metadata};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::filter::{EnvFilter, FilterExt, FilterFn, LevelFilter, ParseError};
+use tracing_subscriber::filter::{FilterExt, FilterFn, LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, fmt};
@@ -27,14 +27,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// Reads a filter such as `info` or `info,codepipeline_gateway=debug`.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn parse_filter(filter: &str) -> Result<EnvFilter, ParseError> {
-    EnvFilter::builder().parse(filter)
-}
-
 /// Lines that wait at most for a reader that has stalled; a line of a call is about 600 bytes.
 const MAX_WAITING: usize = 10_000;
 
@@ -48,7 +40,7 @@ static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 ///
 /// # Errors
 /// Something logs already.
-pub fn init<W>(format: LogFormat, filter: EnvFilter, writer: W) -> Result<WorkerGuard, TryInitError>
+pub fn init<W>(format: LogFormat, filter: Targets, writer: W) -> Result<WorkerGuard, TryInitError>
 where
     W: Write + Send + 'static,
 {

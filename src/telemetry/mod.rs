@@ -9,7 +9,7 @@ mod process;
 mod traces;
 
 pub(crate) use calls::CallRecord;
-pub use logs::{LogFormat, init, parse_filter};
+pub use logs::{LogFormat, init};
 pub(crate) use metrics::AttemptResult;
 pub use metrics::Metrics;
 pub(crate) use traces::{AttemptSpan, AwsPlace};
