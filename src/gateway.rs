@@ -44,13 +44,31 @@ pub async fn run(listeners: Listeners, aws: Aws, settings: Settings, shutdown: S
     let (region, status) = (aws.region(), held.status());
     // Aborted when it is dropped: nothing outlives the gateway.
     let mut fresh = AbortOnDropHandle::new(tokio::spawn(keep_fresh(aws, held, metrics.clone())));
-    let ended = tokio::select! {
-        served = serve(listeners, codepipeline, region, status, settings, metrics, shutdown) => served,
-        ended = &mut fresh => Err(io::Error::other(format!("the credentials' task ended: {ended:?}"))),
-    };
+    let serving = serve(listeners, codepipeline, region, status, settings, metrics, shutdown.clone());
+    let ended = while_fresh(serving, &mut fresh, &shutdown).await;
     // The last calls have spans too.
     traces.end(at_once).await;
     ended
+}
+
+/// Serves as long as somebody keeps the credentials fresh; then it is of no use for long, but its calls must not suffer for
+/// that.
+async fn while_fresh(
+    serving: impl Future<Output = io::Result<()>>,
+    fresh: &mut AbortOnDropHandle<()>,
+    shutdown: &Shutdown,
+) -> io::Result<()> {
+    let mut serving = pin!(serving);
+    tokio::select! {
+        served = &mut serving => served,
+        // Not how it ended: a panic's text may hold anything, and the hook has logged where it was.
+        _ended = fresh => {
+            tracing::error!("nobody keeps the credentials fresh any more; draining");
+            shutdown.stop();
+            let _ = serving.await;
+            Err(io::Error::other("nobody kept the credentials fresh any more"))
+        }
+    }
 }
 
 /// The same with any CodePipeline behind it, and credentials that are somebody else's business.
@@ -89,5 +107,25 @@ pub async fn serve<C: CodePipeline>(
     // The admin side answers to the last: a probe must not fail while calls are still drained.
     drained.cancel();
     let _ = timeout(ADMIN_END, admin).await;
-    served
+    served.map_err(|error| io::Error::other(format!("lost the gRPC listener: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn without_fresh_credentials_it_drains_before_it_ends() {
+        let shutdown = Shutdown::new();
+        let (begun, drained) = (shutdown.begun(), CancellationToken::new());
+        let serving = async {
+            begun.cancelled_owned().await;
+            drained.cancel();
+            Ok(())
+        };
+        let mut fresh = AbortOnDropHandle::new(tokio::spawn(async {}));
+        let ended = timeout(Duration::from_secs(60), while_fresh(serving, &mut fresh, &shutdown)).await;
+        assert_eq!(ended.unwrap().unwrap_err().to_string(), "nobody kept the credentials fresh any more");
+        assert!(drained.is_cancelled());
+    }
 }

@@ -101,7 +101,11 @@ fn command() -> clap::Command {
 fn block_on(work: impl Future<Output = Result<(), Stop>>) -> Result<(), Stop> {
     // As many workers as the cgroup's CPU quota has CPUs (`available_parallelism`).
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| Stop::Failed(format!("can't start the runtime: {error}")))?.block_on(work)
+    let runtime = runtime.map_err(|error| Stop::Failed(format!("can't start the runtime: {error}")))?;
+    let done = runtime.block_on(work);
+    // A name look-up or a read of a file may hang, and can't be given up: nothing waits for it.
+    runtime.shutdown_background();
+    done
 }
 
 /// Prints a line for the person who ran the command.

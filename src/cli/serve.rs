@@ -1,15 +1,16 @@
 //! `serve`: the gateway with the SDK's own configuration, until a signal ends it.
 
 use std::env;
+use std::ffi::OsString;
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 
 use codepipeline_gateway::auth::Auth;
 use codepipeline_gateway::codepipeline::{Aws, Source};
 use codepipeline_gateway::gateway::{self, Listeners};
 use codepipeline_gateway::server::{Settings, Shutdown};
-use codepipeline_gateway::telemetry::{self, LogFormat, Traces, parse_filter};
+use codepipeline_gateway::telemetry::{self, LogFormat, Traces};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -44,6 +45,8 @@ impl Serve {
 
     /// Runs the gateway. Configuration is checked whole before anything listens.
     pub(super) async fn run(self) -> Result<(), Stop> {
+        // As PID 1 of a container it would not even be killed by a signal that comes before there is a handler.
+        let signals = Signals::listen()?;
         let mut settings = self.settings()?;
         let traces = self.traces.config().map_err(Stop::Usage)?;
         check_switches()?;
@@ -67,7 +70,7 @@ impl Serve {
             tracing::info!("traces go {}", traces.shown);
         }
         let shutdown = Shutdown::new();
-        Signals::listen()?.tell(&shutdown, gateway(listeners, aws, settings, shutdown.clone())).await
+        signals.tell(&shutdown, gateway(listeners, aws, settings, shutdown.clone())).await
     }
 }
 
@@ -93,14 +96,14 @@ pub(super) async fn gateway(
         tracing::warn!("anybody who reaches the port may call: put a mesh or a network policy in front");
     }
     let served = gateway::run(listeners, aws, settings, shutdown).await;
-    served.map_err(|error| Stop::Failed(format!("lost a listener: {error}")))
+    served.map_err(|error| Stop::Failed(error.to_string()))
 }
 
 /// Logs to standard error until the guard is dropped.
 pub(super) fn start_logs(logs: &Logs) -> Result<impl Drop + use<>, Stop> {
     let on_terminal = if io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json };
-    let filter = parse_filter(&logs.log_level).map_err(|error| Stop::Usage(error.to_string()))?;
-    let started = telemetry::init(logs.log_format.unwrap_or(on_terminal), filter, io::stderr());
+    let started =
+        telemetry::init(logs.log_format.unwrap_or(on_terminal), logs.log_level.clone(), io::stderr());
     started.map_err(|error| Stop::Failed(error.to_string()))
 }
 
@@ -134,12 +137,19 @@ impl Signals {
 /// The SDK's own configuration, with the places of its shared files (AWS SDKs and Tools Reference Guide, "Location of the
 /// shared config and credentials files").
 pub(super) fn environment() -> Source {
-    let home = env::home_dir().unwrap_or_default().join(".aws");
+    let home = env::home_dir().unwrap_or_default();
+    let folder = home.join(".aws");
     let file =
-        |variable: &str, name: &str| env::var_os(variable).map_or_else(|| home.join(name), PathBuf::from);
+        |variable, name| env::var_os(variable).map_or_else(|| folder.join(name), |file| at_home(&home, file));
     let shared_files =
         vec![file("AWS_CONFIG_FILE", "config"), file("AWS_SHARED_CREDENTIALS_FILE", "credentials")];
     Source::Environment { shared_files }
+}
+
+/// A path, where a leading `~` is the home directory as it is for the SDK: without a shell nobody else replaces it.
+fn at_home(home: &Path, path: OsString) -> PathBuf {
+    let path = PathBuf::from(path);
+    path.strip_prefix("~").map(|rest| home.join(rest)).unwrap_or(path)
 }
 
 /// The SDK takes a switch that it can't read for "off", and an operator who wants FIPS must not get less.

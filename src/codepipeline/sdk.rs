@@ -12,10 +12,12 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_sdk_codepipeline::Client;
 use aws_sdk_codepipeline::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
 use aws_sdk_codepipeline::config::{IdentityCache, Region};
 use aws_types::SdkConfig;
+use aws_types::os_shim_internal::{Env, Fs};
 use aws_types::service_config::ServiceConfigKey;
 
 use super::agent::Agent;
@@ -75,6 +77,9 @@ pub enum AwsError {
     /// The endpoint isn't an http or https URL.
     #[error("AWS_ENDPOINT_URL_CODEPIPELINE or AWS_ENDPOINT_URL (or `endpoint_url` in the profile): {0}")]
     BadEndpoint(String),
+    /// The profile has a switch that is neither on nor off.
+    #[error("{0} in the profile of the shared config file: {1:?} is neither true nor false")]
+    BadSwitch(&'static str, String),
 }
 
 /// The SDK's configuration, validated.
@@ -101,8 +106,11 @@ impl Aws {
     /// which nothing else names is asked of the instance's metadata service.
     ///
     /// # Errors
-    /// No region, or a region or endpoint that makes no sense.
+    /// No region, or a region, endpoint or switch that makes no sense.
     pub async fn load(source: Source) -> Result<Self, AwsError> {
+        if matches!(source, Source::Environment { .. }) {
+            check_profile().await?;
+        }
         let config = sdk_config(&source).await;
         let region = config.region().map(ToString::to_string).ok_or(AwsError::NoRegion)?;
         if !is_region(&region) {
@@ -131,14 +139,11 @@ impl Aws {
     pub async fn describe_credentials(&self) -> Result<String, String> {
         let found = credentials::load(self).await?;
         if let Some(expiry) = found.expiry().filter(|expiry| *expiry <= SystemTime::now()) {
-            return Err(format!(
-                "the provider's credentials expired at {}",
-                humantime::format_rfc3339_seconds(expiry)
-            ));
+            return Err(format!("the provider's credentials expired at {}", credentials::rfc3339(expiry)));
         }
         let key = found.access_key_id();
         let tail = key.get(key.len().saturating_sub(4)..).filter(|_| key.len() >= 16).unwrap_or_default();
-        let expiry = found.expiry().map(|at| format!(", expire {}", humantime::format_rfc3339_seconds(at)));
+        let expiry = found.expiry().map(|at| format!(", expire {}", credentials::rfc3339(at)));
         Ok(format!("access key ****{tail}{}", expiry.unwrap_or_else(|| ", don't expire".into())))
     }
 
@@ -189,6 +194,23 @@ async fn sdk_config(source: &Source) -> SdkConfig {
             config.build()
         }
     }
+}
+
+/// The SDK takes a switch that it can't read for "off", and tells so where the log leaves its lines out: an operator who
+/// wants FIPS must not get less.
+async fn check_profile() -> Result<(), AwsError> {
+    let files = EnvConfigFiles::default();
+    // A file that can't be read is for whoever needs something of it to tell.
+    let Ok(profile) = aws_config::profile::load(&Fs::real(), &Env::real(), &files, None).await else {
+        return Ok(());
+    };
+    for switch in ["use_fips_endpoint", "use_dualstack_endpoint"] {
+        let value = profile.get(switch).unwrap_or("false");
+        if !["true", "false"].iter().any(|known| value.eq_ignore_ascii_case(known)) {
+            return Err(AwsError::BadSwitch(switch, value.to_owned()));
+        }
+    }
+    Ok(())
 }
 
 impl FakeKeys {

@@ -52,6 +52,27 @@ async fn check_reads_the_shared_files_and_the_profile() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_switch_of_the_profile_that_the_sdk_would_take_for_off_is_refused() {
+    let files = Scratch::new();
+    for (line, fine) in [
+        ("use_fips_endpoint = yes", false),
+        ("use_dualstack_endpoint = 1", false),
+        ("use_fips_endpoint = TRUE", true),
+    ] {
+        let config = files.file("config", &format!("[default]\n{line}\n"));
+        let check = command(&["check"]).with_keys().with("AWS_REGION", "us-east-1");
+        let ended = check.with("AWS_CONFIG_FILE", config).run().await;
+        if fine {
+            assert_eq!(ended.code, Some(0), "{ended:?}");
+            assert!(ended.out.contains("https://codepipeline-fips.us-east-1.amazonaws.com"), "{}", ended.out);
+        } else {
+            let (switch, value) = line.split_once(" = ").unwrap();
+            ended.failed(64, &[switch, value]);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn check_without_credentials_gives_1_and_says_so() {
     let ended = command(&["check"]).with("AWS_REGION", "eu-west-1").run().await;
     ended.failed(1, &["no AWS credentials"]);

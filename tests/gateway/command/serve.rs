@@ -6,8 +6,10 @@ use codepipeline_simulator::Fault;
 use serde_json::Value;
 use std::fs;
 use std::net::SocketAddr;
+use std::process::Command;
 use std::time::Duration;
 use std::time::Instant;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tonic::Code;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -17,6 +19,7 @@ use crate::process::{
     PATIENCE, Scratch, channel, command, health, send, serve, simulator_with, until_health, until_serving,
     watch_health,
 };
+use crate::tokens::{Signer, set};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn serve_acknowledges_a_job_and_either_signal_ends_it_with_0() {
@@ -49,6 +52,28 @@ async fn a_second_signal_ends_it_at_once_although_a_call_hangs() {
     let ended = program.end().await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_ne!(hanging.await.unwrap().code(), Code::Ok);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_hangs_holds_no_end() {
+    let simulator = simulator_with(&[]).await;
+    let (files, keys) = (Scratch::new(), set(&[&Signer::p256("one")]));
+    let path = files.file("jwks.json", &keys);
+    let source = format!("--jwt-jwks={}", path.display());
+    let token =
+        ["--auth=jwt", "--jwt-issuer=https://issuer.test", "--jwt-audience=a", "--allow=sub:a", &source];
+    let (program, _) = serve(&simulator, &[&["--shutdown-delay=0s"], &token[..]].concat()).await;
+    // A file system that hangs, for all that a reader can tell: a pipe that somebody holds and doesn't write to. It can be
+    // opened once the gateway has opened it too, to look at its keys again.
+    let pipe = files.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    fs::rename(&pipe, &path).unwrap();
+    let open = spawn_blocking(move || fs::OpenOptions::new().write(true).open(path).unwrap());
+    let held = timeout(PATIENCE, open).await.expect("the gateway looks at its keys").unwrap();
+    program.signal("TERM");
+    let ended = timeout(PATIENCE, program.end()).await.expect("an end");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    drop(held);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,7 +172,9 @@ async fn a_rotated_credentials_file_is_taken_without_a_failed_call() {
     write(keys[0]);
     let serve = command(&["serve", "--grpc-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0"])
         .with("AWS_REGION", "eu-west-1")
-        .with("AWS_SHARED_CREDENTIALS_FILE", &path)
+        // As a unit file has it, without a shell that replaces the `~`.
+        .with("HOME", folder.path())
+        .with("AWS_SHARED_CREDENTIALS_FILE", "~/credentials")
         .with("AWS_ENDPOINT_URL_CODEPIPELINE", simulator.endpoint_url());
     let mut program = serve.start();
     let address = program.address().await;
