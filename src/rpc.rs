@@ -74,6 +74,11 @@ impl Rpc {
         RPCS.iter().find(|rpc| rpc.path == path).unwrap_or(&UNKNOWN)
     }
 
+    /// Whether it goes on for as long as its caller likes.
+    pub(crate) fn lasts(&self) -> bool {
+        self.kind != "unary"
+    }
+
     /// Service and method in one, as OpenTelemetry names it; nothing for a method that there isn't.
     pub(crate) fn full_name(&self) -> Option<&'static str> {
         self.path.strip_prefix('/')

@@ -4,13 +4,16 @@
 use std::sync::Arc;
 
 use jsonwebtoken::Algorithm;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep};
 
 use super::jwks::KeySet;
 use super::pace::Pace;
 use super::source::KeySource;
 use crate::telemetry::Metrics;
+
+/// Calls that wait for a look at most: their callers have shown nothing yet, and the in-flight limit doesn't count them.
+const MAX_WAITING: usize = 1024;
 
 /// Where the gateway stands with its issuer's keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +34,7 @@ pub(super) struct Keys {
     source: KeySource,
     pace: Pace,
     looks: watch::Sender<Looks>,
+    waiting: Semaphore,
     status: watch::Sender<KeyStatus>,
 }
 
@@ -70,6 +74,7 @@ impl Keys {
             source,
             pace,
             looks: watch::Sender::new(looks),
+            waiting: Semaphore::new(MAX_WAITING),
             status: watch::Sender::new(KeyStatus::Loading),
         }
     }
@@ -117,6 +122,9 @@ impl Keys {
             comes = looks.now != Look::None;
             begins
         });
+        let Ok(_place) = self.waiting.try_acquire() else {
+            return false;
+        };
         comes && looks.wait_for(|looks| looks.ended > before).await.is_ok()
     }
 
@@ -188,7 +196,8 @@ mod tests {
     use std::time::Duration;
 
     use tempfile::TempDir;
-    use tokio::time::advance;
+    use tokio::task::{JoinSet, yield_now};
+    use tokio::time::{advance, timeout};
 
     use super::*;
 
@@ -234,6 +243,24 @@ mod tests {
         }
         assert_eq!(looks(&keys), 1 + 3);
         task.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_calls_than_so_many_wait_for_a_look() {
+        let folder = TempDir::new().unwrap();
+        let keys = keys(&folder, 10 * HOUR);
+        // From now on nobody takes the look that is asked for.
+        start(&keys).await.abort();
+        let ask = |keys: Arc<Keys>| async move { keys.with("unknown", Algorithm::ES256).await.is_ok() };
+        let mut waiting: JoinSet<_> = (0..MAX_WAITING).map(|_| ask(keys.clone())).collect();
+        for _turn in 0..10 * MAX_WAITING {
+            yield_now().await;
+        }
+        assert_eq!(keys.waiting.available_permits(), 0);
+        assert!(ask(keys.clone()).await, "one more doesn't wait");
+        assert!(waiting.try_join_next().is_none(), "the others do");
+        waiting.shutdown().await;
+        assert!(timeout(HOUR, ask(keys)).await.is_err(), "there is room again");
     }
 
     #[tokio::test(start_paused = true)]

@@ -125,8 +125,14 @@ impl Connections {
                 let identities = leaf.map(Identities::of_certificate).unwrap_or_default();
                 self.serve(socket, peer, identities).await;
             }
-            Ok(Err(error)) => tracing::debug!(%peer, %error, "the TLS handshake failed"),
-            Err(_elapsed) => tracing::debug!(%peer, "closed: no TLS handshake in time"),
+            Ok(Err(error)) => {
+                self.layers.handshake_failed();
+                tracing::debug!(%peer, %error, "the TLS handshake failed");
+            }
+            Err(_elapsed) => {
+                self.layers.handshake_failed();
+                tracing::debug!(%peer, "closed: no TLS handshake in time");
+            }
         }
     }
 

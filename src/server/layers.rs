@@ -24,7 +24,7 @@ use super::stream::{EndsWith, SparePlace};
 use crate::auth::{Auth, Identities};
 use crate::call::{Call, Deadlines};
 use crate::error::{Failure, Reason, has_details, into_response};
-use crate::rpc::{Role, Rpc};
+use crate::rpc::{Role, Rpc, UNKNOWN};
 use crate::telemetry::{CallRecord, Metrics, Traces};
 
 /// The other side of a connection.
@@ -52,9 +52,10 @@ pub(super) struct Layers {
 struct Shared {
     auth: Auth,
     deadlines: Deadlines,
+    reflection: bool,
     region: Arc<str>,
     slots: Semaphore,
-    /// Places for the health checks and reflection streams of all connections.
+    /// Places for the health watches and reflection streams of all connections.
     spare: Arc<Semaphore>,
     metrics: Arc<Metrics>,
     traces: Traces,
@@ -75,6 +76,7 @@ impl Layers {
         let shared = Shared {
             auth: settings.auth.clone(),
             deadlines: settings.deadlines,
+            reflection: settings.reflection,
             region,
             slots,
             spare: Arc::new(Semaphore::new(spare)),
@@ -98,7 +100,7 @@ impl Layers {
         let call =
             Arc::new(Call::begin(request.headers(), self.shared.deadlines, self.shared.region.clone()));
         request.extensions_mut().insert(call.clone());
-        let rpc = Rpc::of(request.uri().path());
+        let rpc = self.rpc(request.uri().path());
         // Logs, counts and traces the call even if this future is dropped because the caller hung up.
         let record = CallRecord::begin(
             call.clone(),
@@ -122,6 +124,17 @@ impl Layers {
         }
         record.answered(response.headers());
         response
+    }
+
+    /// The method that is asked for. One that is switched off isn't there.
+    fn rpc(&self, path: &str) -> &'static Rpc {
+        let rpc = Rpc::of(path);
+        if rpc.role == Role::Reflection && !self.shared.reflection { &UNKNOWN } else { rpc }
+    }
+
+    /// A TLS handshake didn't succeed.
+    pub(super) fn handshake_failed(&self) {
+        self.shared.metrics.handshakes_failed.inc();
     }
 
     /// The deadline and the end of a drain. They also cover what comes before the service: keys that a token is to be
@@ -178,7 +191,7 @@ impl Layers {
                 Some(_slot) => self.serve(request).await,
                 None => overloaded(call),
             },
-            Role::Health | Role::Reflection => match self.spare_place(peer) {
+            Role::Health | Role::Reflection => match self.spare_place(rpc, peer) {
                 Some(place) => self
                     .serve(request)
                     .await
@@ -189,9 +202,11 @@ impl Layers {
         }
     }
 
-    fn spare_place(&self, peer: &Peer) -> Option<SparePlace> {
+    fn spare_place(&self, rpc: &Rpc, peer: &Peer) -> Option<SparePlace> {
         let of_connection = peer.spare.clone().try_acquire_owned().ok()?;
-        Some((of_connection, self.shared.spare.clone().try_acquire_owned().ok()?))
+        // A check is over at once. It needs no place of those that others could hold, with as many watches.
+        let of_all = rpc.lasts().then(|| self.shared.spare.clone().try_acquire_owned()).transpose().ok()?;
+        Some((of_connection, of_all))
     }
 
     async fn serve(&self, request: Box<Request<Message>>) -> Response<Body> {

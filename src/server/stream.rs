@@ -13,8 +13,8 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::Status;
 use tonic::body::Body;
 
-/// One of the streams that may be open besides calls: of its connection's, and of all together.
-pub(super) type SparePlace = (OwnedSemaphorePermit, OwnedSemaphorePermit);
+/// One of the streams that may be open besides calls: of its connection's, and, if it lasts, of all together.
+pub(super) type SparePlace = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 
 pin_project! {
     /// A body that ends, well, when its connection closes.

@@ -63,6 +63,8 @@ pub struct Metrics {
     pub(crate) connections: Gauge,
     /// Connections that were closed at once, for the limit's sake.
     pub(crate) connections_refused: Counter,
+    /// TLS handshakes that didn't succeed.
+    pub(crate) handshakes_failed: Counter,
     credentials_expiry: Gauge<f64, std::sync::atomic::AtomicU64>,
     certificate_expiry: Gauge<i64>,
     certificate_loads: Family<Labels<1>, Counter>,
@@ -87,6 +89,7 @@ impl Metrics {
             in_flight: Gauge::default(),
             connections: Gauge::default(),
             connections_refused: Counter::default(),
+            handshakes_failed: Counter::default(),
             credentials_expiry: Gauge::default(),
             certificate_expiry: Gauge::default(),
             certificate_loads: Family::default(),
@@ -132,6 +135,8 @@ impl Metrics {
         own.register("connections", "Open gRPC connections", self.connections.clone());
         let help = "Connections closed at once because there were as many as there may be";
         own.register("connections_refused", help, self.connections_refused.clone());
+        let help = "TLS handshakes that failed, a client certificate that was refused among them";
+        own.register("tls_handshakes_failed", help, self.handshakes_failed.clone());
         let help = "When the credentials in use expire; 0 if they don't, or if there are none";
         own.register("credentials_expiry_timestamp_seconds", help, self.credentials_expiry.clone());
         let help = "New TLS files, by whether they could be used";

@@ -77,6 +77,26 @@ async fn watches_have_places_of_their_own_and_only_so_many() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn with_all_places_for_watches_taken_anybody_may_still_check() {
+    // Places of all together: three, and the 128 that a connection has.
+    let world = world(|settings| settings.max_connections = 3).await;
+    let connect = || async {
+        let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{}", world.gateway.address));
+        HealthClient::new(endpoint.unwrap().connect().await.unwrap())
+    };
+    let asked = || HealthCheckRequest { service: String::new() };
+    let (greedy, mut other) = (connect().await, connect().await);
+    let watch = |mut client: HealthClient<_>| async move { client.watch(asked()).await };
+    let mut open = join_all((0..128).map(|_| watch(greedy.clone()))).await;
+    open.extend(join_all((0..3).map(|_| watch(other.clone()))).await);
+    assert!(open.iter().all(Result::is_ok));
+    assert_eq!(watch(other.clone()).await.unwrap_err().code(), Code::ResourceExhausted);
+    other.check(asked()).await.expect("a check");
+    drop((open, greedy, other));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_caller_that_takes_no_answer_holds_no_connection_beyond_its_age() {
     let world = world(|settings| {
         settings.max_connection_age = Duration::from_millis(200);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use codepipeline_gateway::api::AcknowledgeThirdPartyJobRequest;
+use codepipeline_gateway::server::Settings;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
@@ -165,6 +166,18 @@ async fn an_unknown_method_is_told_so() {
             "{path}"
         );
         assert_eq!(answer.outcome(), "not_sent");
+    }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reflection_that_is_switched_off_is_no_method() {
+    let world = World::with(Settings { reflection: false, ..settings() }, Some(fake_keys())).await;
+    for version in ["v1", "v1alpha"] {
+        let path = format!("/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo");
+        let answer = failed(&world, &path, &[], valid()).await;
+        // By this code a client knows that there is no reflection.
+        assert_eq!((answer.code(), answer.reason().as_str()), (Code::Unimplemented, "UNKNOWN_METHOD"));
     }
     world.stop().await;
 }
