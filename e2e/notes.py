@@ -47,7 +47,7 @@ def run(notes, files=None):
         for name, text in (files or {}).items():
             pathlib.Path(directory, name).write_text(text)
         # The printed call has these words in it.
-        simulator.put_job("JOB", "NONCE", "TOKEN")
+        simulator.put_job("JOB", "NONCE", "CLIENT_TOKEN")
         printed = command("bash", "-c", script, cwd=directory, timeout=300)
     for sign in ("successfully rolled out", '"status": "SERVING"', '"status": "JOB_STATUS_IN_PROGRESS"'):
         check(sign in printed, f"the notes' commands didn't print {sign}:\n{script}\n{printed}")

@@ -64,7 +64,7 @@ def callers_page(stage):
 
 def eks_page(stage):
     """docs/eks.md, as far as it can be run without AWS: the installation with a credentials file, which the API server
-    takes as it is printed (image and endpoint are the run's own), and the commands that say whether it works."""
+    takes as it is printed (image and endpoint are the run's own), and the commands that say whether it works, the call for a job that isn't there among them; then the look at a release that docs/operations.md begins with."""
     blocks = named(fences.blocks(ROOT / "docs" / "eks.md"))
     profile = f"[default]\naws_access_key_id = {simulator.KEY_ID}\naws_secret_access_key = {simulator.SECRET_KEY}\n"
     terminal = Terminal(stage.where, {".aws/credentials": profile}, cwd=ROOT)
@@ -83,7 +83,14 @@ def eks_page(stage):
     for sign in ("Phase:          Succeeded", "eu-west-1", simulator.ENDPOINT):
         check(sign in printed, f"no {sign!r} in\n{printed}")
     check(simulator.SECRET_KEY not in printed, "check shows the secret key")
-    return f"{len(blocks)} blocks; keys from a credentials file: OK; helm test and check say so too"
+    with terminal.forwarding(here("port-forward")):
+        printed = terminal.run(blocks["permission"], fails=True)
+    check('"JOB_NOT_FOUND"' in printed, f"the call for no job: {printed}")
+    look = named(fences.blocks(ROOT / "docs" / "operations.md"))["look"].replace("gateways", stage.where)
+    printed = terminal.run(look)
+    for sign in ('"reason":"JOB_NOT_FOUND"', "\nready\n", simulator.ENDPOINT):
+        check(sign in printed, f"no {sign!r} in\n{printed}")
+    return f"{len(blocks) + 1} blocks; keys from a credentials file: OK; helm test and check say so too"
 
 
 def named(page):

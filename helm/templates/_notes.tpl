@@ -54,7 +54,7 @@ Call it from here:
 {{- else }}
   # Without reflection grpcurl needs the gateway's own proto/.
 {{- end }}
-  {{ $grpcurl }} -d '{"job_id":"JOB","nonce":"NONCE","client_token":"TOKEN"}' localhost:50051 {{ $method }}
+  {{ $grpcurl }} -d '{"job_id":"JOB","nonce":"NONCE","client_token":"CLIENT_TOKEN"}' localhost:50051 {{ $method }}
 
 Call it from a pod:
 {{- if .Values.service.headless.enabled }} all pods, with the load-balancing policy round_robin:
@@ -102,7 +102,8 @@ whoever networkPolicy.ingress.from lets through (auth.mode=none).
 ANYONE IN THIS CLUSTER, with the gateway's AWS permission (auth.mode=none and no network policy). Change that with one of
 
   --set networkPolicy.enabled=true                           the pods of {{ include "codepipeline-gateway.namespace" . }} alone, see networkPolicy.ingress.from
-  --set auth.mode=jwt,auth.jwt.clusterKeys=true,auth.jwt.audience={{ .Chart.Name }},auth.allow={sub:system:serviceaccount:NAMESPACE:NAME}
+  --set auth.mode=jwt,auth.jwt.clusterKeys=true,auth.jwt.issuer=ISSUER,auth.jwt.audience={{ .Chart.Name }},auth.allow={sub:system:serviceaccount:NAMESPACE:NAME}
+                                                             service accounts' tokens; ISSUER as `kubectl get --raw /.well-known/openid-configuration` says
   --set tls.enabled=true,… auth.mode=mtls,…                  certificates, see README.md
 {{- end }}
 {{- if not .Values.tls.enabled }}
