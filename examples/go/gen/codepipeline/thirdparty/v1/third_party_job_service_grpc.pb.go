@@ -59,7 +59,7 @@ type ThirdPartyJobServiceClient interface {
 	//   - An error with `outcome` `unknown`: the job may be yours already. Let nothing repeat the call by itself. You
 	//     may call once more knowingly: OK means that the job is yours now; INVALID_NONCE means that it was
 	//     acknowledged, most likely by your earlier call, so don't drop it as somebody else's.
-	//   - FAILED_PRECONDITION INVALID_NONCE on the first call: another worker took the job; drop it.
+	//   - FAILED_PRECONDITION INVALID_NONCE on the first call: another worker took the job, or the nonce is wrong; drop it.
 	//
 	// Errors by code (the whole table is in docs/errors.md):
 	//   - INVALID_ARGUMENT: INVALID_REQUEST (see BadRequest), VALIDATION_FAILED (AWS refused a value).
@@ -74,8 +74,8 @@ type ThirdPartyJobServiceClient interface {
 	//   - DEADLINE_EXCEEDED: DEADLINE_EXCEEDED, AWS_TIMEOUT. See `outcome`.
 	//   - UNKNOWN: AWS_UNAVAILABLE, AWS_REQUEST_TIMEOUT, AWS_CONNECTION_LOST, AWS_UNRECOGNIZED_ERROR, and
 	//     GATEWAY_SHUTTING_DOWN where it is unknown. See `outcome`.
-	//   - INTERNAL: GATEWAY_ACCESS_DENIED, GATEWAY_CREDENTIALS_REJECTED, AWS_BAD_RESPONSE, GATEWAY_BUG. The
-	//     gateway's operator has to act.
+	//   - INTERNAL: GATEWAY_ACCESS_DENIED, GATEWAY_CREDENTIALS_REJECTED, AWS_BAD_RESPONSE, GATEWAY_BUG. See
+	//     `outcome`: the last two may be unknown. The gateway's operator has to act.
 	AcknowledgeThirdPartyJob(ctx context.Context, in *AcknowledgeThirdPartyJobRequest, opts ...grpc.CallOption) (*AcknowledgeThirdPartyJobResponse, error)
 }
 
@@ -131,7 +131,7 @@ type ThirdPartyJobServiceServer interface {
 	//   - An error with `outcome` `unknown`: the job may be yours already. Let nothing repeat the call by itself. You
 	//     may call once more knowingly: OK means that the job is yours now; INVALID_NONCE means that it was
 	//     acknowledged, most likely by your earlier call, so don't drop it as somebody else's.
-	//   - FAILED_PRECONDITION INVALID_NONCE on the first call: another worker took the job; drop it.
+	//   - FAILED_PRECONDITION INVALID_NONCE on the first call: another worker took the job, or the nonce is wrong; drop it.
 	//
 	// Errors by code (the whole table is in docs/errors.md):
 	//   - INVALID_ARGUMENT: INVALID_REQUEST (see BadRequest), VALIDATION_FAILED (AWS refused a value).
@@ -146,8 +146,8 @@ type ThirdPartyJobServiceServer interface {
 	//   - DEADLINE_EXCEEDED: DEADLINE_EXCEEDED, AWS_TIMEOUT. See `outcome`.
 	//   - UNKNOWN: AWS_UNAVAILABLE, AWS_REQUEST_TIMEOUT, AWS_CONNECTION_LOST, AWS_UNRECOGNIZED_ERROR, and
 	//     GATEWAY_SHUTTING_DOWN where it is unknown. See `outcome`.
-	//   - INTERNAL: GATEWAY_ACCESS_DENIED, GATEWAY_CREDENTIALS_REJECTED, AWS_BAD_RESPONSE, GATEWAY_BUG. The
-	//     gateway's operator has to act.
+	//   - INTERNAL: GATEWAY_ACCESS_DENIED, GATEWAY_CREDENTIALS_REJECTED, AWS_BAD_RESPONSE, GATEWAY_BUG. See
+	//     `outcome`: the last two may be unknown. The gateway's operator has to act.
 	AcknowledgeThirdPartyJob(context.Context, *AcknowledgeThirdPartyJobRequest) (*AcknowledgeThirdPartyJobResponse, error)
 	mustEmbedUnimplementedThirdPartyJobServiceServer()
 }
