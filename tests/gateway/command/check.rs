@@ -52,6 +52,22 @@ async fn check_reads_the_shared_files_and_the_profile() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_says_gos_zero_time_is_told_so() {
+    let files = Scratch::new();
+    let keys = files.file(
+        "keys.json",
+        &format!(
+            r#"{{"Version":1,"AccessKeyId":"{KEY}","SecretAccessKey":"{SECRET}","Expiration":"0001-01-01T00:00:00Z"}}"#
+        ),
+    );
+    let config = format!("[default]\nregion = eu-west-1\ncredential_process = cat {}\n", keys.display());
+    let check = command(&["check"]).with("PATH", "/usr/bin:/bin");
+    let ended = check.with("AWS_CONFIG_FILE", files.file("config", &config)).run().await;
+    ended.failed(1, &["expired at a date before 1970"]);
+    assert!(!ended.err.contains(SECRET) && !ended.out.contains(SECRET), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_switch_of_the_profile_that_the_sdk_would_take_for_off_is_refused() {
     let files = Scratch::new();
     for (line, fine) in [
