@@ -131,7 +131,7 @@ examples *args:
 budget *args:
     bench/harness/budget.py {{ args }}
 
-# the gateway measured against its peers: docs/performance.md anew (an hour or more; not part of ci)
+# the gateway measured against its peers: docs/performance.md anew (half an hour where nothing else runs; not part of ci)
 bench *args:
     bench/harness/measure.py {{ args }}
 

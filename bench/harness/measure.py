@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures the gateway and its peers in one run on one machine, and writes docs/performance.md's table and plots.
 
-    bench/harness/measure.py                 all of it: about an hour on two cores
+    bench/harness/measure.py                 all of it: half an hour on two cores that do nothing else
     bench/harness/measure.py --quick         one short round: whether it works, not how fast anything is
     bench/harness/measure.py --report-only   the table and the plots again, from the last run's numbers
 
