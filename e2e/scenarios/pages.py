@@ -78,6 +78,8 @@ def eks_page(stage):
     terminal.run(here("keys"))
     own = {"image": stage.values["image"], "aws": {"endpointUrl": simulator.ENDPOINT}, "resources": {}}
     terminal.run(f"helm upgrade gw helm --reuse-values --wait --timeout 120s --values - <<'E'\n{json.dumps(own)}\nE\n")
+    # No pod of the first installation left, whose image can't be had here.
+    release.wait_for_ready(2)
     stage.caller().acknowledges(release.service, stage.job("eks"))
     printed = terminal.run(here("works"))
     for sign in ("Phase:          Succeeded", "eu-west-1", simulator.ENDPOINT):
