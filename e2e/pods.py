@@ -92,8 +92,14 @@ class Caller:
         return execute(self.where, self.name, inside or "caller", *arguments)
 
     def acknowledges(self, target, job, **flags):
-        """The call has to be answered OK."""
-        answer = self.call(target, job=job, **flags)
+        """The call has to be answered OK. Where there is no connection yet it is made again: whatever forwards a Service's
+        address hears of a new pod a moment after everybody else. Calls under load have no such second chance."""
+
+        def answered():
+            answer = self.call(target, job=job, **flags)
+            return None if "Error while dialing" in answer.get("message", "") else answer
+
+        answer = eventually(f"{target} can be connected to", answered)
         check(answer["code"] == "OK" and answer.get("status") == "JOB_STATUS_IN_PROGRESS", f"{target}: {answer}")
         return answer
 
