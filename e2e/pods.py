@@ -91,21 +91,25 @@ class Caller:
         """Runs the caller's program in this pod, or in that container of another one."""
         return execute(self.where, self.name, inside or "caller", *arguments)
 
-    def acknowledges(self, target, job, **flags):
-        """The call has to be answered OK. Where there is no connection yet it is made again: whatever forwards a Service's
-        address hears of a new pod a moment after everybody else. Calls under load have no such second chance."""
+    def answer(self, target, **flags):
+        """What a call came to, made again where there is no connection yet: whatever forwards a Service's address hears of a
+        new pod a moment after everybody else. Calls under load have no such second chance."""
 
-        def answered():
-            answer = self.call(target, job=job, **flags)
+        def connected():
+            answer = self.call(target, **flags)
             return None if "Error while dialing" in answer.get("message", "") else answer
 
-        answer = eventually(f"{target} can be connected to", answered)
+        return eventually(f"{target} can be connected to", connected)
+
+    def acknowledges(self, target, job, **flags):
+        """The call has to be answered OK."""
+        answer = self.answer(target, job=job, **flags)
         check(answer["code"] == "OK" and answer.get("status") == "JOB_STATUS_IN_PROGRESS", f"{target}: {answer}")
         return answer
 
     def is_refused(self, target, code, reason, **flags):
-        """The call has to fail so; no reason: the gateway itself said nothing."""
-        answer = self.call(target, **flags)
+        """The call has to fail so; no reason: the gateway itself said nothing, and there may be no connection."""
+        answer = self.answer(target, **flags) if reason else self.call(target, **flags)
         check((answer["code"], answer.get("reason", "")) == (code, reason), f"wanted {code} {reason}, got {answer}")
         return answer
 
