@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ const roundRobin = `{"loadBalancingConfig": [{"round_robin": {}}]}`
 // Where to call, and who calls.
 type connection struct {
 	target, ca, cert, key, serverName, tokenFile string
+	dnsDelay                                     time.Duration
 }
 
 func (c *connection) flags(flags *flag.FlagSet) {
@@ -31,6 +33,7 @@ func (c *connection) flags(flags *flag.FlagSet) {
 	flags.StringVar(&c.key, "key", "", "its key")
 	flags.StringVar(&c.serverName, "server-name", "", "the name in the gateway's certificate, if it isn't the target's")
 	flags.StringVar(&c.tokenFile, "token-file", "", "a bearer token, read anew for each call")
+	flags.DurationVar(&c.dnsDelay, "dns-delay", 0, "how much later each question to DNS is asked: a busy DNS, or a lost packet")
 }
 
 // A client that never retries by itself, as hard a judge as there is. (What the library's transparent retry repeats was
@@ -44,6 +47,9 @@ func (c *connection) open() (*grpc.ClientConn, error) {
 		}
 		transport = credentials.NewTLS(config)
 	}
+	if c.dnsDelay != 0 {
+		net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: late(c.dnsDelay)}
+	}
 	options := []grpc.DialOption{
 		grpc.WithTransportCredentials(transport),
 		grpc.WithDisableRetry(),
@@ -56,6 +62,19 @@ func (c *connection) open() (*grpc.ClientConn, error) {
 		options = append(options, grpc.WithPerRPCCredentials(bearer(c.tokenFile)))
 	}
 	return grpc.NewClient(c.target, options...)
+}
+
+// Connects to a DNS server, but not at once.
+func late(delay time.Duration) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(delay):
+		}
+		var dialer net.Dialer
+		return dialer.DialContext(ctx, network, address)
+	}
 }
 
 func (c *connection) tls() (*tls.Config, error) {

@@ -53,12 +53,14 @@ def scale(stage):
 
 def drain(stage):
     """Every pod evicted, as a node's drain does it: the disruption budget lets the second go when the first has a
-    successor, and no call fails."""
+    successor, and no call fails; not even where DNS takes longer to tell of the new pods than there is time between the
+    ends of the old ones."""
     as_delivered(stage)
     release = stage.install()
     doomed = [each["metadata"]["name"] for each in release.ready()]
     with (
         stage.load(release.headless, "headless", **LONG) as headless,
+        stage.load(release.headless, "slow-dns", dns_delay="2s") as slow_dns,
         stage.load(release.service, "service", **LONG) as service,
     ):
         refused = 0
@@ -66,9 +68,10 @@ def drain(stage):
             refused += evict(stage, name)
         release.wait_for_ready(2)
         equal(set(doomed) & {each["metadata"]["name"] for each in release.pods()}, set(), "pods that were to go")
-        headless.wait_for_calls(100)
-        service.wait_for_calls(100)
-    return f"{both(headless, service)}; {refused} evictions held back by the budget"
+        for load in (headless, slow_dns, service):
+            load.wait_for_calls(100)
+    slow = f"slow DNS: {figures(slow_dns.stop_unfailed())}"
+    return f"{both(headless, service)}; {slow}; {refused} evictions held back by the budget"
 
 
 def kill(stage):

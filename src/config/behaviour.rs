@@ -30,7 +30,7 @@ pub(crate) struct Behaviour {
     /// How long a connection lives, 10 % more or less; then GOAWAY, and its calls finish
     #[arg(long, env = "GATEWAY_MAX_CONNECTION_AGE", value_name = "TIME", default_value = "5m", value_parser = positive)]
     max_connection_age: Duration,
-    /// How long it still accepts after the first SIGTERM or SIGINT, while its endpoints are withdrawn
+    /// How long it still accepts after the first SIGTERM or SIGINT, while its endpoints are withdrawn; GOAWAY half way
     #[arg(long, env = "GATEWAY_SHUTDOWN_DELAY", value_name = "TIME", default_value = "5s", value_parser = duration)]
     shutdown_delay: Duration,
     /// How long calls in flight may then take

@@ -36,39 +36,18 @@ pub(super) async fn accept(
     shutdown: Shutdown,
     drain_over: CancellationToken,
 ) -> io::Result<()> {
-    let (streams, draining) = (TaskTracker::new(), CancellationToken::new());
-    let connections = Connections::new(layers, settings, streams.clone(), draining.clone());
-    let mut open = JoinSet::new();
-    let mut accepting_is_over = pin!(accepting_is_over(&shutdown, settings.shutdown_delay));
-    let ended = loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                // Closed at once: a caller in the backlog would wait for an answer that never comes.
-                Ok(_) if open.len() >= settings.max_connections => {
-                    metrics.connections_refused.inc();
-                }
-                Ok((socket, peer)) => {
-                    let acceptor = settings.tls.as_ref().map(Tls::acceptor);
-                    open.spawn(connections.clone().handshake(undelayed(socket, peer), peer, acceptor));
-                    metrics.connections.inc();
-                }
-                Err(error) => {
-                    if let Err(lost) = survive(error).await {
-                        tracing::error!(error = %lost, "lost the listener; draining");
-                        shutdown.stop();
-                        break Err(lost);
-                    }
-                }
-            },
-            Some(_ended) = open.join_next() => {
-                metrics.connections.dec();
-            }
-            () = &mut accepting_is_over => break Ok(()),
-        }
-    };
+    let streams = TaskTracker::new();
+    let connections = Connections::new(layers, settings, streams.clone());
+    let mut accepting = Accepting { listener, connections, open: JoinSet::new(), settings, metrics };
+    let ended = accepting.until_delay_is_over(&shutdown).await;
+    if let Err(lost) = &ended {
+        tracing::error!(error = %lost, "lost the listener; draining");
+        shutdown.stop();
+    }
+    let Accepting { listener, mut connections, mut open, .. } = accepting;
     drop(listener);
     tracing::info!(connections = open.len(), limit = ?settings.drain_timeout, "draining");
-    draining.cancel();
+    connections.go_away();
     tokio::select! {
         () = drain(&mut open, settings.drain_timeout, drain_over) => {}
         () = shutdown.at_once().cancelled_owned() => tracing::warn!("ended at once, without draining"),
@@ -81,12 +60,62 @@ pub(super) async fn accept(
     ended
 }
 
-/// The first word, and the delay after it, in which endpoints are withdrawn (kubernetes#43576); or the second word.
-async fn accepting_is_over(shutdown: &Shutdown, delay: Duration) {
-    shutdown.begun().cancelled_owned().await;
-    tracing::info!(?delay, "shutting down: not ready, still accepting");
+/// While the port is open.
+struct Accepting<'a> {
+    listener: TcpListener,
+    connections: Connections,
+    open: JoinSet<()>,
+    settings: &'a Settings,
+    metrics: &'a Metrics,
+}
+
+impl Accepting<'_> {
+    /// To the first word, and through the delay after it, in which endpoints are withdrawn (kubernetes#43576). GOAWAY comes
+    /// half way through it: it makes callers ask where else to go, and until they have an answer they come back here.
+    async fn until_delay_is_over(&mut self, shutdown: &Shutdown) -> io::Result<()> {
+        let delay = self.settings.shutdown_delay;
+        self.accept_until(shutdown.begun().cancelled_owned()).await?;
+        tracing::info!(?delay, "shutting down: not ready, still accepting");
+        self.accept_until(pause(delay / 2, shutdown)).await?;
+        if !self.open.is_empty() {
+            tracing::info!(connections = self.open.len(), "sending GOAWAY, still accepting");
+        }
+        self.connections.go_away();
+        self.accept_until(pause(delay / 2, shutdown)).await
+    }
+
+    async fn accept_until(&mut self, over: impl Future<Output = ()>) -> io::Result<()> {
+        let mut over = pin!(over);
+        loop {
+            tokio::select! {
+                accepted = self.listener.accept() => match accepted {
+                    Ok((socket, peer)) => self.take(socket, peer),
+                    Err(error) => survive(error).await?,
+                },
+                Some(_ended) = self.open.join_next() => {
+                    self.metrics.connections.dec();
+                }
+                () = &mut over => return Ok(()),
+            }
+        }
+    }
+
+    fn take(&mut self, socket: TcpStream, peer: SocketAddr) {
+        // Closed at once: a caller in the backlog would wait for an answer that never comes.
+        if self.open.len() >= self.settings.max_connections {
+            self.metrics.connections_refused.inc();
+            return;
+        }
+        let acceptor = self.settings.tls.as_ref().map(Tls::acceptor);
+        self.open.spawn(self.connections.clone().handshake(undelayed(socket, peer), peer, acceptor));
+        self.metrics.connections.inc();
+    }
+}
+
+/// That time, or until the second word.
+async fn pause(time: Duration, shutdown: &Shutdown) {
     tokio::select! {
-        () = sleep(delay) => {}
+        () = sleep(time) => {}
         () = shutdown.at_once().cancelled_owned() => {}
     }
 }

@@ -1,9 +1,12 @@
-//! One connection's life: HTTP until it ends, grows too old, or the gateway drains; then GOAWAY, and its calls finish.
+//! One connection's life: HTTP until it ends, grows too old, or the gateway shuts down; then GOAWAY, and its calls finish.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::mem;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::rt::Executor;
@@ -68,21 +71,21 @@ pub(super) struct Connections {
     max_deadline: Duration,
     /// The streams of all connections.
     streams: TaskTracker,
-    /// Cancelled when all connections have to end.
-    draining: CancellationToken,
+    /// Cancelled when the connections that were made with it have to end.
+    closing: CancellationToken,
 }
 
 impl Connections {
-    pub(super) fn new(
-        layers: Layers,
-        settings: &Settings,
-        streams: TaskTracker,
-        draining: CancellationToken,
-    ) -> Self {
+    pub(super) fn new(layers: Layers, settings: &Settings, streams: TaskTracker) -> Self {
         let max_streams =
             u32::try_from(settings.max_in_flight.saturating_add(SPARE_STREAMS)).unwrap_or(u32::MAX);
         let (max_age, max_deadline) = (settings.max_connection_age, settings.deadlines.max);
-        Self { layers, max_streams, max_age, max_deadline, streams, draining }
+        Self { layers, max_streams, max_age, max_deadline, streams, closing: CancellationToken::new() }
+    }
+
+    /// GOAWAY on every connection that there is; those that come from now on aren't meant.
+    pub(super) fn go_away(&mut self) {
+        mem::take(&mut self.closing).cancel();
     }
 
     fn http(&self, tasks: Tasks) -> auto::Builder<Tasks> {
@@ -144,7 +147,7 @@ impl Connections {
     ) {
         let (socket, greeted) = Greeting::of(socket);
         // What ends with the connection and not with a call: health watches, reflection.
-        let closing = self.draining.child_token();
+        let closing = self.closing.child_token();
         let spare = Arc::new(Semaphore::new(SPARE_STREAMS));
         let calls = TaskTracker::new();
         let tasks = Tasks { all: self.streams.clone(), calls: calls.clone() };
@@ -162,7 +165,10 @@ impl Connections {
                 tracing::debug!(peer = %address, "closed: no HTTP/2 handshake in time");
                 return;
             }
-            () = closing.cancelled() => finish(connection, &calls, self.max_deadline).await,
+            () = closing.cancelled() => match greeting(connection.as_mut(), &greeted).await {
+                Some(ended) => ended,
+                None => finish(connection, &calls, self.max_deadline).await,
+            },
             () = sleep(about(self.max_age)) => {
                 closing.cancel();
                 finish(connection, &calls, self.max_deadline).await
@@ -197,6 +203,18 @@ where
         ended = connection => ended,
         () = no_calls_left => Ok(()),
     }
+}
+
+/// Gives one that has just connected a moment for its greeting, as hyper doesn't: it closes what hasn't greeted yet without
+/// GOAWAY, and the caller's call fails. Gives how the connection ended, if it did.
+async fn greeting<C: Future>(mut connection: Pin<&mut C>, greeted: &Greeted) -> Option<C::Output> {
+    let greeting = poll_fn(|context| match connection.as_mut().poll(context) {
+        Poll::Ready(ended) => Poll::Ready(Some(ended)),
+        // Only the connection reads what comes, so that nothing else could tell.
+        Poll::Pending if greeted.yet() => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    });
+    timeout(GOODBYE, greeting).await.unwrap_or_default()
 }
 
 async fn overdue(greeted: &Greeted) {

@@ -134,8 +134,12 @@ impl Gateway {
         let admin = listeners.admin.local_addr().unwrap();
         let shutdown = Shutdown::new();
         let served = tokio::spawn(run(listeners, aws, settings, shutdown.clone()));
-        let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
-        Self { address, admin, channel, shutdown, served }
+        Self { address, admin, channel: channel(address), shutdown, served }
+    }
+
+    /// A connection of its own, once it is used.
+    pub fn new_channel(&self) -> Channel {
+        channel(self.address)
     }
 
     /// Waits on a health watch, the way a client library does.
@@ -182,6 +186,10 @@ impl Gateway {
         drop(self.channel);
         self.served.await.unwrap()
     }
+}
+
+fn channel(address: SocketAddr) -> Channel {
+    Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy()
 }
 
 /// One GET of a gateway's plain HTTP side, as a probe makes it: the head and the body.

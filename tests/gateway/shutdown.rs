@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient;
 use codepipeline_simulator::Fault;
+use tokio::net::TcpStream;
 use tonic::Code;
 use tonic_health::pb::health_check_response::ServingStatus;
 
-use crate::harness::{World, fake_keys, request, settings};
+use crate::frames::{CHECK, PREFACE, Raw, SETTINGS, call, frame};
+use crate::harness::{Answer, World, fake_keys, request, settings};
 
 /// Long enough that a test which waits for it fails visibly.
 const LONG: Duration = Duration::from_secs(60);
@@ -34,6 +37,49 @@ async fn during_the_delay_it_is_not_healthy_and_still_takes_calls() {
     world.gateway.wait_for_health(ServingStatus::NotServing).await;
     world.acknowledge("job-1").await.ok();
     world.stop().await; // The second word: at once.
+}
+
+/// Those that ask DNS where else to go don't know at once: until they do, they come back.
+#[tokio::test(flavor = "multi_thread")]
+async fn half_way_through_the_delay_callers_get_goaway_and_may_come_back() {
+    let mut settings = settings();
+    settings.shutdown_delay = Duration::from_secs(10);
+    let world = World::with(settings, Some(fake_keys())).await;
+    world.add("job-1");
+    world.add("job-2");
+    world.simulator.fault_job("job-1", Fault::delay(8000));
+    let mut raw = Raw::plain(world.gateway.address).await;
+    raw.send(&call(1, CHECK)).await;
+    raw.until_answers(1).await;
+    raw.answer_pings();
+    let (long, ()) = tokio::join!(world.acknowledge("job-1"), async {
+        world.simulator.wait_for_requests(1).await;
+        world.gateway.shutdown.stop();
+        let seen = raw.until_closed().await;
+        assert_eq!(seen.goaway, Some(0), "{seen:?}");
+        let again = world.gateway.new_channel();
+        Answer::from(
+            ThirdPartyJobServiceClient::new(again).acknowledge_third_party_job(request("job-2")).await,
+        )
+        .ok();
+    });
+    assert_eq!(long.ok().aws_status, "InProgress", "it began before, on a connection that got GOAWAY");
+    world.gateway.ended().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_had_just_connected_is_answered() {
+    let world = World::start().await;
+    let before = world.gateway.metric("codepipeline_gateway_connections").await;
+    let mut raw = Raw::connect(world.gateway.address).await;
+    while world.gateway.metric("codepipeline_gateway_connections").await <= before {}
+    world.gateway.shutdown.stop();
+    while TcpStream::connect(world.gateway.address).await.is_ok() {}
+    raw.send(&[PREFACE, &frame(SETTINGS, 0, 0, &[]), &call(1, CHECK)].concat()).await;
+    raw.until_answers(1).await;
+    let seen = raw.until_closed().await;
+    assert_eq!(seen.goaway, Some(0), "{seen:?}");
+    world.gateway.ended().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
