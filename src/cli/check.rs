@@ -3,14 +3,13 @@
 use codepipeline_gateway::auth::Auth;
 use codepipeline_gateway::codepipeline::Aws;
 
-use super::serve::{Serve, check_switches, environment};
+use super::serve::{Serve, environment};
 use super::{Stop, say};
 
 /// Checks in the order of `serve`, and prints what it finds as it goes.
 pub(super) async fn run(serve: Serve) -> Result<(), Stop> {
     let settings = serve.settings()?;
     let traces = serve.traces.config().map_err(Stop::Usage)?;
-    check_switches()?;
     say(format!("grpc address:        {}", serve.listen.grpc_addr))?;
     say(format!("tls:                 {}", if settings.tls.is_some() { "on" } else { "off" }))?;
     say(format!("auth:                {}", settings.auth.mode()))?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 
 use codepipeline_gateway::auth::Auth;
-use codepipeline_gateway::codepipeline::{Aws, Source};
+use codepipeline_gateway::codepipeline::{Aws, ENDPOINT_SWITCHES, Source};
 use codepipeline_gateway::gateway::{self, Listeners};
 use codepipeline_gateway::server::{Settings, Shutdown};
 use codepipeline_gateway::telemetry::{self, LogFormat, Traces};
@@ -49,7 +49,6 @@ impl Serve {
         let signals = Signals::listen()?;
         let mut settings = self.settings()?;
         let traces = self.traces.config().map_err(Stop::Usage)?;
-        check_switches()?;
         let _log = start_logs(&self.logs)?;
         for warning in self.behaviour.warnings().into_iter().chain(ignored_variables()) {
             tracing::warn!("{warning}");
@@ -143,30 +142,14 @@ pub(super) fn environment() -> Source {
         |variable, name| env::var_os(variable).map_or_else(|| folder.join(name), |file| at_home(&home, file));
     let shared_files =
         vec![file("AWS_CONFIG_FILE", "config"), file("AWS_SHARED_CREDENTIALS_FILE", "credentials")];
-    Source::Environment { shared_files }
+    let text = |(variable, _)| env::var_os(variable).map(|value| value.to_string_lossy().into_owned());
+    Source::Environment { shared_files, switches: ENDPOINT_SWITCHES.map(text) }
 }
 
 /// A path, where a leading `~` is the home directory as it is for the SDK: without a shell nobody else replaces it.
 fn at_home(home: &Path, path: OsString) -> PathBuf {
     let path = PathBuf::from(path);
     path.strip_prefix("~").map(|rest| home.join(rest)).unwrap_or(path)
-}
-
-/// The SDK takes a switch that it can't read for "off", and an operator who wants FIPS must not get less.
-pub(super) fn check_switches() -> Result<(), Stop> {
-    for name in ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"] {
-        let value = env::var_os(name).unwrap_or_else(|| "false".into());
-        let readable = value
-            .to_str()
-            .is_some_and(|v| ["true", "false"].iter().any(|known| v.eq_ignore_ascii_case(known)));
-        if !readable {
-            return Err(Stop::Usage(format!(
-                "{name}: {:?} is neither true nor false",
-                value.to_string_lossy()
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// Variables of the SDK's that don't apply, because the gateway decides about retries itself.

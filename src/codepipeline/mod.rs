@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 pub use adapter::{AwsCodePipeline, Limits};
 pub use credentials::{CredentialStatus, Held, keep_fresh};
-pub use sdk::{Aws, AwsError, FakeKeys, Source};
+pub use sdk::{Aws, AwsError, ENDPOINT_SWITCHES, FakeKeys, Source};
 
 use crate::call::Progress;
 use crate::error::Failure;

@@ -24,6 +24,12 @@ use super::agent::Agent;
 use super::credentials::{self, Held};
 use super::wire::Watch;
 
+/// What switches the kind of endpoint: variable, and key in the profile.
+pub const ENDPOINT_SWITCHES: [(&str, &str); 2] = [
+    ("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"),
+    ("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint"),
+];
+
 /// The SDK's defaults as of this date; a later SDK doesn't change them under us.
 fn behavior() -> BehaviorVersion {
     BehaviorVersion::v2026_01_12()
@@ -36,6 +42,8 @@ pub enum Source {
     Environment {
         /// Its shared config and credentials files, to be watched: the SDK never reads one again.
         shared_files: Vec<PathBuf>,
+        /// What the variables of `ENDPOINT_SWITCHES` say, where they are set.
+        switches: [Option<String>; 2],
     },
     /// Only this: for `dev` and for tests, which must not depend on the machine they run on.
     Fixed {
@@ -77,9 +85,9 @@ pub enum AwsError {
     /// The endpoint isn't an http or https URL.
     #[error("AWS_ENDPOINT_URL_CODEPIPELINE or AWS_ENDPOINT_URL (or `endpoint_url` in the profile): {0}")]
     BadEndpoint(String),
-    /// The profile has a switch that is neither on nor off.
-    #[error("{0} in the profile of the shared config file: {1:?} is neither true nor false")]
-    BadSwitch(&'static str, String),
+    /// A variable, or a key in the profile of the shared config file, that is to switch something on or off.
+    #[error("{0}: {1:?} is neither true nor false")]
+    BadSwitch(String, String),
 }
 
 /// The SDK's configuration, validated.
@@ -108,8 +116,8 @@ impl Aws {
     /// # Errors
     /// No region, or a region, endpoint or switch that makes no sense.
     pub async fn load(source: Source) -> Result<Self, AwsError> {
-        if matches!(source, Source::Environment { .. }) {
-            check_profile().await?;
+        if let Source::Environment { switches, .. } = &source {
+            check_switches(switches).await?;
         }
         let config = sdk_config(&source).await;
         let region = config.region().map(ToString::to_string).ok_or(AwsError::NoRegion)?;
@@ -168,7 +176,7 @@ impl Aws {
     /// The files whose change means new credentials.
     pub(super) fn shared_files(&self) -> &[PathBuf] {
         match &self.source {
-            Source::Environment { shared_files } => shared_files,
+            Source::Environment { shared_files, .. } => shared_files,
             Source::Fixed { .. } => &[],
         }
     }
@@ -197,18 +205,22 @@ async fn sdk_config(source: &Source) -> SdkConfig {
 }
 
 /// The SDK takes a switch that it can't read for "off", and tells so where the log leaves its lines out: an operator who
-/// wants FIPS must not get less.
-async fn check_profile() -> Result<(), AwsError> {
+/// wants FIPS must not get less. A variable comes before the profile, as with the SDK.
+async fn check_switches(variables: &[Option<String>; 2]) -> Result<(), AwsError> {
     let files = EnvConfigFiles::default();
     // A file that can't be read is for whoever needs something of it to tell.
-    let Ok(profile) = aws_config::profile::load(&Fs::real(), &Env::real(), &files, None).await else {
-        return Ok(());
-    };
-    for switch in ["use_fips_endpoint", "use_dualstack_endpoint"] {
-        let value = profile.get(switch).unwrap_or("false");
-        if !["true", "false"].iter().any(|known| value.eq_ignore_ascii_case(known)) {
-            return Err(AwsError::BadSwitch(switch, value.to_owned()));
+    let profile = aws_config::profile::load(&Fs::real(), &Env::real(), &files, None).await.ok();
+    for ((variable, key), of_variable) in ENDPOINT_SWITCHES.into_iter().zip(variables) {
+        let of_profile = profile.as_ref().and_then(|profile| profile.get(key));
+        let value = of_variable.as_deref().or(of_profile).unwrap_or("false");
+        if ["true", "false"].iter().any(|known| value.eq_ignore_ascii_case(known)) {
+            continue;
         }
+        let name = match of_variable {
+            Some(_) => variable.to_owned(),
+            None => format!("{key} in the profile of the shared config file"),
+        };
+        return Err(AwsError::BadSwitch(name, value.to_owned()));
     }
     Ok(())
 }

@@ -68,24 +68,27 @@ async fn a_provider_that_says_gos_zero_time_is_told_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_switch_of_the_profile_that_the_sdk_would_take_for_off_is_refused() {
+async fn a_switch_that_the_sdk_would_take_for_off_is_refused() {
     let files = Scratch::new();
-    for (line, fine) in [
-        ("use_fips_endpoint = yes", false),
-        ("use_dualstack_endpoint = 1", false),
-        ("use_fips_endpoint = TRUE", true),
-    ] {
-        let config = files.file("config", &format!("[default]\n{line}\n"));
-        let check = command(&["check"]).with_keys().with("AWS_REGION", "us-east-1");
-        let ended = check.with("AWS_CONFIG_FILE", config).run().await;
-        if fine {
-            assert_eq!(ended.code, Some(0), "{ended:?}");
-            assert!(ended.out.contains("https://codepipeline-fips.us-east-1.amazonaws.com"), "{}", ended.out);
-        } else {
-            let (switch, value) = line.split_once(" = ").unwrap();
-            ended.failed(64, &[switch, value]);
+    let fips = ("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint");
+    let dualstack = ("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint");
+    for ((variable, key), value) in [(fips, "yes"), (dualstack, "1"), (fips, "on")] {
+        let config = files.file("config", &format!("[default]\n{key} = {value}\n"));
+        for subcommand in ["check", "serve"] {
+            let of_profile = command(&[subcommand]).with_keys().with("AWS_CONFIG_FILE", &config);
+            of_profile.run().await.failed(64, &[key, "profile", value]);
+            let of_variable = command(&[subcommand]).with_keys().with(variable, value);
+            of_variable.run().await.failed(64, &[variable, value]);
         }
+        // What a variable says comes before the profile, as with the SDK.
+        let both = command(&["check"]).with_keys().with("AWS_CONFIG_FILE", &config);
+        assert_eq!(both.with(variable, "false").run().await.code, Some(0));
     }
+    let config = files.file("config", "[default]\nuse_fips_endpoint = TRUE\n");
+    let on = command(&["check"]).with_keys().with("AWS_REGION", "us-east-1").with("AWS_CONFIG_FILE", config);
+    let ended = on.run().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.out.contains("https://codepipeline-fips.us-east-1.amazonaws.com"), "{}", ended.out);
 }
 
 #[tokio::test(flavor = "multi_thread")]
