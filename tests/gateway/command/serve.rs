@@ -5,6 +5,7 @@ use codepipeline_simulator::AccessKey;
 use codepipeline_simulator::Fault;
 use serde_json::Value;
 use std::fs;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tokio::time::timeout;
 use tonic::Code;
 use tonic_health::pb::health_check_response::ServingStatus;
 
+use crate::certificates::Authority;
 use crate::harness::{Answer, metric, request};
 use crate::process::{
     PATIENCE, Scratch, channel, command, health, send, serve, simulator_with, until_health, until_serving,
@@ -74,6 +76,26 @@ async fn a_read_that_hangs_holds_no_end() {
     let ended = timeout(PATIENCE, program.end()).await.expect("an end");
     assert_eq!(ended.code, Some(0), "{ended:?}");
     drop(held);
+}
+
+/// The first process of a container would simply go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_that_comes_before_it_serves_ends_it_too() {
+    let files = Scratch::new();
+    let (cert, key) = Authority::new().issue("gateway.test");
+    let (pipe, key) = (files.path().join("tls.crt"), files.file("tls.key", &key));
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let serve =
+        command(&["serve", "--grpc-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--shutdown-delay=0s"]);
+    let program = serve.with("GATEWAY_TLS_CERT", &pipe).with("GATEWAY_TLS_KEY", key).with_keys().start();
+    // It can be opened once the gateway has opened it too, to read its certificate.
+    let open = spawn_blocking(move || fs::OpenOptions::new().write(true).open(pipe).unwrap());
+    let mut held = timeout(PATIENCE, open).await.expect("the gateway reads its certificate").unwrap();
+    program.signal("TERM");
+    held.write_all(cert.as_bytes()).unwrap();
+    drop(held);
+    let ended = timeout(PATIENCE, program.end()).await.expect("an end");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
