@@ -59,6 +59,7 @@ pub(crate) async fn serve(
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(page))
+        .fallback(nowhere)
         .with_state(Shown { metrics, readiness });
     accept(listener, &routes, end).await
 }
@@ -104,6 +105,10 @@ async fn connection(socket: impl AsyncRead + AsyncWrite + Unpin, routes: Router)
 /// That this answers is the answer: the runtime still turns. Nothing at AWS makes it fail.
 async fn livez() -> &'static str {
     "alive\n"
+}
+
+async fn nowhere() -> (StatusCode, &'static str) {
+    (StatusCode::NOT_FOUND, "Here are /livez, /readyz and /metrics; gRPC has a port of its own.\n")
 }
 
 async fn readyz(State(shown): State<Shown>) -> (StatusCode, String) {

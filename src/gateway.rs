@@ -64,7 +64,7 @@ async fn while_fresh(
         // Not how it ended: a panic's text may hold anything, and the hook has logged where it was.
         _ended = fresh => {
             tracing::error!("nobody keeps the credentials fresh any more; draining");
-            shutdown.stop();
+            shutdown.begin();
             let _ = serving.await;
             Err(io::Error::other("nobody kept the credentials fresh any more"))
         }
@@ -92,15 +92,20 @@ pub async fn serve<C: CodePipeline>(
     let (keys, stopping) = (settings.auth.key_status(), shutdown.begun());
     let grpc =
         server::serve(listeners.grpc, codepipeline, region, readiness, &settings, metrics, shutdown.clone());
-    let mut grpc = pin!(grpc);
+    let (mut grpc, mut ready) = (pin!(grpc), pin!(readiness::follow(sender, credentials, keys, stopping)));
     let served = tokio::select! {
         served = &mut grpc => served,
-        () = readiness::follow(sender, credentials, keys, stopping) => Ok(()),
+        () = &mut ready => Ok(()),
         ended = &mut admin => {
             // Without probes and metrics it is of no use, but its calls must not suffer for that.
-            tracing::error!(?ended, "lost the admin listener; draining");
-            shutdown.stop();
-            let _ = grpc.await;
+            let error = ended.ok().and_then(Result::err).map(tracing::field::display);
+            tracing::error!(error, "lost the admin listener; draining");
+            shutdown.begin();
+            tokio::select! {
+                _served = &mut grpc => {}
+                // Runs for ever: callers are told that it isn't healthy any more.
+                () = &mut ready => {}
+            }
             return Err(io::Error::other("lost the admin listener"));
         }
     };

@@ -76,6 +76,12 @@ fn check_length(field: &'static str, value: &str, max: usize) -> Option<Violatio
 }
 
 impl JobId {
+    /// Whether it can be one.
+    #[must_use]
+    pub fn is_valid(text: &str) -> bool {
+        check_length("job_id", text, MAX_JOB_ID).is_none()
+    }
+
     /// The id as the caller gave it.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -29,6 +29,8 @@ pub mod error;
 
 mod causes;
 
+mod dates;
+
 mod pem;
 
 pub mod url;

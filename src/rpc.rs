@@ -17,9 +17,9 @@ pub(crate) struct Rpc {
 pub(crate) enum Role {
     /// The gateway's own work: limited and logged.
     Job,
-    /// Health: never refused, never logged.
+    /// Health: never refused for the calls that are in flight, never logged.
     Health,
-    /// Reflection: never refused.
+    /// Reflection: never refused for the calls that are in flight.
     Reflection,
     /// There is no such method.
     Unknown,

@@ -8,7 +8,7 @@ use crate::api::{AcknowledgeThirdPartyJobRequest, AcknowledgeThirdPartyJobRespon
 use crate::call::{Call, End};
 use crate::codepipeline::CodePipeline;
 use crate::error::{AwsAnswer, Failure};
-use crate::job::{AcknowledgeJob, Acknowledgement};
+use crate::job::{AcknowledgeJob, Acknowledgement, JobId};
 
 /// Answers the calls of `ThirdPartyJobService` with what AWS CodePipeline says.
 #[derive(Debug)]
@@ -27,8 +27,11 @@ impl<C: CodePipeline> JobService<C> {
         request: AcknowledgeThirdPartyJobRequest,
         call: &Call,
     ) -> Result<Acknowledgement, Failure> {
+        // Before the rest is looked at: whose call was refused is what its owner will ask the log.
+        if JobId::is_valid(&request.job_id) {
+            call.is_about(&request.job_id);
+        }
         let job = AcknowledgeJob::parse(request)?;
-        call.is_about(job.job_id.as_str());
         self.codepipeline.acknowledge(&job, call.deadline()?, call.progress()).await
     }
 }
@@ -44,7 +47,7 @@ impl<C: CodePipeline> ThirdPartyJobService for JobService<C> {
             Ok(acknowledgement) => {
                 let response = reply(&acknowledgement);
                 let aws = AwsAnswer { request_id: acknowledgement.aws_request_id, ..AwsAnswer::default() };
-                call.ends(End { failure: None, aws, log_text: None });
+                call.ends(End { aws, ..End::default() });
                 Ok(response)
             }
             Err(failure) => Err(failure.into_status(&call)),

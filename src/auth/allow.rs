@@ -1,5 +1,6 @@
 //! The list of who may call.
 
+use std::fmt;
 use std::str::FromStr;
 
 /// How the names begin that tokens give their callers; the others are of certificates.
@@ -31,6 +32,19 @@ impl AllowList {
     #[must_use]
     pub fn allows(&self, name: &str) -> bool {
         self.0.iter().any(|rule| rule.has(name))
+    }
+}
+
+impl fmt::Display for AllowList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rules: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&rules.join(", "))
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.name, if self.any_rest { "*" } else { "" })
     }
 }
 

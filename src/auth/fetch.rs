@@ -29,6 +29,9 @@ const TIME: Duration = Duration::from_secs(10);
 /// A token file is one token.
 const MAX_TOKEN_FILE: u64 = 64 * 1024;
 
+/// Said in place of a panic's text, which may hold anything.
+pub(super) const PANICKED: &str = "reading the files panicked";
+
 /// An https URL: with a host, without a user name, password or fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpsUrl(Uri);
@@ -127,7 +130,7 @@ impl Access {
             Ok::<_, AccessError>((access.tls()?, authorization))
         });
         let fetched = async {
-            let read = read.await.map_err(|error| error.to_string())?;
+            let read = read.await.map_err(|_| PANICKED)?;
             let (tls, authorization) = read.map_err(|error| error.to_string())?;
             get(&url.0, tls, authorization).await
         };

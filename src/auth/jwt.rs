@@ -1,5 +1,6 @@
 //! Who calls, by the bearer token of the call.
 
+use std::fmt;
 use std::time::SystemTime;
 
 use http::HeaderMap;
@@ -20,6 +21,12 @@ pub struct Jwt {
     allow: AllowList,
     expected: Expected,
     keys: Keys,
+}
+
+impl fmt::Display for Jwt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", self.expected, self.allow)
+    }
 }
 
 impl Jwt {

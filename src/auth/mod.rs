@@ -16,6 +16,7 @@ mod source;
 mod token;
 mod verified;
 
+use std::fmt;
 use std::sync::Arc;
 
 use http::HeaderMap;
@@ -90,6 +91,17 @@ impl Auth {
         match self {
             Self::None | Self::Mtls(_) => watch::Sender::new(KeyStatus::Held).subscribe(),
             Self::Jwt(jwt) => jwt.key_status(),
+        }
+    }
+}
+
+/// How callers are told apart, and who may call.
+impl fmt::Display for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => write!(f, "{}: whoever reaches the port may call", self.mode()),
+            Self::Mtls(list) => write!(f, "{}: {list}", self.mode()),
+            Self::Jwt(jwt) => write!(f, "{}: {jwt}", self.mode()),
         }
     }
 }

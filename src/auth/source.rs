@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::fetch::{Access, HttpsUrl, read_document};
+use super::fetch::{Access, HttpsUrl, PANICKED, read_document};
 use super::jwks::KeySet;
 
 /// Where an issuer describes itself (OpenID Connect Discovery 1.0, section 4).
@@ -73,7 +73,9 @@ impl KeySource {
             Kind::File(path) => {
                 // Off the runtime's threads: a network file system may hang.
                 let path = path.clone();
-                tokio::task::spawn_blocking(move || read(&path)).await.map_err(|error| error.to_string())?
+                tokio::task::spawn_blocking(move || read(&path))
+                    .await
+                    .unwrap_or_else(|_| Err(PANICKED.into()))
             }
             Kind::Url(url, access) => fetch(url, access, url).await,
             Kind::Discovery { issuer, document, access } => {

@@ -42,6 +42,7 @@ pub(super) struct Signed {
 #[derive(Debug)]
 pub(super) struct Expected {
     issuer: String,
+    audience: String,
     rs256: Validation,
     es256: Validation,
 }
@@ -133,6 +134,12 @@ fn is_compact(token: &[u8]) -> bool {
         && parts.next().is_none()
 }
 
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "issuer {}, audience {}", self.issuer, self.audience)
+    }
+}
+
 impl Expected {
     /// Tokens of this issuer for this audience.
     pub(super) fn new(issuer: String, audience: &str) -> Self {
@@ -144,7 +151,8 @@ impl Expected {
             validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
             validation
         };
-        Self { issuer, rs256: validation(Algorithm::RS256), es256: validation(Algorithm::ES256) }
+        let (rs256, es256) = (validation(Algorithm::RS256), validation(Algorithm::ES256));
+        Self { issuer, audience: audience.to_owned(), rs256, es256 }
     }
 
     /// Verifies a token with the keys that it may be signed with: the signature, and only then what it claims.

@@ -42,10 +42,12 @@ pub struct Call {
 }
 
 /// How a call ended, for its log line.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct End {
     /// Why it failed and what is known of it; nothing for a success.
     pub failure: Option<(Reason, Outcome)>,
+    /// The request's fields that break a rule, ours or AWS's.
+    pub invalid_fields: Vec<&'static str>,
     /// What AWS said.
     pub aws: AwsAnswer,
     /// The same in AWS's or the network's own words, secrets masked.

@@ -72,7 +72,8 @@ impl Progress {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        // A panic while it is held can't leave a half-written value behind: every write is one assignment.
+        // A panic while it is held leaves no half-written value behind: nothing between two assignments can panic, and what is
+        // asked under the lock (`may_be_sent`) changes nothing.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

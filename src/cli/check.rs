@@ -2,8 +2,12 @@
 
 use codepipeline_gateway::auth::Auth;
 use codepipeline_gateway::codepipeline::Aws;
+use codepipeline_gateway::server::Tls;
+use humantime::format_duration as time;
 
-use super::serve::{Serve, environment};
+use super::aws::{credential_variables, environment};
+use super::listen::raise_file_limit;
+use super::serve::Serve;
 use super::{Stop, say};
 
 /// Checks in the order of `serve`, and prints what it finds as it goes.
@@ -11,27 +15,32 @@ pub(super) async fn run(serve: Serve) -> Result<(), Stop> {
     let settings = serve.settings()?;
     let traces = serve.traces.config().map_err(Stop::Usage)?;
     say(format!("grpc address:        {}", serve.listen.grpc_addr))?;
-    say(format!("tls:                 {}", if settings.tls.is_some() { "on" } else { "off" }))?;
-    say(format!("auth:                {}", settings.auth.mode()))?;
+    say(format!("tls:                 {}", settings.tls.as_ref().map_or("off".into(), Tls::describe)))?;
+    say(format!("auth:                {}", settings.auth))?;
     say(format!("admin address:       {}", serve.listen.admin_addr))?;
     say(format!(
-        "deadline:            {:?} by default, at most {:?}",
-        settings.deadlines.default, settings.deadlines.max
+        "deadline:            {} by default, at most {}",
+        time(settings.deadlines.default),
+        time(settings.deadlines.max)
     ))?;
     say(format!("calls in flight:     at most {}", settings.max_in_flight))?;
-    let (most, age) = (settings.max_connections, settings.max_connection_age);
-    say(format!("connections:         at most {most}, for {age:?} each"))?;
+    let (most, age) = (settings.max_connections, time(settings.max_connection_age));
+    say(format!("connections:         at most {most}, for {age} each"))?;
     say(format!(
-        "shutdown:            {:?} of delay, then {:?} to drain",
-        settings.shutdown_delay, settings.drain_timeout
+        "shutdown:            {} of delay, then {} to drain",
+        time(settings.shutdown_delay),
+        time(settings.drain_timeout)
     ))?;
     say(format!("reflection:          {}", if settings.reflection { "on" } else { "off" }))?;
     say(format!("traces:              {}", traces.shown))?;
     let aws = settings.aws;
     say(format!(
-        "attempts at AWS:     at most {}, {:?} each, {:?} of it to connect",
-        aws.max_attempts, aws.attempt_timeout, aws.connect_timeout
+        "attempts at AWS:     at most {}, {} each, {} of it to connect",
+        aws.max_attempts,
+        time(aws.attempt_timeout),
+        time(aws.connect_timeout)
     ))?;
+    raise_file_limit(&settings)?;
     let aws = Aws::load(environment()).await.map_err(|error| Stop::Usage(error.to_string()))?;
     say(format!("AWS region:          {}", aws.region()))?;
     say(format!("AWS endpoint:        {}", aws.endpoint()))?;
@@ -40,11 +49,11 @@ pub(super) async fn run(serve: Serve) -> Result<(), Stop> {
         let found = found.map_err(|why| Stop::Failed(format!("no keys for bearer tokens: {why}")))?;
         say(format!("keys of the issuer:  {found}"))?;
     }
+    say(format!("AWS variables:       {}", credential_variables()))?;
     let found = aws.describe_credentials().await;
     let found = found.map_err(|reason| Stop::Failed(format!("no AWS credentials: {reason}")))?;
     say(format!("AWS credentials:     {found}"))?;
-    let warnings = serve.behaviour.warnings().into_iter().map(str::to_owned);
-    for warning in warnings.chain(traces.warnings) {
+    for warning in serve.warnings().map(str::to_owned).chain(traces.warnings) {
         say(format!("warning:             {warning}"))?;
     }
     say("The configuration is good.")

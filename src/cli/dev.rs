@@ -13,7 +13,7 @@ use super::health::until_serving;
 use super::listen::bind;
 use super::serve::{Signals, gateway, start_logs};
 use super::{Stop, say, simulator};
-use crate::config::{Behaviour, Logs};
+use crate::config::{Behaviour, Logs, address};
 
 /// A fault that stays: the lines may be pasted as often as one likes.
 const ALWAYS: u32 = u32::MAX;
@@ -23,13 +23,13 @@ const METHOD: &str = "codepipeline.thirdparty.v1.ThirdPartyJobService/Acknowledg
 #[derive(clap::Args, Debug)]
 pub(super) struct Dev {
     /// Where the gateway's gRPC listens
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:50051")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:50051", value_parser = address)]
     grpc_addr: SocketAddr,
     /// Where the gateway's plain HTTP side listens: /livez, /readyz, /metrics
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9090")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9090", value_parser = address)]
     admin_addr: SocketAddr,
     /// Where the simulator listens
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4599")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4599", value_parser = address)]
     simulator_addr: SocketAddr,
     #[command(flatten)]
     behaviour: Behaviour,
@@ -65,7 +65,14 @@ const TRIES: [Try; 11] = [
         token: "",
         ..try_job("fields left empty, all named at once", "INVALID_ARGUMENT INVALID_REQUEST", "job-2")
     },
-    try_job("AWS answers with a status from the future", "OK", "job-future-status"),
+    Try {
+        options: "-emit-defaults ",
+        ..try_job(
+            "AWS answers with a status from the future",
+            "OK JOB_STATUS_UNSPECIFIED",
+            "job-future-status",
+        )
+    },
     try_job("AWS throttles, three times over", "RESOURCE_EXHAUSTED AWS_THROTTLED", "job-throttled"),
     try_job("AWS fails inside: nobody can know", "UNKNOWN AWS_UNAVAILABLE", "job-broken"),
     try_job("AWS took it, and the answer got lost", "UNKNOWN AWS_CONNECTION_LOST", "job-lost-answer"),
@@ -98,11 +105,12 @@ impl Dev {
             .await
             .map_err(|error| Stop::Failed(error.to_string()))?;
         let address = listeners.grpc.local_addr().map_err(|error| Stop::Failed(error.to_string()))?;
+        let admin = listeners.admin.local_addr().map_err(|error| Stop::Failed(error.to_string()))?;
         // Printed when it serves: a script may run the lines as soon as it reads them.
         let told = async {
             until_serving(address).await?;
             say(format!(
-                "Gateway on {address}, CodePipeline simulator on {}. Ctrl-C ends both. Try:",
+                "Gateway on {address}, its probes and metrics on http://{admin}, CodePipeline simulator on {}. Ctrl-C ends all. Try:",
                 simulator.addr()
             ))?;
             print_tries(address)?;

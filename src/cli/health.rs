@@ -5,12 +5,14 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tonic::Status;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::{Stop, say};
+use crate::config::positive;
 
 /// The flags of `health`.
 #[derive(clap::Args, Debug)]
@@ -34,7 +36,7 @@ pub(super) struct Health {
     #[arg(long, value_name = "NAME")]
     server_name: Option<String>,
     /// How long it may take to answer
-    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = positive)]
     timeout: Duration,
 }
 
@@ -44,6 +46,7 @@ impl Health {
             Stop::Usage(format!("--addr: {:?} is not HOST:PORT: {error}", self.addr))
         };
         let tls = self.tls_config()?;
+        let secured = tls.is_some();
         let scheme = if tls.is_some() { "https" } else { "http" };
         let endpoint =
             Endpoint::from_shared(format!("{scheme}://{}", self.addr)).map_err(|error| bad(&error))?;
@@ -55,13 +58,13 @@ impl Health {
         let endpoint = match tls {
             Some(tls) => endpoint
                 .tls_config(tls)
-                .map_err(|error| Stop::Usage(format!("--ca, --cert, --key: {error}")))?,
+                .map_err(|error| Stop::Usage(format!("--ca, --cert, --key: {}", last_cause(&error))))?,
             None => endpoint,
         };
         let ask = async {
-            let channel = endpoint.connect().await.map_err(|error| not_there(&error))?;
+            let channel = endpoint.connect().await.map_err(|error| not_connected(&error))?;
             let asked = HealthClient::new(channel).check(HealthCheckRequest { service: String::new() }).await;
-            asked.map(|answer| answer.into_inner().status()).map_err(|status| status.message().to_owned())
+            asked.map(|answer| answer.into_inner().status()).map_err(|status| not_answered(&status, secured))
         };
         match tokio::time::timeout(self.timeout, ask).await {
             Ok(Ok(ServingStatus::Serving)) => say("SERVING"),
@@ -95,10 +98,33 @@ impl Health {
     }
 }
 
-/// Why there is no connection, as far as the last cause tells it.
-fn not_there(error: &tonic::transport::Error) -> String {
+/// The only cause that tells something: the others say "transport error".
+fn last_cause(error: &dyn Error) -> String {
     let last = std::iter::successors(error.source(), |&error| error.source()).last();
-    last.map_or_else(|| "nothing that speaks gRPC answers there".into(), ToString::to_string)
+    last.map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+/// Why there is no connection.
+fn not_connected(error: &dyn Error) -> String {
+    let cause = last_cause(error);
+    // rustls' word for bytes that are no TLS.
+    let plain = cause.contains("InvalidContentType");
+    if plain {
+        "what answers there speaks no TLS: leave out --tls, --ca, --cert and --server-name".into()
+    } else {
+        cause
+    }
+}
+
+/// Why there is no answer on a connection that was there. An error of the gateway's own has no cause on this side.
+fn not_answered(status: &Status, secured: bool) -> String {
+    match (status.source(), secured) {
+        (None, _) => status.message().to_owned(),
+        (Some(_), false) => "the connection was closed; if it is the gRPC port and has TLS, give --tls or --ca".into(),
+        (Some(_), true) => {
+            "the connection was closed; if it is the gRPC port and asks for a certificate, give --cert and --key".into()
+        }
+    }
 }
 
 /// Returns once a gateway of this process serves.

@@ -1,5 +1,6 @@
 //! The subcommands. What they share: how a failure is told and what exit code it has.
 
+mod aws;
 mod check;
 #[cfg(feature = "simulator")]
 mod dev;
@@ -21,7 +22,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
     name = "codepipeline-gateway",
     version,
     max_term_width = 110,
-    after_help = "Everything about AWS (region, endpoint, credentials, proxies) is the AWS SDK's own standard configuration:\nAWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL_CODEPIPELINE and so on.\n\nExit codes: 0 done; 1 could not start, or lost its listener; 64 bad usage or configuration."
+    after_help = "Everything about AWS (region, endpoint, credentials, proxies) is the AWS SDK's own standard configuration:\nAWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL_CODEPIPELINE and so on.\n\nExit codes: 0 done; 1 could not start or lost its listener, for health: it doesn't serve, for check: no credentials or keys;\n64 bad usage or configuration."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -76,7 +77,10 @@ pub(crate) fn run() -> Result<(), Stop> {
         Err(error) if !error.use_stderr() => {
             return error.print().map_err(|error| Stop::Failed(error.to_string()));
         }
-        Err(error) => return Err(Stop::Usage(usage::line(&error, &command()))),
+        Err(error) => {
+            let (all, given) = (command(), std::env::args().nth(1).unwrap_or_default());
+            return Err(Stop::Usage(usage::line(&error, all.find_subcommand(given).unwrap_or(&all))));
+        }
     };
     match cli.command {
         Command::Serve(serve) => block_on(serve.run()),

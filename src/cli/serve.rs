@@ -1,13 +1,10 @@
 //! `serve`: the gateway with the SDK's own configuration, until a signal ends it.
 
-use std::env;
-use std::ffi::OsString;
 use std::io::{self, IsTerminal};
-use std::path::{Path, PathBuf};
 use std::pin::pin;
 
 use codepipeline_gateway::auth::Auth;
-use codepipeline_gateway::codepipeline::{Aws, ENDPOINT_SWITCHES, Source};
+use codepipeline_gateway::codepipeline::Aws;
 use codepipeline_gateway::gateway::{self, Listeners};
 use codepipeline_gateway::server::{Settings, Shutdown};
 use codepipeline_gateway::telemetry::{self, LogFormat, Traces};
@@ -15,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Stop;
+use super::aws::{credential_variables, environment, ignored_variables};
 use super::listen::{bind, raise_file_limit};
 use crate::config::{AuthArgs, Behaviour, Listen, Logs, TlsArgs, TraceArgs};
 
@@ -40,7 +38,14 @@ impl Serve {
     pub(super) fn settings(&self) -> Result<Settings, Stop> {
         let tls = self.tls.load().map_err(Stop::Usage)?;
         let auth = self.auth.auth(self.tls.has_client_ca()).map_err(Stop::Usage)?;
-        self.behaviour.settings(tls, auth).map_err(Stop::Usage)
+        let settings = self.behaviour.settings(tls, auth).map_err(Stop::Usage)?;
+        self.listen.check().map_err(Stop::Usage)?;
+        Ok(settings)
+    }
+
+    /// What is allowed and probably not meant, a line each.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = &'static str> {
+        self.behaviour.warnings().into_iter().chain(ignored_variables())
     }
 
     /// Runs the gateway. Configuration is checked whole before anything listens.
@@ -50,7 +55,7 @@ impl Serve {
         let mut settings = self.settings()?;
         let traces = self.traces.config().map_err(Stop::Usage)?;
         let _log = start_logs(&self.logs)?;
-        for warning in self.behaviour.warnings().into_iter().chain(ignored_variables()) {
+        for warning in self.warnings() {
             tracing::warn!("{warning}");
         }
         for warning in traces.warnings {
@@ -68,6 +73,7 @@ impl Serve {
                 started.map_err(|error| Stop::Failed(format!("can't start traces: {error}")))?;
             tracing::info!("traces go {}", traces.shown);
         }
+        tracing::info!(variables = credential_variables(), "looking for AWS credentials");
         let shutdown = Shutdown::new();
         signals.tell(&shutdown, gateway(listeners, aws, settings, shutdown.clone())).await
     }
@@ -131,35 +137,4 @@ impl Signals {
             }
         }
     }
-}
-
-/// The SDK's own configuration, with the places of its shared files (AWS SDKs and Tools Reference Guide, "Location of the
-/// shared config and credentials files").
-pub(super) fn environment() -> Source {
-    let home = env::home_dir().unwrap_or_default();
-    let folder = home.join(".aws");
-    let file =
-        |variable, name| env::var_os(variable).map_or_else(|| folder.join(name), |file| at_home(&home, file));
-    let shared_files =
-        vec![file("AWS_CONFIG_FILE", "config"), file("AWS_SHARED_CREDENTIALS_FILE", "credentials")];
-    let text = |(variable, _)| env::var_os(variable).map(|value| value.to_string_lossy().into_owned());
-    Source::Environment { shared_files, switches: ENDPOINT_SWITCHES.map(text) }
-}
-
-/// A path, where a leading `~` is the home directory as it is for the SDK: without a shell nobody else replaces it.
-fn at_home(home: &Path, path: OsString) -> PathBuf {
-    let path = PathBuf::from(path);
-    path.strip_prefix("~").map(|rest| home.join(rest)).unwrap_or(path)
-}
-
-/// Variables of the SDK's that don't apply, because the gateway decides about retries itself.
-fn ignored_variables() -> Vec<&'static str> {
-    let ignored = [
-        (
-            "AWS_MAX_ATTEMPTS",
-            "AWS_MAX_ATTEMPTS is ignored: use --aws-max-attempts (GATEWAY_AWS_MAX_ATTEMPTS)",
-        ),
-        ("AWS_RETRY_MODE", "AWS_RETRY_MODE is ignored: the gateway repeats only what provably did nothing"),
-    ];
-    ignored.into_iter().filter(|(name, _)| env::var_os(name).is_some()).map(|(_, warning)| warning).collect()
 }

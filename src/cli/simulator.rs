@@ -12,12 +12,13 @@ use codepipeline_gateway::server::Shutdown;
 use super::listen::bind;
 use super::serve::Signals;
 use super::{Stop, say};
+use crate::config::address;
 
 /// The flags of `simulator`.
 #[derive(clap::Args, Debug)]
 pub(super) struct Run {
     /// Where it listens; it asks for no credential of its own, so keep it on loopback
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4599")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4599", value_parser = address)]
     addr: SocketAddr,
     /// The jobs that it holds from the start, as JSON
     #[arg(long, value_name = "FILE")]

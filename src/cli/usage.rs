@@ -5,7 +5,8 @@ use std::error::Error;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
 
-/// clap's error in one line. clap's own text names the flag only, even where the value came from the variable.
+/// clap's error in one line. clap's own text names the flag only, even where the value came from the variable; the same
+/// flag of another subcommand may have no variable, so `command` is the subcommand that was given, or all there is.
 pub(super) fn line(error: &clap::Error, command: &Command) -> String {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
@@ -28,6 +29,13 @@ pub(super) fn line(error: &clap::Error, command: &Command) -> String {
             };
             format!("{}: {value:?} is not one of {valid}", with_variable(arg, command))
         }
+        (ErrorKind::MissingRequiredArgument, _) => {
+            let missing = match error.get(ContextKind::InvalidArg) {
+                Some(ContextValue::Strings(missing)) => missing.join(", "),
+                _ => String::new(),
+            };
+            format!("{missing} is missing; see --help")
+        }
         (ErrorKind::UnknownArgument, Some(arg)) => format!("there is no {arg}; see --help"),
         (ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand, _) => {
             format!("say what to do: {}; see --help", names(command).join(", "))
@@ -45,11 +53,7 @@ fn with_variable(arg: &str, command: &Command) -> String {
     let flag = arg.split_whitespace().next().unwrap_or(arg);
     let named =
         |candidate: &&Arg| candidate.get_long().is_some_and(|long| flag.strip_prefix("--") == Some(long));
-    let found = command
-        .get_subcommands()
-        .flat_map(Command::get_arguments)
-        .find(|arg| named(arg) && arg.get_env().is_some());
-    match found.and_then(Arg::get_env) {
+    match command.get_arguments().find(named).and_then(Arg::get_env) {
         Some(variable) => format!("{flag} ({})", variable.to_string_lossy()),
         None => flag.to_owned(),
     }

@@ -25,8 +25,11 @@ pub(super) fn error_answer(answer: &ErrorAnswer) -> Failure {
             http_status: Some(answer.status),
         },
         retry_after: answer.retry_after,
-        violations: if reason == Reason::ValidationFailed { fields_named_in(message) } else { Vec::new() },
-        ..Failure::new(reason, outcome)
+        ..if reason == Reason::ValidationFailed {
+            Failure::value_refused(fields_named_in(message))
+        } else {
+            Failure::new(reason, outcome)
+        }
     }
 }
 

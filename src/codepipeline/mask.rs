@@ -47,9 +47,18 @@ pub(super) fn mask(text: &str, secrets: &[&str]) -> String {
 /// credential process printed is left out.
 pub(super) fn mask_words(text: &str) -> String {
     let known = text.split_once("Stderr: ").map_or(text, |(before, _)| before);
-    let could_be_secret = |word: &str| word.len() >= 16 && word.bytes().any(|byte| byte.is_ascii_digit());
     let words = known.split_whitespace().map(|word| if could_be_secret(word) { MASK } else { word });
     words.collect::<Vec<_>>().join(" ")
+}
+
+/// Long, with a digit in it, and none of what AWS and the SDK name openly: a role, a variable, a provider.
+fn could_be_secret(word: &str) -> bool {
+    let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    let variable = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    let named = bare.starts_with("arn:aws")
+        || (bare.starts_with("AWS_") && bare.chars().all(variable))
+        || bare == "Ec2InstanceMetadata";
+    word.len() >= 16 && word.bytes().any(|byte| byte.is_ascii_digit()) && !named
 }
 
 #[cfg(test)]
@@ -64,6 +73,22 @@ mod tests {
         assert_eq!(mask("abcdefghi", &["abcdef", "abcdefghi", ""]), MASK);
         assert_eq!(mask("ααβγδ", &["αβγδ"]), "α[redacted]");
         assert_eq!(mask(r#"{"nonce":"a\"bcdefg"}"#, &["a\"bcdefg"]), r#"{"nonce":"[redacted]"}"#);
+    }
+
+    #[test]
+    fn words_that_could_be_secrets_are_masked_and_names_are_not() {
+        for name in [
+            "Ec2InstanceMetadata:",
+            "`AWS_EC2_METADATA_DISABLED`",
+            "arn:aws:iam::123456789012:role/gateway,",
+            "sts:AssumeRoleWithWebIdentity",
+        ] {
+            assert_eq!(mask_words(name), name);
+        }
+        for secret in ["ASIAFAKEFAKEFAKE1234", "AWS_lower+2/3456789012345", "eyJhbGciOiJIUzI1NiJ9.e30.x"] {
+            assert_eq!(mask_words(&format!("key {secret}")), format!("key {MASK}"));
+        }
+        assert_eq!(mask_words("it failed. Stderr: whatever it prints"), "it failed. ".trim());
     }
 
     #[test]

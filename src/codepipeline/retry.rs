@@ -25,10 +25,11 @@ pub(super) struct AttemptFailed {
 }
 
 /// Makes attempts until one succeeds, fails for good, or there is no time or attempt left; the last failure is the
-/// answer. A backoff that doesn't fit before the deadline isn't begun.
+/// answer. Nothing is begun that doesn't fit before the deadline, going by the time that the last attempt took: an attempt
+/// that is cut off turns a failure that provably did nothing into one of which nobody knows.
 ///
 /// # Errors
-/// The last attempt's failure.
+/// The last attempt's failure, or that there was no time for one.
 pub(super) async fn attempts<T, A>(
     max_attempts: u32,
     deadline: Instant,
@@ -40,7 +41,13 @@ where
 {
     let mut clock_corrected = false;
     let mut made = 0;
+    let mut last = Failure::not_sent(Reason::DeadlineExceeded);
     loop {
+        // Also after a backoff: a timer may be late by more than there was left.
+        let begun = Instant::now();
+        if begun >= deadline {
+            return Err(last);
+        }
         made += 1;
         let AttemptFailed { failure, knows_aws_time } = match attempt().await {
             Ok(answer) => return Ok(answer),
@@ -55,10 +62,12 @@ where
         };
         // A corrected clock needs no waiting.
         let wait = if corrects_clock { Duration::ZERO } else { backoff(made, failure.retry_after) };
-        if !safe || made >= max_attempts || Instant::now() + wait >= deadline {
+        let fits = Instant::now() + wait + begun.elapsed() < deadline;
+        if !safe || made >= max_attempts || !fits {
             return Err(failure);
         }
         clock_corrected |= corrects_clock;
+        last = failure;
         tokio::time::sleep(wait).await;
     }
 }
@@ -149,6 +158,27 @@ mod tests {
             run(vec![throttled(Some(Duration::from_secs(5)))], 3, Duration::from_secs(4)).await;
         assert_eq!((result.map_err(|failure| failure.reason), made), (Err(Reason::AwsThrottled), 1));
         assert_eq!(begun.elapsed(), Duration::ZERO, "a backoff that doesn't fit isn't begun");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_attempt_begins_without_time_for_an_answer() {
+        for _ in 0..2000 {
+            let (deadline, cut) = (Instant::now() + Duration::from_millis(120), Cell::new(0));
+            let progress = Progress::default();
+            let result = attempts(9, deadline, &progress, || {
+                if Instant::now() + Duration::from_millis(30) > deadline {
+                    cut.set(cut.get() + 1);
+                }
+                async {
+                    tokio::time::sleep(Duration::from_millis(30)).await;
+                    Err::<(), _>(throttled(None))
+                }
+            });
+            assert_eq!(result.await.unwrap_err().reason, Reason::AwsThrottled);
+            assert_eq!(cut.get(), 0, "attempts that would have been cut off");
+        }
+        let (result, made) = run(Vec::new(), 3, Duration::ZERO).await;
+        assert_eq!((result, made), (Err(Failure::not_sent(Reason::DeadlineExceeded)), 0));
     }
 
     #[tokio::test(start_paused = true)]

@@ -23,6 +23,7 @@ use aws_types::service_config::ServiceConfigKey;
 use super::agent::Agent;
 use super::credentials::{self, Held};
 use super::wire::Watch;
+use crate::dates::rfc3339;
 
 /// What switches the kind of endpoint: variable, and key in the profile.
 pub const ENDPOINT_SWITCHES: [(&str, &str); 2] = [
@@ -147,12 +148,12 @@ impl Aws {
     pub async fn describe_credentials(&self) -> Result<String, String> {
         let found = credentials::load(self).await?;
         if let Some(expiry) = found.expiry().filter(|expiry| *expiry <= SystemTime::now()) {
-            return Err(format!("the provider's credentials expired at {}", credentials::rfc3339(expiry)));
+            return Err(format!("the provider's credentials expired at {}", rfc3339(expiry)));
         }
         let key = found.access_key_id();
         let tail = key.get(key.len().saturating_sub(4)..).filter(|_| key.len() >= 16).unwrap_or_default();
-        let expiry = found.expiry().map(|at| format!(", expire {}", credentials::rfc3339(at)));
-        Ok(format!("access key ****{tail}{}", expiry.unwrap_or_else(|| ", don't expire".into())))
+        let expiry = found.expiry().map(|at| format!(", until {}", rfc3339(at)));
+        Ok(format!("access key ****{tail}{}", expiry.unwrap_or_else(|| ", without expiry".into())))
     }
 
     /// A client for this configuration. Building one takes milliseconds: there is one for the life of the gateway.

@@ -22,10 +22,10 @@ pub(crate) struct Behaviour {
     #[arg(long, env = "GATEWAY_MAX_DEADLINE", value_name = "TIME", default_value = "30s", value_parser = positive)]
     max_deadline: Duration,
     /// Calls in flight over all connections; one more is refused at once
-    #[arg(long, env = "GATEWAY_MAX_IN_FLIGHT", value_name = "N", default_value = "1024", value_parser = at_least_one::<NonZeroUsize>)]
+    #[arg(long, env = "GATEWAY_MAX_IN_FLIGHT", value_name = "N", default_value = "1024", allow_negative_numbers = true, value_parser = at_least_one::<NonZeroUsize>)]
     max_in_flight: NonZeroUsize,
     /// Open connections; one more is closed at once
-    #[arg(long, env = "GATEWAY_MAX_CONNECTIONS", value_name = "N", default_value = "10000", value_parser = at_least_one::<NonZeroUsize>)]
+    #[arg(long, env = "GATEWAY_MAX_CONNECTIONS", value_name = "N", default_value = "10000", allow_negative_numbers = true, value_parser = at_least_one::<NonZeroUsize>)]
     max_connections: NonZeroUsize,
     /// How long a connection lives, 10 % more or less; then GOAWAY, and its calls finish
     #[arg(long, env = "GATEWAY_MAX_CONNECTION_AGE", value_name = "TIME", default_value = "5m", value_parser = positive)]
@@ -46,7 +46,7 @@ pub(crate) struct Behaviour {
     #[arg(long, env = "GATEWAY_AWS_CONNECT_TIMEOUT", value_name = "TIME", default_value = "2s", value_parser = positive)]
     aws_connect_timeout: Duration,
     /// Attempts at AWS a call makes at most; only what provably did nothing is repeated
-    #[arg(long, env = "GATEWAY_AWS_MAX_ATTEMPTS", value_name = "N", default_value = "3", value_parser = at_least_one::<NonZeroU32>)]
+    #[arg(long, env = "GATEWAY_AWS_MAX_ATTEMPTS", value_name = "N", default_value = "3", allow_negative_numbers = true, value_parser = at_least_one::<NonZeroU32>)]
     aws_max_attempts: NonZeroU32,
 }
 

@@ -18,14 +18,33 @@ pub(crate) use behaviour::Behaviour;
 pub(crate) use logs::Logs;
 pub(crate) use tls::TlsArgs;
 pub(crate) use traces::TraceArgs;
+pub(crate) use values::{address, positive};
 
 /// Where it listens.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Listen {
     /// Where gRPC listens; [::] takes IPv4 too
-    #[arg(long, env = "GATEWAY_GRPC_ADDR", value_name = "ADDR", default_value = "[::]:50051")]
+    #[arg(long, env = "GATEWAY_GRPC_ADDR", value_name = "ADDR", default_value = "[::]:50051", value_parser = address)]
     pub(crate) grpc_addr: SocketAddr,
     /// Where the plain HTTP side listens: /livez, /readyz, /metrics
-    #[arg(long, env = "GATEWAY_ADMIN_ADDR", value_name = "ADDR", default_value = "[::]:9090")]
+    #[arg(long, env = "GATEWAY_ADMIN_ADDR", value_name = "ADDR", default_value = "[::]:9090", value_parser = address)]
     pub(crate) admin_addr: SocketAddr,
+}
+
+impl Listen {
+    /// Whether the two can be had at once.
+    ///
+    /// # Errors
+    /// One line that names the flags and variables.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let (grpc, admin) = (self.grpc_addr, self.admin_addr);
+        let all = grpc.ip().is_unspecified() || admin.ip().is_unspecified();
+        if grpc.port() != 0 && grpc.port() == admin.port() && (all || grpc.ip() == admin.ip()) {
+            return Err(format!(
+                "--grpc-addr (GATEWAY_GRPC_ADDR) and --admin-addr (GATEWAY_ADMIN_ADDR) can't both have port {}",
+                grpc.port()
+            ));
+        }
+        Ok(())
+    }
 }

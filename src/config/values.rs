@@ -1,10 +1,16 @@
 //! What a time or a number on the command line may be.
 
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
 /// Longer times overflow the clock, and are nobody's intent.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Where to listen. Names are for callers: one may have several addresses.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "an address looks like 127.0.0.1:50051 or [::]:50051".into())
+}
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
@@ -13,7 +19,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-pub(super) fn positive(text: &str) -> Result<Duration, String> {
+pub(crate) fn positive(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("it must be longer than nothing".into()),
         time => Ok(time),

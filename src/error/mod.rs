@@ -78,6 +78,19 @@ impl Failure {
         Self { violations, ..Self::not_sent(Reason::InvalidRequest).with_sentence(sentence) }
     }
 
+    /// AWS refused the values of these fields, or didn't say which.
+    #[must_use]
+    pub fn value_refused(violations: Vec<Violation>) -> Self {
+        let failure = Self::new(Reason::ValidationFailed, Outcome::Rejected);
+        if violations.is_empty() {
+            return failure;
+        }
+        let list: Vec<&str> = violations.iter().map(|v| v.field).collect();
+        let sentence =
+            format!("AWS refused the value of {}; correct it before you call again.", list.join(" and "));
+        Self { violations, ..failure.with_sentence(sentence) }
+    }
+
     /// Tells more than the reason's own sentence. Never anything that came from outside.
     #[must_use]
     pub fn with_sentence(mut self, sentence: impl Into<String>) -> Self {

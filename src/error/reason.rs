@@ -89,13 +89,13 @@ reasons! {
         "The gateway can't read the request; check it against the API's description and send it again.";
     /// There is no such service or method.
     UnknownMethod "UNKNOWN_METHOD" Unimplemented Always(NotSent), false,
-        "The gateway has no such service or method; list what it has with `grpcurl ADDRESS list`.";
+        "The gateway has no such service or method; compare your proto file with the gateway's.";
     /// grpc.health.v1 was asked about a service that the gateway doesn't have.
     UnknownService "UNKNOWN_SERVICE" NotFound Always(NotSent), false,
         "The gateway has no health for that service; ask for the empty name or for codepipeline.thirdparty.v1.ThirdPartyJobService.";
     /// AWS refused a value: ValidationException, ValidationError.
     ValidationFailed "VALIDATION_FAILED" InvalidArgument Always(Rejected), false,
-        "AWS refused a value of the request; correct it before you call again.";
+        "AWS refused a value of the request without saying which; the gateway's log has its words.";
     /// JobNotFoundException.
     JobNotFound "JOB_NOT_FOUND" NotFound Always(Rejected), false,
         "AWS knows no such job; check the job id and that the gateway uses the job's region.";
@@ -122,7 +122,7 @@ reasons! {
         "The gateway's AWS credentials had expired and it is fetching new ones; make the same call again.";
     /// The gateway's clock is off, even with AWS's time taken from its last answer: RequestTimeTooSkewed, or InvalidSignatureException for an expired or not yet current signature.
     GatewayClockSkew "GATEWAY_CLOCK_SKEW" Unavailable Always(Rejected), true,
-        "The gateway's clock is off, so AWS refused its signature; its operator has to mend the clock.";
+        "The gateway's clock is off, so AWS refused its signature and nothing happened; make the same call again later. If it goes on, its operator has to mend the clock.";
     /// AWS doesn't accept the gateway's key: UnrecognizedClientException, InvalidClientTokenId, InvalidAccessKeyId, MissingAuthenticationToken, other signature errors.
     GatewayCredentialsRejected "GATEWAY_CREDENTIALS_REJECTED" Internal Always(Rejected), false,
         "AWS doesn't accept the gateway's credentials; its operator has to replace them.";
@@ -152,7 +152,7 @@ reasons! {
         "The gateway has a bug (please report it with the request id)";
     /// Any other 4xx code; 1xx and 3xx.
     AwsUnrecognizedError "AWS_UNRECOGNIZED_ERROR" Unknown Always(Rejected), false,
-        "AWS refused the call for a reason that the gateway doesn't know; see awsErrorCode and the gateway's log.";
+        "AWS refused the call for a reason that the gateway doesn't know, and nothing happened; see awsErrorCode or httpStatus, and the gateway's log.";
     /// The gateway is at its in-flight limit.
     GatewayOverloaded "GATEWAY_OVERLOADED" ResourceExhausted Always(NotSent), true,
         "The gateway has as many calls in flight as it may; make the same call again later.";

@@ -30,6 +30,7 @@ impl Failure {
     pub(crate) fn into_status(self, call: &Call) -> Status {
         call.ends(End {
             failure: Some((self.reason, self.outcome)),
+            invalid_fields: self.violations.iter().map(|violation| violation.field).collect(),
             aws: self.aws.clone(),
             log_text: self.log_text.clone(),
         });

@@ -42,16 +42,13 @@ pub(super) async fn accept(
     let ended = accepting.until_delay_is_over(&shutdown).await;
     if let Err(lost) = &ended {
         tracing::error!(error = %lost, "lost the listener; draining");
-        shutdown.stop();
+        shutdown.begin();
     }
     let Accepting { listener, mut connections, mut open, .. } = accepting;
     drop(listener);
     tracing::info!(connections = open.len(), limit = ?settings.drain_timeout, "draining");
     connections.go_away();
-    tokio::select! {
-        () = drain(&mut open, settings.drain_timeout, drain_over) => {}
-        () = shutdown.at_once().cancelled_owned() => tracing::warn!("ended at once, without draining"),
-    }
+    drain(&mut open, metrics, settings.drain_timeout, &shutdown, drain_over).await;
     open.shutdown().await;
     metrics.connections.set(0);
     streams.close();
@@ -76,6 +73,9 @@ impl Accepting<'_> {
         let delay = self.settings.shutdown_delay;
         self.accept_until(shutdown.begun().cancelled_owned()).await?;
         tracing::info!(?delay, "shutting down: not ready, still accepting");
+        if delay.is_zero() {
+            return Ok(());
+        }
         self.accept_until(pause(delay / 2, shutdown)).await?;
         if !self.open.is_empty() {
             tracing::info!(connections = self.open.len(), "sending GOAWAY, still accepting");
@@ -120,22 +120,32 @@ async fn pause(time: Duration, shutdown: &Shutdown) {
     }
 }
 
-/// Waits for the connections to end; what is still running when the time is over is told so.
-async fn drain(open: &mut JoinSet<()>, limit: Duration, drain_over: CancellationToken) {
-    if timeout(limit, ended(open)).await.is_ok() {
-        tracing::info!("drained");
-        return;
-    }
-    tracing::warn!(
-        connections = open.len(),
-        "the drain time is over; ending the calls that are still running"
-    );
+/// Waits for the connections to end; calls that are still running when the time is over, or nobody waits any longer, are
+/// told so.
+async fn drain(
+    open: &mut JoinSet<()>,
+    metrics: &Metrics,
+    limit: Duration,
+    shutdown: &Shutdown,
+    drain_over: CancellationToken,
+) {
+    let why = tokio::select! {
+        () = ended(open, metrics) => {
+            tracing::info!("drained");
+            return;
+        }
+        () = sleep(limit) => "the drain time is over",
+        () = shutdown.at_once().cancelled_owned() => "told to end at once",
+    };
+    tracing::warn!(connections = open.len(), "{why}: ending the calls that are still running");
     drain_over.cancel();
-    let _ = timeout(LAST_WORDS, ended(open)).await;
+    let _ = timeout(LAST_WORDS, ended(open, metrics)).await;
 }
 
-async fn ended(open: &mut JoinSet<()>) {
-    while open.join_next().await.is_some() {}
+async fn ended(open: &mut JoinSet<()>, metrics: &Metrics) {
+    while open.join_next().await.is_some() {
+        metrics.connections.dec();
+    }
 }
 
 /// Answers are one small frame; waiting for more to send with it only delays them.

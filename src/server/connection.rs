@@ -192,16 +192,21 @@ where
 {
     connection.as_mut().graceful_shutdown();
     let no_calls_left = async {
-        // Calls that were on their way begin after GOAWAY.
-        sleep(GOODBYE).await;
         calls.close();
-        let _ = timeout(max_deadline, calls.wait()).await;
-        // A call has ended when its answer is made: it is yet to be sent.
+        // Until the caller has answered the PING that goes with GOAWAY, calls that were on their way begin.
         sleep(GOODBYE).await;
+        loop {
+            calls.wait().await;
+            // A call has ended when its answer is made: it is yet to be sent.
+            sleep(GOODBYE).await;
+            if calls.is_empty() {
+                return;
+            }
+        }
     };
     tokio::select! {
         ended = connection => ended,
-        () = no_calls_left => Ok(()),
+        _over = timeout(2 * GOODBYE + max_deadline, no_calls_left) => Ok(()),
     }
 }
 

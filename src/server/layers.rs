@@ -196,7 +196,7 @@ impl Layers {
                     .serve(request)
                     .await
                     .map(|body| Body::new(EndsWith::new(body, peer.closing.clone(), place))),
-                None => overloaded(call),
+                None => no_place(call),
             },
             Role::Unknown => self.serve(request).await,
         }
@@ -249,7 +249,7 @@ fn is_grpc(request: &Request<Message>) -> bool {
 /// gRPC's "PROTOCOL-HTTP2" asks for 415, so that callers that aren't gRPC don't take a 200 for a success.
 fn not_grpc() -> Response<Body> {
     const SENTENCE: &str = "This port speaks gRPC over HTTP/2 and nothing else. \
-                            Try: grpcurl -plaintext HOST:PORT list\n";
+                            Try: grpcurl HOST:PORT list (-plaintext if it has no TLS)\n";
     let mut response = Response::new(Body::new(Full::from(SENTENCE)));
     *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
     response
@@ -260,6 +260,14 @@ fn not_grpc() -> Response<Body> {
 
 fn overloaded(call: &Call) -> Response<Body> {
     into_response(Failure::not_sent(Reason::GatewayOverloaded), call, &HeaderMap::new())
+}
+
+/// However few calls there are.
+fn no_place(call: &Call) -> Response<Body> {
+    let failure = Failure::not_sent(Reason::GatewayOverloaded).with_sentence(
+        "As many health watches and reflection streams are open as may be; close some, or try again later.",
+    );
+    into_response(failure, call, &HeaderMap::new())
 }
 
 fn cut_short(call: &Call, reason: Reason) -> Response<Body> {

@@ -1,10 +1,15 @@
 //! The two words that end the gateway: "stop", which drains, and "at once".
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio_util::sync::CancellationToken;
 
-/// Whoever holds a clone may end the gateway. The first `stop` drains, the second ends it at once.
+/// Whoever holds a clone may end the gateway.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
+    /// Whether an operator has said a word.
+    told: Arc<AtomicBool>,
     begun: CancellationToken,
     at_once: CancellationToken,
 }
@@ -16,15 +21,22 @@ impl Shutdown {
         Self::default()
     }
 
-    /// Begins to drain; a second word ends it at once.
+    /// An operator's word: the first begins the shutdown, the second ends it at once.
     pub fn stop(&self) {
-        if self.begun.is_cancelled() {
+        let first = !self.told.swap(true, Ordering::Relaxed);
+        if !first {
             self.at_once.cancel();
         }
         self.begun.cancel();
     }
 
-    /// Cancelled by the first word.
+    /// The gateway's own word, for something that it can't go on without: it begins the shutdown, and doesn't make an
+    /// operator's first word the second.
+    pub fn begin(&self) {
+        self.begun.cancel();
+    }
+
+    /// Cancelled by the first word, whoever's it is.
     #[must_use]
     pub fn begun(&self) -> CancellationToken {
         self.begun.clone()

@@ -9,11 +9,12 @@ use std::time::Duration;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
+use crate::dates::rfc3339_of;
 use crate::pem;
 use crate::telemetry::Metrics;
 
@@ -42,7 +43,7 @@ pub enum TlsError {
     #[error("{0}: no {1} in PEM form in it")]
     Empty(PathBuf, &'static str),
     /// Certificate and key don't belong together, or one of them can't be used.
-    #[error("{0} and {1}: {2}")]
+    #[error("{0} and {1}: {why}", why = of_pair(.2))]
     Pair(PathBuf, PathBuf, rustls::Error),
     /// The roots of client certificates can't be used.
     #[error("{0}: {1}")]
@@ -81,6 +82,15 @@ impl Tls {
         Ok(Self { files, current: watch::Sender::new(loaded) })
     }
 
+    /// What is in use, in a few words.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let TlsFiles { cert, client_ca, .. } = &self.files;
+        let callers = client_ca.as_ref().map(|ca| format!(", callers' certificates of {}", ca.display()));
+        let until = rfc3339_of(self.current.borrow().not_after);
+        format!("{} until {until}{}", cert.display(), callers.unwrap_or_default())
+    }
+
     /// Takes handshakes with the certificate of now.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(self.current.borrow().config.clone())
@@ -108,7 +118,7 @@ impl Tls {
         match loaded {
             Ok(loaded) => {
                 metrics.certificate_expires(loaded.not_after);
-                tracing::info!(not_after = loaded.not_after, "using the TLS certificate");
+                tracing::info!(not_after = rfc3339_of(loaded.not_after), "using the TLS certificate");
                 self.current.send_replace(loaded);
             }
             Err(error) => {
@@ -146,6 +156,7 @@ impl TlsFiles {
         let key = PrivateKeyDer::from_pem_slice(&contents.key).map_err(|_| no_key())?;
         let not_after =
             not_after(&chain[0]).ok_or_else(|| TlsError::Empty(self.cert.clone(), "certificate"))?;
+        let asks_for_certificates = self.client_ca.is_some();
         let builder = match (&self.client_ca, &contents.client_ca) {
             (Some(path), Some(pem)) => {
                 ServerConfig::builder().with_client_cert_verifier(client_verifier(path, pem)?)
@@ -154,9 +165,21 @@ impl TlsFiles {
         };
         let pair = |error| TlsError::Pair(self.cert.clone(), self.key.clone(), error);
         let mut config = builder.with_single_cert(chain, key).map_err(pair)?;
+        if asks_for_certificates {
+            // A resumed session would be its certificate's heir without end: rustls looks at no date then.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
         // HTTP/1 is offered only to be told that this is a gRPC port.
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Loaded { config: Arc::new(config), not_after })
+    }
+}
+
+fn of_pair(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InconsistentKeys(_) => "the key isn't the certificate's".into(),
+        other => other.to_string(),
     }
 }
 

@@ -10,8 +10,8 @@ use tonic::Code;
 
 use super::traces::{ServerSpan, of_caller};
 use super::{Metrics, Traces};
-use crate::call::Call;
-use crate::error::{AwsAnswer, Outcome, Reason};
+use crate::call::{Call, End};
+use crate::error::Reason;
 use crate::rpc::{Role, Rpc};
 
 /// Longest path of an unknown method that is logged, in bytes.
@@ -62,15 +62,13 @@ impl CallRecord {
         // An error is in the headers; what isn't there is in the trailers, and those of a success say OK.
         let code = headers.get("grpc-status").map_or(Code::Ok, |status| Code::from_bytes(status.as_bytes()));
         let call = self.call.clone();
-        let end = call.end();
-        let none = AwsAnswer::default();
-        let aws = end.map_or(&none, |end| &end.aws);
-        self.write(code, end.and_then(|end| end.failure), aws, end.and_then(|end| end.log_text.as_deref()));
+        self.write(code, call.end().unwrap_or(&End::default()));
     }
 
-    fn write(&mut self, code: Code, failure: Option<(Reason, Outcome)>, aws: &AwsAnswer, text: Option<&str>) {
-        let call = &self.call;
+    fn write(&mut self, code: Code, end: &End) {
+        let (call, End { failure, aws, .. }) = (&self.call, end);
         let took = call.started().elapsed();
+        let failure = *failure;
         self.metrics.call_ended(self.rpc, code, took, failure.map(|(reason, _)| reason));
         if let Some(span) = self.span.take() {
             span.ends(call, code, failure, aws);
@@ -84,8 +82,10 @@ impl CallRecord {
             code = code_name(code),
             reason = failure.map(|(reason, _)| reason.name()),
             outcome = failure.map(|(_, outcome)| outcome.as_str()),
-            duration_ms = took.as_secs_f64() * 1e3,
+            // To the microsecond: what is finer is noise.
+            duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3,
             job_id = call.job_id(),
+            invalid_fields = (!end.invalid_fields.is_empty()).then(|| end.invalid_fields.join(", ")),
             caller = call.caller(),
             peer = %self.peer,
             request_id = call.request_id(),
@@ -93,7 +93,7 @@ impl CallRecord {
             aws_request_id = aws.request_id.as_deref(),
             aws_error_code = aws.error_code.as_deref(),
             aws_http_status = aws.http_status,
-            aws_text = text,
+            aws_text = end.log_text.as_deref(),
             attempts = call.progress().attempts(),
             "call"
         );
@@ -104,7 +104,12 @@ impl Drop for CallRecord {
     fn drop(&mut self) {
         if !self.answered {
             let failure = self.call.cut_short(Reason::CallerCancelled);
-            self.write(failure.code(), Some((failure.reason, failure.outcome)), &failure.aws, None);
+            let end = End {
+                failure: Some((failure.reason, failure.outcome)),
+                aws: failure.aws.clone(),
+                ..End::default()
+            };
+            self.write(failure.code(), &end);
         }
     }
 }

@@ -21,8 +21,8 @@ use crate::error::{Outcome, Reason};
 use crate::rpc::Rpc;
 
 /// From half a millisecond, what a call adds on loopback, to the longest deadline.
-const SECONDS: [f64; 14] =
-    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 30.0];
+const SECONDS: [f64; 15] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// A set of labels: names and values that are known at compile time, so that nobody outside can make new series.
 pub(super) type Labels<const N: usize> = [(&'static str, &'static str); N];

@@ -17,6 +17,7 @@ use codepipeline_simulator::{AccessKey, Config, Job, Simulator};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Response, Status};
@@ -110,6 +111,8 @@ pub struct Gateway {
     pub channel: Channel,
     pub shutdown: Shutdown,
     served: JoinHandle<io::Result<()>>,
+    /// The same socket as the gateway's.
+    admin_socket: std::net::TcpListener,
 }
 
 impl Gateway {
@@ -129,12 +132,18 @@ impl Gateway {
     pub async fn launch(endpoint_url: String, settings: Settings, keys: Option<FakeKeys>) -> Self {
         let source = Source::Fixed { region: REGION.into(), endpoint_url, keys };
         let aws = Aws::load(source).await.unwrap();
-        let listeners = Listeners { grpc: loopback().await, admin: loopback().await };
+        let (admin, admin_socket) = twice(loopback().await);
+        let listeners = Listeners { grpc: loopback().await, admin };
         let address = listeners.grpc.local_addr().unwrap();
         let admin = listeners.admin.local_addr().unwrap();
         let shutdown = Shutdown::new();
         let served = tokio::spawn(run(listeners, aws, settings, shutdown.clone()));
-        Self { address, admin, channel: channel(address), shutdown, served }
+        Self { address, admin, channel: channel(address), shutdown, served, admin_socket }
+    }
+
+    /// As if the operating system had taken it away: `accept` fails from now on.
+    pub fn lose_the_admin_port(&self) {
+        socket2::SockRef::from(&self.admin_socket).shutdown(std::net::Shutdown::Both).unwrap();
     }
 
     /// A connection of its own, once it is used.
@@ -188,6 +197,12 @@ impl Gateway {
     }
 }
 
+fn twice(listener: TcpListener) -> (TcpListener, std::net::TcpListener) {
+    let one = listener.into_std().unwrap();
+    let other = one.try_clone().unwrap();
+    (TcpListener::from_std(one).unwrap(), other)
+}
+
 fn channel(address: SocketAddr) -> Channel {
     Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy()
 }
@@ -199,7 +214,8 @@ pub async fn get(admin: SocketAddr, path: &str, accept: &str) -> (String, String
         format!("GET {path} HTTP/1.1\r\nHost: probe\r\nAccept: {accept}\r\nConnection: close\r\n\r\n");
     socket.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
-    socket.read_to_string(&mut answer).await.unwrap();
+    let read = timeout(Duration::from_secs(60), socket.read_to_string(&mut answer)).await;
+    read.expect("an answer").unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     (head.to_owned(), body.to_owned())
 }

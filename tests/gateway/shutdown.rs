@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient;
 use codepipeline_simulator::Fault;
+use prost::Message;
 use tokio::net::TcpStream;
 use tonic::Code;
 use tonic_health::pb::health_check_response::ServingStatus;
 
-use crate::frames::{CHECK, PREFACE, Raw, SETTINGS, call, frame};
+use crate::frames::{
+    ACKNOWLEDGE, CHECK, DATA, END_STREAM, PREFACE, Raw, SETTINGS, begin, call, frame, message,
+};
 use crate::harness::{Answer, World, fake_keys, request, settings};
 
 /// Long enough that a test which waits for it fails visibly.
@@ -132,6 +135,60 @@ async fn a_second_word_ends_it_at_once() {
         world.gateway.shutdown.stop();
     };
     let (answer, ()) = tokio::join!(world.acknowledge("job-1"), stop);
-    assert_ne!(answer.code(), Code::Ok);
+    // It was the gateway that ended the call, and what is true of it is told all the same.
+    assert_eq!((answer.code(), answer.reason().as_str()), (Code::Unknown, "GATEWAY_SHUTTING_DOWN"));
     tokio::time::timeout(Duration::from_secs(10), world.gateway.ended()).await.expect("at once").unwrap();
+}
+
+/// A caller that stood still since before GOAWAY, for lack of CPU or of a network, may still begin a call.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_comes_late_on_an_ending_connection_has_its_time() {
+    let world = World::start().await;
+    let mut raw = Raw::plain(world.gateway.address).await;
+    raw.send(&call(1, CHECK)).await;
+    raw.until_answers(1).await;
+    world.simulator.fault_next(1, Fault::delay(3000));
+    world.gateway.shutdown.stop();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let request = message(&request("job-1").encode_to_vec());
+    raw.send(&[begin(3, ACKNOWLEDGE), frame(DATA, END_STREAM, 3, &request)].concat()).await;
+    raw.until_answers(2).await;
+    raw.answer_pings();
+    world.gateway.ended().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_metric_of_connections_follows_the_drain() {
+    let world = World::start().await;
+    world.add("job-1");
+    world.simulator.fault_job("job-1", Fault::delay(3000));
+    let idle = Raw::plain(world.gateway.address).await;
+    idle.answer_pings();
+    let (answer, ()) = tokio::join!(world.acknowledge("job-1"), async {
+        world.simulator.wait_for_requests(1).await;
+        world.gateway.shutdown.stop();
+        idle.until_closed().await;
+        while world.gateway.metric("codepipeline_gateway_connections").await > 1.0 {}
+    });
+    answer.ok();
+    world.gateway.ended().await.unwrap();
+}
+
+/// The gateway's own word is nobody's first one: the kubelet's SIGTERM, which follows, doesn't cut calls off.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_admin_port_it_drains_and_is_not_healthy() {
+    let mut settings = settings();
+    settings.shutdown_delay = Duration::from_secs(3);
+    let world = World::with(settings, Some(fake_keys())).await;
+    world.add("job-1");
+    world.simulator.fault_job("job-1", Fault::delay(4000));
+    let (answer, ()) = tokio::join!(world.acknowledge("job-1"), async {
+        world.simulator.wait_for_requests(1).await;
+        world.gateway.lose_the_admin_port();
+        world.gateway.wait_for_health(ServingStatus::NotServing).await;
+        world.gateway.shutdown.stop();
+    });
+    answer.ok();
+    let ended = world.gateway.ended().await;
+    assert_eq!(ended.unwrap_err().to_string(), "lost the admin listener");
 }

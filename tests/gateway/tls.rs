@@ -1,15 +1,24 @@
 //! TLS and client certificates, with real handshakes, and certificates that change while the gateway runs.
 
 use std::fs;
+use std::sync::Arc;
 
 use codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient;
 use codepipeline_gateway::server::{Tls, TlsFiles};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, HandshakeKind, RootCertStore};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::certificates::{Authority, connect, files, write_pair};
+use crate::frames::{PREFACE, SETTINGS, frame};
 use crate::harness::{Answer, World, fake_keys, request, settings};
 
 async fn world(files: TlsFiles) -> World {
@@ -58,6 +67,40 @@ async fn with_a_client_ca_every_caller_must_present_a_certificate() {
     // A client that was refused may have tried again.
     assert!(world.gateway.metric("codepipeline_gateway_tls_handshakes_failed_total").await >= 2.0);
     world.stop().await;
+}
+
+/// Or a session would outlive its certificate: at a resumption nobody looks at its dates.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_with_a_client_certificate_is_never_resumed() {
+    let (ca, folder) = (Authority::new(), TempDir::new().unwrap());
+    write_pair(folder.path(), &ca.issue("gateway.test"));
+    fs::write(folder.path().join("ca.crt"), ca.pem()).unwrap();
+    for (client_ca, kind) in [(true, HandshakeKind::Full), (false, HandshakeKind::Resumed)] {
+        let world = world(files(folder.path(), client_ca)).await;
+        for version in [&TLS12, &TLS13] {
+            let mut roots = RootCertStore::empty();
+            roots.add(CertificateDer::from_pem_slice(ca.pem().as_bytes()).unwrap()).unwrap();
+            let (cert, key) = ca.issue("worker.test");
+            let cert = CertificateDer::from_pem_slice(cert.as_bytes()).unwrap();
+            let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+            let config =
+                ClientConfig::builder_with_protocol_versions(&[version]).with_root_certificates(roots);
+            let mut config = config.with_client_auth_cert(vec![cert], key).unwrap();
+            config.alpn_protocols = vec![b"h2".to_vec()];
+            let connector = TlsConnector::from(Arc::new(config));
+            let connect = async || {
+                let socket = TcpStream::connect(world.gateway.address).await.unwrap();
+                let mut tls = connector.connect("gateway.test".try_into().unwrap(), socket).await.unwrap();
+                // The gateway's SETTINGS: what goes before them, tickets for a resumption, has been read then.
+                tls.write_all(&[PREFACE, &frame(SETTINGS, 0, 0, &[])].concat()).await.unwrap();
+                tls.read_exact(&mut [0; 9]).await.unwrap();
+                tls.get_ref().1.handshake_kind().unwrap()
+            };
+            assert_eq!(connect().await, HandshakeKind::Full);
+            assert_eq!(connect().await, kind, "{version:?}");
+        }
+        world.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,10 +169,21 @@ async fn the_health_command_speaks_tls_and_shows_a_certificate() {
         (Some(0), &b"SERVING\n"[..]),
         "{serving:?}"
     );
-    for refused in [&asks[..], &["health", "--addr", &address], &["health", "--addr", &address, "--tls"]] {
+    for (refused, why) in [
+        (&asks[..], "give --cert and --key"),
+        (&["health", "--addr", &address], "give --tls or --ca"),
+        (&["health", "--addr", &address, "--tls"], "invalid peer certificate"),
+    ] {
         let refused = command(refused).await;
-        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        let told = String::from_utf8_lossy(&refused.stderr);
+        assert!(refused.status.code() == Some(1) && told.contains(why), "{why}: {refused:?}");
     }
+    let other = path("other.key");
+    fs::write(&other, ca.issue("gateway.test").1).unwrap();
+    let mixed = [&asks[..], &["--cert", &cert, "--key", &other]].concat();
+    let mixed = command(&mixed).await;
+    let told = String::from_utf8_lossy(&mixed.stderr);
+    assert!(mixed.status.code() == Some(64) && told.contains("KeyMismatch"), "{mixed:?}");
     let unreadable = command(&["health", "--ca", "/no/such/file"]).await;
     assert_eq!(unreadable.status.code(), Some(64), "{unreadable:?}");
     world.stop().await;

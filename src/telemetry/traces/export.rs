@@ -139,7 +139,8 @@ impl Sender {
             ended = AbortOnDropHandle::new(export) => match ended {
                 Ok(Ok(exported)) => exported,
                 Ok(Err(_elapsed)) => Err(OTelSdkError::Timeout(time)),
-                Err(ended) => Err(OTelSdkError::InternalFailure(ended.to_string())),
+                // A panic's text may hold anything.
+                Err(_panicked) => Err(OTelSdkError::InternalFailure("the exporter panicked".into())),
             },
             () = self.exports.over.cancelled() => Err(OTelSdkError::AlreadyShutdown),
         }

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::TcpListener;
 
+use crate::certificates::{Authority, write_pair};
 use crate::key_server::{Answer, KeyServer};
 use crate::process::{Ended, Scratch, command};
 use crate::tokens::{Signer, set};
@@ -92,6 +93,38 @@ async fn a_switch_that_the_sdk_would_take_for_off_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn check_tells_of_certificates_callers_and_the_variables_for_credentials() {
+    let (files, authority) = (Scratch::new(), Authority::new());
+    write_pair(files.path(), &authority.issue("gateway.test"));
+    let ca = files.file("ca.crt", &authority.pem());
+    let allow = "--allow=spiffe://test/ns/builds/*,dns:worker.test";
+    let check = command(&["check", "--auth=mtls", allow]).with_keys().with("AWS_MAX_ATTEMPTS", "5");
+    let check = check.with("GATEWAY_TLS_CERT", files.path().join("tls.crt"));
+    let check =
+        check.with("GATEWAY_TLS_KEY", files.path().join("tls.key")).with("GATEWAY_TLS_CLIENT_CA", &ca);
+    let role = "arn:aws:iam::123456789012:role/gateway";
+    let ended = check.with("AWS_ROLE_ARN", role).run().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    // rcgen's own date.
+    let cert = files.path().join("tls.crt");
+    let tls =
+        format!("{} until 4096-01-01T00:00:00Z, callers' certificates of {}", cert.display(), ca.display());
+    for line in [
+        format!("tls:                 {tls}"),
+        "auth:                mtls: spiffe://test/ns/builds/*, dns:worker.test".into(),
+        format!(
+            "AWS variables:       AWS_ACCESS_KEY_ID (set), AWS_SECRET_ACCESS_KEY (set), AWS_ROLE_ARN={role}, AWS_EC2_METADATA_DISABLED=true"
+        ),
+        "warning:             AWS_MAX_ATTEMPTS is ignored: use --aws-max-attempts (GATEWAY_AWS_MAX_ATTEMPTS)"
+            .into(),
+    ] {
+        assert!(ended.out.lines().any(|shown| shown == line), "{line}\n{}", ended.out);
+    }
+    let many = "--max-connections=18446744073709551615";
+    command(&["check", many]).with_keys().run().await.failed(64, &["--max-connections", "ulimit -n"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn check_without_credentials_gives_1_and_says_so() {
     let ended = command(&["check"]).with("AWS_REGION", "eu-west-1").run().await;
     ended.failed(1, &["no AWS credentials"]);
@@ -147,7 +180,7 @@ async fn check_fetches_the_issuers_keys_once_and_tells_how_many_from_where() {
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");
     let line = format!("keys of the issuer:  2 from {url} (1 left out: EC, and not on P-256)");
     assert!(ended.out.lines().any(|shown| shown == line), "{}", ended.out);
-    assert!(ended.out.lines().any(|line| line == "auth:                jwt"), "{}", ended.out);
+    assert!(ended.out.lines().any(|line| line == "auth:                jwt: issuer https://kubernetes.default.svc, audience gateway, sub:system:*"), "{}", ended.out);
     assert!(!ended.out.contains("fake-secret") && !ended.out.contains("fake-token"), "{}", ended.out);
     assert_eq!(server.asked().len(), 1);
 

@@ -15,7 +15,12 @@ async fn health_tells_by_its_exit_code_whether_a_gateway_serves() {
     assert_eq!((ended.code, ended.out.as_str(), ended.err.as_str()), (Some(0), "SERVING", ""));
 
     let nobody = loopback().await.local_addr().unwrap().to_string();
-    command(&["health", "--addr", &nobody]).run().await.failed(1, &[&nobody]);
+    command(&["health", "--addr", &nobody]).run().await.failed(1, &[&nobody, "Connection refused"]);
+    // The wrong port, and TLS where there is none.
+    let admin = gateway.admin.to_string();
+    command(&["health", "--addr", &admin]).run().await.failed(1, &["if it is the gRPC port and has TLS"]);
+    let grpc = gateway.address.to_string();
+    command(&["health", "--tls", "--addr", &grpc]).run().await.failed(1, &["speaks no TLS: leave out --tls"]);
 
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = (silent.local_addr().unwrap().to_string(), silent);

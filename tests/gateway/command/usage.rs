@@ -175,7 +175,7 @@ async fn a_subject_on_the_list_of_certificates_gives_64() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_usage_gives_64_and_one_line() {
-    let rows: [(&[&str], &str); 9] = [
+    let rows: [(&[&str], &str); 14] = [
         (&[], "serve"),
         (&["server"], "server"),
         (&["serve", "--grpc-port", "1"], "--grpc-port"),
@@ -184,7 +184,13 @@ async fn bad_usage_gives_64_and_one_line() {
         (&["serve", "--grpc-addr"], "--grpc-addr (GATEWAY_GRPC_ADDR)"),
         (&["--serve"], "--serve"),
         (&["health", "--timeout", "soon"], "--timeout"),
-        (&["simulator", "--addr", "here"], "--addr"),
+        (&["simulator", "--addr", "here"], "--addr: \"here\" is not valid: an address looks like"),
+        (&["health", "--timeout", "0s"], "--timeout: \"0s\" is not valid"),
+        (&["health", "--cert", "client.crt"], "--key"),
+        (&["serve", "--max-in-flight", "-1"], "a whole number, at least 1"),
+        // This one has no variable.
+        (&["dev", "--grpc-addr", "here"], "--grpc-addr: \"here\" is not valid"),
+        (&["check", "--grpc-addr=127.0.0.1:5005", "--admin-addr=[::]:5005"], "can't both have port 5005"),
     ];
     for (args, named) in rows {
         let ended = command(args).with_keys().run().await;

@@ -1,0 +1,70 @@
+//! What the process' variables say for the AWS SDK: where its files are, what it would read wrongly, what doesn't apply,
+//! and which sources of credentials they name.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use codepipeline_gateway::codepipeline::{ENDPOINT_SWITCHES, Source};
+
+/// The variables that decide where credentials come from (AWS SDKs and Tools Reference Guide), and whether their value may
+/// be shown: a container's relative URI names its credentials.
+const CREDENTIALS: [(&str, bool); 13] = [
+    ("AWS_ACCESS_KEY_ID", false),
+    ("AWS_SECRET_ACCESS_KEY", false),
+    ("AWS_SESSION_TOKEN", false),
+    ("AWS_PROFILE", true),
+    ("AWS_CONFIG_FILE", true),
+    ("AWS_SHARED_CREDENTIALS_FILE", true),
+    ("AWS_ROLE_ARN", true),
+    ("AWS_WEB_IDENTITY_TOKEN_FILE", true),
+    ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", false),
+    ("AWS_CONTAINER_CREDENTIALS_FULL_URI", false),
+    ("AWS_CONTAINER_AUTHORIZATION_TOKEN", false),
+    ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", true),
+    ("AWS_EC2_METADATA_DISABLED", true),
+];
+
+/// The SDK's own configuration, with the places of its shared files (AWS SDKs and Tools Reference Guide, "Location of the
+/// shared config and credentials files").
+pub(super) fn environment() -> Source {
+    let home = env::home_dir().unwrap_or_default();
+    let folder = home.join(".aws");
+    let file =
+        |variable, name| env::var_os(variable).map_or_else(|| folder.join(name), |file| at_home(&home, file));
+    let shared_files =
+        vec![file("AWS_CONFIG_FILE", "config"), file("AWS_SHARED_CREDENTIALS_FILE", "credentials")];
+    Source::Environment { shared_files, switches: ENDPOINT_SWITCHES.map(|(variable, _)| text(variable)) }
+}
+
+/// Which of the variables for credentials are set, in one line; where none is, what the SDK asks then.
+pub(super) fn credential_variables() -> String {
+    let shown = |(variable, may_be_shown)| {
+        let value = text(variable)?;
+        Some(if may_be_shown { format!("{variable}={value}") } else { format!("{variable} (set)") })
+    };
+    let set: Vec<String> = CREDENTIALS.into_iter().filter_map(shown).collect();
+    if set.is_empty() { "no variable for them is set".into() } else { set.join(", ") }
+}
+
+/// Variables of the SDK's that don't apply, because the gateway decides about retries itself.
+pub(super) fn ignored_variables() -> Vec<&'static str> {
+    let ignored = [
+        (
+            "AWS_MAX_ATTEMPTS",
+            "AWS_MAX_ATTEMPTS is ignored: use --aws-max-attempts (GATEWAY_AWS_MAX_ATTEMPTS)",
+        ),
+        ("AWS_RETRY_MODE", "AWS_RETRY_MODE is ignored: the gateway repeats only what provably did nothing"),
+    ];
+    ignored.into_iter().filter(|(name, _)| env::var_os(name).is_some()).map(|(_, warning)| warning).collect()
+}
+
+fn text(variable: &str) -> Option<String> {
+    env::var_os(variable).map(|value| value.to_string_lossy().into_owned())
+}
+
+/// A path, where a leading `~` is the home directory as it is for the SDK: without a shell nobody else replaces it.
+fn at_home(home: &Path, path: OsString) -> PathBuf {
+    let path = PathBuf::from(path);
+    path.strip_prefix("~").map(|rest| home.join(rest)).unwrap_or(path)
+}
