@@ -1,7 +1,6 @@
 """The alert rules are valid, fire when they should, and each has its section in docs/operations.md."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -19,13 +18,20 @@ def rules(*args):
     return group["rules"]
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """A folder with the rules as Prometheus reads them, and their unit tests."""
-    spec = chart.render("default", *ON).one("PrometheusRule")["spec"]
-    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(spec, sort_keys=False), encoding="utf-8")
-    shutil.copy(UNIT_TESTS, tmp_path / "alerts.yaml")
+@pytest.fixture(params=["gw", chart.LONG_RELEASE])
+def folder(request, tmp_path):
+    """A folder with the rules as Prometheus reads them, and their unit tests, for a release and one with a long name."""
+    rendered = chart.render("default", *ON, release=request.param)
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rendered.one("PrometheusRule")["spec"], sort_keys=False), encoding="utf-8")
+    name = rendered.one("Deployment")["metadata"]["name"]
+    tests = re.sub(r"\bgw-codepipeline-gateway-5d-x(\d)", lambda pod: pod_of(name, pod[1]), UNIT_TESTS.read_text(encoding="utf-8"))
+    (tmp_path / "alerts.yaml").write_text(tests.replace("gw-codepipeline-gateway", name), encoding="utf-8")
     return tmp_path
+
+
+def pod_of(deployment, number):
+    """A pod's name, as Kubernetes makes it: what the ReplicaSet is called is cut to 58 characters first."""
+    return f"{deployment}-5d5d5d5d5d-"[:58] + f"x000{number}"
 
 
 def promtool(folder, *args):
