@@ -15,7 +15,7 @@ import yaml
 # What Prometheus adds to each series of a pod.
 TARGET_LABELS = {"namespace", "pod"}
 # What is asked of others than the gateway, with its labels: kube-state-metrics.
-FOREIGN = {f"kube_deployment_status_replicas_{what}": {"namespace", "deployment"} for what in ("available", "unavailable")}
+FOREIGN = {f"kube_deployment_{what}": {"namespace", "deployment"} for what in ("spec_replicas", "status_replicas_available", "status_replicas_unavailable")}
 WORDS = {
     *("sum", "min", "max", "count", "avg", "absent", "rate", "increase", "time", "histogram_quantile", "label_values"),
     *("by", "on", "group_left", "and", "or", "unless", "bool", "offset"),
