@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tomllib
 
+import kubernetes_validate
 import yaml
 
 import chart
@@ -248,10 +249,13 @@ def test_values_on_the_pages_are_values(tmp_path):
             # What isn't values is an object of its own.
             if "apiVersion" not in yaml.safe_load(block):
                 file.write_text(block, encoding="utf-8")
-                code, _, errors = chart.attempt("default", "--values", str(file))
+                code, out, errors = chart.attempt("default", "--values", str(file), "--set", "networkPolicy.enabled=true")
                 assert code == 0, f"{page}: {errors}"
+                for found in yaml.load_all(out, chart.Loader):
+                    if found and found["kind"] == "NetworkPolicy":
+                        kubernetes_validate.validate(found, kubernetes_validate.latest_version(), strict=True)
                 seen += 1
-    assert seen >= 4
+    assert seen >= 8
 
 
 def test_installations_on_the_pages_install():
