@@ -153,6 +153,14 @@ def test_a_pod_has_the_time_to_stop(scenario):
     assert "lifecycle" not in rendered.gateway(), "the gateway waits for its endpoints itself"
 
 
+def test_a_container_beside_the_gateway_does_not_stop_the_scaling(scenario):
+    """A share of the whole pod's requests fails as soon as one container, such as a mesh's, has none."""
+    rendered = render(scenario)
+    for scaler in rendered.of("HorizontalPodAutoscaler"):
+        shares = [metric for metric in scaler["spec"]["metrics"] if "Resource" in metric["type"]]
+        assert shares and all(metric["containerResource"]["container"] == rendered.gateway()["name"] for metric in shares)
+
+
 def test_ports_fit_together(scenario):
     rendered = render(scenario)
     env = {entry["name"]: entry.get("value") for entry in rendered.gateway()["env"]}
