@@ -161,6 +161,20 @@ def test_a_container_beside_the_gateway_does_not_stop_the_scaling(scenario):
         assert shares and all(metric["containerResource"]["container"] == rendered.gateway()["name"] for metric in shares)
 
 
+@pytest.mark.parametrize("values, bound", [
+    ("minAvailable=1,podDisruptionBudget.maxUnavailable=", {"minAvailable": 1}),
+    ("minAvailable=0,podDisruptionBudget.maxUnavailable=", {"minAvailable": 0}),
+    ("minAvailable=0,podDisruptionBudget.maxUnavailable=null", {"minAvailable": 0}),
+    ("minAvailable=0%,podDisruptionBudget.maxUnavailable=", {"minAvailable": "0%"}),
+    ("minAvailable=null,podDisruptionBudget.maxUnavailable=1", {"maxUnavailable": 1}),
+    ("minAvailable=,podDisruptionBudget.maxUnavailable=50%", {"maxUnavailable": "50%"}),
+])  # fmt: skip
+def test_a_disruption_budget_has_the_bound_that_was_given(values, bound):
+    """Neither, or a null, would forbid every eviction."""
+    spec = render("default", "--set", f"podDisruptionBudget.{values}").one("PodDisruptionBudget")["spec"]
+    assert {key: spec[key] for key in ("minAvailable", "maxUnavailable") if key in spec} == bound
+
+
 def test_ports_fit_together(scenario):
     rendered = render(scenario)
     env = {entry["name"]: entry.get("value") for entry in rendered.gateway()["env"]}
