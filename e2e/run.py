@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Installs the chart on a real cluster in every way that matters, and calls the gateway while pods come and go.
 
-Needs KUBECONFIG, kubectl, helm, openssl and grpcurl, and three images that the cluster's nodes have or can pull. The
+Needs KUBECONFIG, kubectl, helm, openssl, curl and grpcurl, and three images that the cluster's nodes have or can pull. The
 gateway talks to the CodePipeline simulator beside it; no AWS account is touched. Everything is in namespaces whose
 names begin with e2e-, and they go at the end.
 """
