@@ -1,4 +1,4 @@
-{{/* Names and labels. */}}
+{{/* Names and labels. A namespace may be called 1234, and a release on: what is a name is quoted where it ends up. */}}
 
 {{/* The prefix of every name. A long one is cut, with a hash so that two of them never become the same; 50 characters
 leave room for the longest suffix in the 63 of a DNS label. */}}
@@ -32,13 +32,13 @@ leave room for the longest suffix in the 63 of a DNS label. */}}
 {{/* A Deployment's selector can't be changed: nothing may ever be added here. */}}
 {{- define "codepipeline-gateway.selectorLabels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{/* Labels that no selector of the gateway's picks, for what isn't a part of the serving pods. */}}
 {{- define "codepipeline-gateway.testLabels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}-test
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{/* The metadata of an object: argument is (list $ name) or (list $ name labels annotations). */}}
@@ -50,8 +50,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
       "app.kubernetes.io/managed-by" $root.Release.Service
       "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63)) -}}
 {{- if gt (len .) 2 -}}{{- $labels = merge $labels (index . 2) -}}{{- end -}}
-name: {{ index . 1 }}
-namespace: {{ include "codepipeline-gateway.namespace" $root }}
+name: {{ index . 1 | quote }}
+namespace: {{ include "codepipeline-gateway.namespace" $root | quote }}
 labels: {{- toYaml $labels | nindent 2 }}
 {{- if gt (len .) 3 }}
 {{- with index . 3 }}

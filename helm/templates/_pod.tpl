@@ -36,8 +36,8 @@
 - name: {{ $variable }}
   valueFrom:
     secretKeyRef:
-      name: {{ $.Values.aws.existingSecret.name }}
-      key: {{ $key }}
+      name: {{ $.Values.aws.existingSecret.name | quote }}
+      key: {{ $key | quote }}
 {{- end }}
 {{- end }}
 {{- else if eq .Values.aws.auth "secretFile" }}
@@ -95,16 +95,16 @@
 {{- if eq .Values.aws.auth "secretFile" }}
 - name: aws
   secret:
-    secretName: {{ .Values.aws.existingSecret.name }}
+    secretName: {{ .Values.aws.existingSecret.name | quote }}
     defaultMode: 0440
     items:
-      - key: {{ .Values.aws.existingSecret.fileKey }}
+      - key: {{ .Values.aws.existingSecret.fileKey | quote }}
         path: credentials
 {{- end }}
 {{- if .Values.tls.enabled }}
 - name: tls
   secret:
-    secretName: {{ include "codepipeline-gateway.tlsSecret" . }}
+    secretName: {{ include "codepipeline-gateway.tlsSecret" . | quote }}
     defaultMode: 0440
     items:
       - key: tls.crt
@@ -114,10 +114,10 @@
 {{- if .Values.tls.clientCa.existingSecret }}
 - name: client-ca
   secret:
-    secretName: {{ .Values.tls.clientCa.existingSecret }}
+    secretName: {{ .Values.tls.clientCa.existingSecret | quote }}
     defaultMode: 0440
     items:
-      - key: {{ .Values.tls.clientCa.key }}
+      - key: {{ .Values.tls.clientCa.key | quote }}
         path: ca.crt
 {{- end }}
 {{- end }}

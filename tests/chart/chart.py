@@ -112,4 +112,14 @@ def leaves(tree, path=()):
 
 
 def values():
-    return yaml.load((HELM / "values.yaml").read_text(encoding="utf-8"), Loader)
+    return read(HELM / "values.yaml")
+
+
+def settings(scenario):
+    """Each value of a scenario with its path, the chart's own where it gives none."""
+    given = dict(leaves(read(HELM / "ci" / f"{scenario}-values.yaml")))
+    return dict(leaves(values())) | given
+
+
+def read(file):
+    return yaml.load(file.read_text(encoding="utf-8"), Loader)

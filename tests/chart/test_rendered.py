@@ -63,6 +63,36 @@ def test_the_operators_take_every_field_of_custom_kinds(scenario):
     assert int(ran.stdout) == sum(found["kind"] in CUSTOM for found in rendered.objects)
 
 
+# What YAML takes for a number, a boolean or nothing, and Kubernetes for a name.
+WORDS = ["1234", "1e3", "on", "null"]
+# Values that are names or the like; each is set where a scenario has one.
+NAMES = [
+    *("aws.existingSecret.name", "aws.existingSecret.accessKeyIdKey", "aws.existingSecret.secretAccessKeyKey"),
+    *("aws.existingSecret.sessionTokenKey", "aws.existingSecret.fileKey", "aws.existingSecret.profile"),
+    *("tls.existingSecret", "tls.clientCa.existingSecret", "tls.clientCa.key", "tls.certManager.issuerRef.name"),
+    *("tls.certManager.issuerRef.kind", "tls.certManager.issuerRef.group", "auth.jwt.audience", "namespaceOverride"),
+    *("serviceAccount.name", "priorityClassName", "service.appProtocol", "clusterDomain"),
+    *("metrics.podMonitor.interval", "metrics.serviceMonitor.interval"),
+    *("test.caKey", "test.serverName", "test.clientSecret"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_name_stays_a_name_whatever_it_looks_like(scenario, word):
+    given = chart.settings(scenario)
+    own = word if word[0].isalpha() else "name"
+    words = [f"{name}={word}" for name in NAMES if given[tuple(name.split("."))]] + [f"fullnameOverride={own}"]
+    rendered = chart.render(scenario, "--set-string", ",".join(words), release=word, namespace=word)
+    for found in rendered.objects:
+        if found["kind"] not in CUSTOM:
+            kubernetes_validate.validate(found, KUBERNETES[1], strict=True)
+        if found["metadata"]["name"] != "beside":
+            assert found["metadata"]["namespace"] == found["metadata"]["labels"]["app.kubernetes.io/instance"] == word
+    assert decode(rendered.text).returncode == 0, decode(rendered.text).stderr
+    (name,) = {found["metadata"]["name"] for found in rendered.of("Deployment")}
+    assert name == own
+
+
 def test_all_custom_kinds_are_in_some_scenario_and_a_wrong_field_is_seen():
     seen = {}
     for scenario in chart.SCENARIOS:
