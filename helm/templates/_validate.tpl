@@ -40,6 +40,8 @@ only makes no sense beside another value. Each sentence names the value, and all
 {{- $address := get $v.gateway $name -}}
 {{- if not (regexMatch "^(\\[[0-9a-fA-F:]+\\]|[0-9.]+):[1-9][0-9]{0,4}$" $address) -}}
 {{- $wrong = append $wrong (printf "gateway.%s is %q: an address looks like [::]:50051 or 0.0.0.0:50051" $name $address) -}}
+{{- else if gt (regexFind "[0-9]+$" $address | int) 65535 -}}
+{{- $wrong = append $wrong (printf "gateway.%s is %q: a port is at most 65535" $name $address) -}}
 {{- end -}}
 {{- end -}}
 {{- if eq (include "codepipeline-gateway.grpcPort" .) (include "codepipeline-gateway.adminPort" .) -}}
@@ -51,10 +53,13 @@ only makes no sense beside another value. Each sentence names the value, and all
 {{- $time := dict -}}
 {{- range $name := list "defaultDeadline" "maxDeadline" "maxConnectionAge" "shutdownDelay" "drainTimeout" "awsAttemptTimeout" "awsConnectTimeout" -}}
 {{- $text := get $v.gateway $name -}}
-{{- if regexMatch "^([0-9]{1,6}(h|m|s|ms))+$" $text -}}
-{{- $_ := set $time $name (include "codepipeline-gateway.milliseconds" $text | int64) -}}
-{{- else -}}
+{{- $length := include "codepipeline-gateway.milliseconds" $text | int64 -}}
+{{- if not (regexMatch "^([0-9]{1,6}(h|m|s|ms))+$" $text) -}}
 {{- $wrong = append $wrong (printf "gateway.%s is %q: a time looks like 500ms, 5s or 1m30s" $name $text) -}}
+{{- else if and (eq $length 0) (not (has $name (list "shutdownDelay" "drainTimeout"))) -}}
+{{- $wrong = append $wrong (printf "gateway.%s is %q: it has to be longer than nothing" $name $text) -}}
+{{- else -}}
+{{- $_ := set $time $name $length -}}
 {{- end -}}
 {{- end -}}
 {{- range $shorter, $longer := dict "defaultDeadline" "maxDeadline" "awsConnectTimeout" "awsAttemptTimeout" -}}
@@ -127,7 +132,7 @@ only makes no sense beside another value. Each sentence names the value, and all
 {{- if not (or $v.autoscaling.targetCPUUtilizationPercentage $v.autoscaling.targetMemoryUtilizationPercentage $v.autoscaling.metrics) -}}
 {{- $wrong = append $wrong "autoscaling.enabled needs a metric: autoscaling.targetCPUUtilizationPercentage, targetMemoryUtilizationPercentage or metrics" -}}
 {{- end -}}
-{{- $requests := get $v.resources "requests" | default dict -}}
+{{- $requests := get ($v.resources | default dict) "requests" | default dict -}}
 {{- range $resource, $target := dict "cpu" "targetCPUUtilizationPercentage" "memory" "targetMemoryUtilizationPercentage" -}}
 {{- if and (get $v.autoscaling $target) (not (get $requests $resource)) -}}
 {{- $wrong = append $wrong (printf "autoscaling.%s is a share of resources.requests.%s, which is empty" $target $resource) -}}
@@ -169,8 +174,8 @@ only makes no sense beside another value. Each sentence names the value, and all
 {{- $wrong = append $wrong (printf "extraVolumes has %s, which the chart has itself: take another name" .name) -}}
 {{- end -}}
 {{- end -}}
-{{- if not (regexMatch "^[a-z]" (include "codepipeline-gateway.fullname" .)) -}}
-{{- $wrong = append $wrong (printf "the name %s doesn't begin with a letter, as a Service's has to: set fullnameOverride" (include "codepipeline-gateway.fullname" .)) -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" (include "codepipeline-gateway.fullname" .)) -}}
+{{- $wrong = append $wrong (printf "the name %s is none for a Service, which begins with a letter and has no dot: set fullnameOverride" (include "codepipeline-gateway.fullname" .)) -}}
 {{- end -}}
 
 {{- /* Network and monitoring */ -}}

@@ -23,10 +23,17 @@ GUARDS = [
     ("default", "gateway.grpcAddr=50051", 'gateway.grpcAddr is "50051": an address looks like [::]:50051 or 0.0.0.0:50051', "--set-string"),
     ("default", "gateway.adminAddr=localhost:9090", 'gateway.adminAddr is "localhost:9090": an address looks like [::]:50051 or 0.0.0.0:50051'),
     ("default", "gateway.adminAddr=127.0.0.1:9090", 'gateway.adminAddr is "127.0.0.1:9090", where no probe reaches it'),
+    ("default", "gateway.grpcAddr=[::]:65536", 'gateway.grpcAddr is "[::]:65536": a port is at most 65535'),
+    ("default", "gateway.adminAddr=0.0.0.0:99999", 'gateway.adminAddr is "0.0.0.0:99999": a port is at most 65535'),
     ("default", "gateway.adminAddr=0.0.0.0:50051", "gateway.grpcAddr and gateway.adminAddr have the same port"),
     ("default", "gateway.shutdownDelay=5 sec", 'gateway.shutdownDelay is "5 sec": a time looks like 500ms, 5s or 1m30s'),
     ("default", "gateway.drainTimeout=30", 'gateway.drainTimeout is "30": a time looks like 500ms, 5s or 1m30s', "--set-string"),
     ("default", "gateway.maxConnectionAge=", 'gateway.maxConnectionAge is "": a time looks like 500ms, 5s or 1m30s'),
+    ("default", "gateway.defaultDeadline=0s", 'gateway.defaultDeadline is "0s": it has to be longer than nothing'),
+    ("default", "gateway.defaultDeadline=1ms,gateway.maxDeadline=0h0m", 'gateway.maxDeadline is "0h0m": it has to be longer than nothing'),
+    ("default", "gateway.maxConnectionAge=0ms", 'gateway.maxConnectionAge is "0ms": it has to be longer than nothing'),
+    ("default", "gateway.awsConnectTimeout=1ms,gateway.awsAttemptTimeout=0s", 'gateway.awsAttemptTimeout is "0s": it has to be longer than nothing'),
+    ("default", "gateway.awsConnectTimeout=0s", 'gateway.awsConnectTimeout is "0s": it has to be longer than nothing'),
     ("default", "gateway.defaultDeadline=31s", "gateway.defaultDeadline is longer than gateway.maxDeadline"),
     ("default", "gateway.awsConnectTimeout=1m", "gateway.awsConnectTimeout is longer than gateway.awsAttemptTimeout"),
     ("default", "auth.allow={dns:a.example}", "auth.allow has no effect with auth.mode=none: set auth.mode to mtls or jwt"),
@@ -49,6 +56,7 @@ GUARDS = [
     ("default", "autoscaling.enabled=true,autoscaling.targetCPUUtilizationPercentage=", "autoscaling.enabled needs a metric: autoscaling.targetCPUUtilizationPercentage, targetMemoryUtilizationPercentage or metrics"),
     ("default", "autoscaling.enabled=true,resources.requests.cpu=null", "autoscaling.targetCPUUtilizationPercentage is a share of resources.requests.cpu, which is empty"),
     ("default", "autoscaling.enabled=true,resources.requests=null", "autoscaling.targetCPUUtilizationPercentage is a share of resources.requests.cpu, which is empty"),
+    ("default", "autoscaling.enabled=true,resources=null", "autoscaling.targetCPUUtilizationPercentage is a share of resources.requests.cpu, which is empty"),
     ("default", "podDisruptionBudget.minAvailable=1", 'podDisruptionBudget.minAvailable and maxUnavailable exclude each other: set the other one to ""'),
     ("default", "podDisruptionBudget.maxUnavailable=null", "podDisruptionBudget.enabled needs minAvailable or maxUnavailable"),
     ("default", "podDisruptionBudget.maxUnavailable=0", "podDisruptionBudget.maxUnavailable is 0: no node could ever be drained"),
@@ -68,6 +76,7 @@ SCHEMA = [
     ("awz.region=a", "at '': additional properties 'awz' not allowed"),
     ("aws.regoin=a", "at '/aws': additional properties 'regoin' not allowed"),
     ("aws.region=eu_west", "at '/aws/region': 'eu_west' does not match pattern"),
+    ("aws.region=europe-west-1", "at '/aws/region': 'europe-west-1' does not match pattern"),
     ("aws.auth=pod-identity", "at '/aws/auth': value must be one of 'podIdentity', 'irsa', 'secretEnv', 'secretFile', 'none'"),
     ("auth.mode=tls", "at '/auth/mode': value must be one of 'none', 'mtls', 'jwt'"),
     ("auth.jwt.clusterkeys=true", "at '/auth/jwt': additional properties 'clusterkeys' not allowed"),
@@ -89,8 +98,12 @@ SCHEMA = [
     ("extraEnv[0].nmae=A", "at '/extraEnv/0': missing property 'name'"),
 ]
 
-# What stays open: a parent chart's keys, and whatever Kubernetes may have.
+# What stays open: every partition's regions, times that may be none, a parent chart's keys, and whatever Kubernetes may have.
 OPEN = [
+    *(f"aws.region={region}" for region in ("ap-southeast-2", "us-gov-west-1", "us-isob-east-1", "cn-north-1", "eusc-de-east-1")),
+    "gateway.shutdownDelay=0s,gateway.drainTimeout=0s",
+    "gateway.grpcAddr=[::]:65535",
+    "resources=null",
     "global.anything=1",
     "enabled=true",
     "resources.claims[0].name=a",
@@ -117,11 +130,12 @@ def test_an_alert_that_is_not_there_cannot_be_left_out():
     assert sentence.startswith("metrics.prometheusRule.disabled has Nonesuch, which is no alert: there are CodepipelineGatewayDown, ")
 
 
-def test_a_release_whose_name_no_service_could_have_is_refused():
-    code, _, errors = chart.attempt("default", release="1st")
+@pytest.mark.parametrize("release", ["1st", "a.b"])
+def test_a_release_whose_name_no_service_could_have_is_refused(release):
+    code, _, errors = chart.attempt("default", release=release)
     assert code != 0
-    assert "the name 1st-codepipeline-gateway doesn't begin with a letter, as a Service's has to: set fullnameOverride" in errors
-    assert chart.render("default", "--set", "fullnameOverride=first", release="1st")
+    assert f"the name {release}-codepipeline-gateway is none for a Service, which begins with a letter and has no dot: set fullnameOverride" in errors
+    assert chart.render("default", "--set", "fullnameOverride=first", release=release)
 
 
 def test_every_guard_is_in_the_table():
@@ -151,5 +165,5 @@ def test_the_schema_names_what_is_misspelt_or_of_a_wrong_type(values, complaint)
 
 
 @pytest.mark.parametrize("values", OPEN)
-def test_what_kubernetes_or_a_parent_chart_defines_is_open(values):
+def test_what_is_sound_is_taken(values):
     assert chart.refusal("default", "--set", values) == []
