@@ -166,7 +166,7 @@ changed one roll the pods with the next upgrade. Rendering without a cluster kno
 {{- $filled := list -}}
 {{- range .Values.topologySpreadConstraints -}}
 {{- $selector := dict "labelSelector" (dict "matchLabels" (include "codepipeline-gateway.selectorLabels" $ | fromYaml)) -}}
-{{- $filled = append $filled (merge (deepCopy .) $selector) -}}
+{{- $filled = append $filled (hasKey . "labelSelector" | ternary . (merge $selector .)) -}}
 {{- end -}}
 {{- with $filled -}}
 {{ toYaml . }}

@@ -175,6 +175,15 @@ def test_a_disruption_budget_has_the_bound_that_was_given(values, bound):
     assert {key: spec[key] for key in ("minAvailable", "maxUnavailable") if key in spec} == bound
 
 
+def test_a_spread_constraint_keeps_a_selector_of_its_own(scenario):
+    """In "everything" one has its own, which counts the pods that it says and no fewer."""
+    rendered = render(scenario)
+    frozen = rendered.one("Deployment")["spec"]["selector"]
+    given = chart.settings(scenario)[("topologySpreadConstraints",)]
+    found = rendered.one("Deployment")["spec"]["template"]["spec"].get("topologySpreadConstraints", [])
+    assert found == [{"labelSelector": frozen} | constraint for constraint in given]
+
+
 def test_ports_fit_together(scenario):
     rendered = render(scenario)
     env = {entry["name"]: entry.get("value") for entry in rendered.gateway()["env"]}
