@@ -1,4 +1,5 @@
-//! The names in a client certificate. rustls has checked the certificate itself by then: its chain, its dates, its use.
+//! The names in a client certificate. rustls has checked the certificate itself by then: its chain, its dates, its use
+//! (which it does at full handshakes only, so that there are no others, see `server::tls`).
 
 use rustls::pki_types::CertificateDer;
 use x509_parser::extensions::GeneralName;
@@ -21,11 +22,50 @@ impl Identities {
 fn names(leaf: &CertificateDer<'_>) -> Option<Vec<String>> {
     let (_, leaf) = x509_parser::parse_x509_certificate(leaf).ok()?;
     let names = leaf.subject_alternative_name().ok()??;
-    let written = names.value.general_names.iter().filter_map(|name| match name {
-        // Other URIs are no workload's name.
-        GeneralName::URI(uri) if uri.starts_with("spiffe://") => Some((*uri).to_owned()),
+    let names = &names.value.general_names;
+    // A workload has one name, and a certificate with several URIs isn't valid for any (X.509-SVID, 2).
+    let uris = names.iter().filter(|name| matches!(name, GeneralName::URI(_))).count();
+    let written = names.iter().filter_map(|name| match name {
+        GeneralName::URI(uri) if uris == 1 && is_spiffe_id(uri) => Some((*uri).to_owned()),
         GeneralName::DNSName(name) => Some(format!("dns:{}", name.to_ascii_lowercase())),
         _ => None,
     });
     Some(written.collect())
+}
+
+/// A trust domain and path segments that mean what they say (SPIFFE-ID, 2): rules go by a name's beginning, so none may lead
+/// out of it again.
+fn is_spiffe_id(uri: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let segment = |segment: &str| !matches!(segment, "" | "." | "..") && segment.chars().all(plain);
+    uri.strip_prefix("spiffe://").is_some_and(|rest| rest.split('/').all(segment))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spiffe_id_is_a_trust_domain_and_plain_segments() {
+        for good in ["spiffe://td/ns/a/sa/b", "spiffe://cluster.local/ns/x_1/sa/y-2", "spiffe://td"] {
+            assert!(is_spiffe_id(good), "{good}");
+        }
+        for bad in [
+            "https://td/a",
+            "spiffe://",
+            "spiffe:///a",
+            "spiffe://td/",
+            "spiffe://td/ns//a",
+            "spiffe://td/ns/a/../b",
+            "spiffe://td/./a",
+            "spiffe://td/a?b",
+            "spiffe://td/a#b",
+            "spiffe://td/%2e%2e/b",
+            "spiffe://me@td/a",
+            "spiffe://td:1/a",
+            "spiffe://td/a b",
+        ] {
+            assert!(!is_spiffe_id(bad), "{bad}");
+        }
+    }
 }

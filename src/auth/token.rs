@@ -9,8 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use jsonwebtoken::{Algorithm, Validation, decode};
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 
 use super::jwks::Key;
 use super::refusal::Refusal;
@@ -53,7 +53,13 @@ struct Protected<'a> {
     alg: Cow<'a, str>,
     kid: Option<String>,
     /// Extensions that whoever doesn't know them has to refuse (RFC 7515, 4.1.11), and none is known here.
-    crit: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "there")]
+    crit: bool,
+}
+
+/// Whatever its value is, `null` too.
+fn there<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(value).map(|_| true)
 }
 
 #[derive(Deserialize)]
@@ -114,7 +120,7 @@ impl Bearer {
             _ => return Err(Refusal::Algorithm),
         };
         match kid {
-            Some(key_id) if crit.is_none() => Ok(Signed { algorithm, key_id }),
+            Some(key_id) if !crit => Ok(Signed { algorithm, key_id }),
             _ => Err(Refusal::Malformed),
         }
     }

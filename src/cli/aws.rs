@@ -5,7 +5,7 @@ use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use codepipeline_gateway::codepipeline::{ENDPOINT_SWITCHES, Source};
+use codepipeline_gateway::codepipeline::{Aws, ENDPOINT_SWITCHES, Source};
 
 /// The variables that decide where credentials come from (AWS SDKs and Tools Reference Guide), and whether their value may
 /// be shown: a container's relative URI names its credentials.
@@ -57,6 +57,13 @@ pub(super) fn ignored_variables() -> Vec<&'static str> {
         ("AWS_RETRY_MODE", "AWS_RETRY_MODE is ignored: the gateway repeats only what provably did nothing"),
     ];
     ignored.into_iter().filter(|(name, _)| env::var_os(name).is_some()).map(|(_, warning)| warning).collect()
+}
+
+/// A warning, if requests to AWS aren't to be encrypted.
+pub(super) fn plaintext(aws: &Aws) -> Option<&'static str> {
+    aws.endpoint().starts_with("http://").then_some(
+        "the endpoint of AWS is plain http: nonces, client tokens and the session token cross the network unprotected",
+    )
 }
 
 fn text(variable: &str) -> Option<String> {

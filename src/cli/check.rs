@@ -5,7 +5,7 @@ use codepipeline_gateway::codepipeline::Aws;
 use codepipeline_gateway::server::Tls;
 use humantime::format_duration as time;
 
-use super::aws::{credential_variables, environment};
+use super::aws::{credential_variables, environment, plaintext};
 use super::listen::raise_file_limit;
 use super::serve::Serve;
 use super::{Stop, say};
@@ -53,7 +53,8 @@ pub(super) async fn run(serve: Serve) -> Result<(), Stop> {
     let found = aws.describe_credentials().await;
     let found = found.map_err(|reason| Stop::Failed(format!("no AWS credentials: {reason}")))?;
     say(format!("AWS credentials:     {found}"))?;
-    for warning in serve.warnings().map(str::to_owned).chain(traces.warnings) {
+    let warnings = serve.warnings().chain(plaintext(&aws)).map(str::to_owned);
+    for warning in warnings.chain(traces.warnings) {
         say(format!("warning:             {warning}"))?;
     }
     say("The configuration is good.")

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Stop;
-use super::aws::{credential_variables, environment, ignored_variables};
+use super::aws::{credential_variables, environment, ignored_variables, plaintext};
 use super::listen::{bind, raise_file_limit};
 use crate::config::{AuthArgs, Behaviour, Listen, Logs, TlsArgs, TraceArgs};
 
@@ -72,6 +72,9 @@ impl Serve {
             settings.traces =
                 started.map_err(|error| Stop::Failed(format!("can't start traces: {error}")))?;
             tracing::info!("traces go {}", traces.shown);
+        }
+        if let Some(warning) = plaintext(&aws) {
+            tracing::warn!("{warning}");
         }
         tracing::info!(variables = credential_variables(), "looking for AWS credentials");
         let shutdown = Shutdown::new();

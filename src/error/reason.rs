@@ -153,10 +153,10 @@ reasons! {
     /// Any other 4xx code; 1xx and 3xx.
     AwsUnrecognizedError "AWS_UNRECOGNIZED_ERROR" Unknown Always(Rejected), false,
         "AWS refused the call for a reason that the gateway doesn't know, and nothing happened; see awsErrorCode or httpStatus, and the gateway's log.";
-    /// The gateway is at its in-flight limit.
+    /// The gateway is at its in-flight limit, or at that of health watches and reflection streams.
     GatewayOverloaded "GATEWAY_OVERLOADED" ResourceExhausted Always(NotSent), true,
         "The gateway has as many calls in flight as it may; make the same call again later.";
-    /// Still running when the drain time was over; UNKNOWN instead of UNAVAILABLE if the outcome is unknown.
+    /// Still running when the drain time was over, or at a second signal; UNKNOWN instead of UNAVAILABLE if the outcome is unknown.
     GatewayShuttingDown "GATEWAY_SHUTTING_DOWN" Unavailable AsItWas, false,
         "The gateway shut down before the call ended";
     /// The caller hung up (log and metric only).

@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use hyper::rt::Executor;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -23,44 +22,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::greeting::{Greeted, Greeting};
+use super::http2::{MORE_STREAMS, SPARE_STREAMS};
 use super::layers::{Layers, Peer};
-use super::{MAX_MESSAGE, Settings};
+use super::{Settings, http2};
 use crate::auth::Identities;
 
 /// A connection that doesn't finish its handshakes in this time is closed.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-/// A caller that vanished without a word is noticed after one of these and a `PING_TIMEOUT`.
-const PING_INTERVAL: Duration = Duration::from_secs(30);
-const PING_TIMEOUT: Duration = Duration::from_secs(10);
-/// Header blocks over this, in bytes, are refused with 431; what callers send is a few hundred bytes and perhaps a token.
-const MAX_HEADERS: u32 = 16 * 1024;
-/// HTTP/2's least and default frame size, in bytes: a longer frame would only let one call's bytes wait behind another's.
-const MAX_FRAME: u32 = 16 * 1024;
-/// What a caller may send of a call before it is read, in bytes: the largest message and its prefix, in one go.
-#[expect(clippy::cast_possible_truncation, reason = "64 KiB")]
-const STREAM_WINDOW: u32 = MAX_MESSAGE as u32 + 5;
-/// What a caller may send on a connection before it is read, in bytes for each stream that may be open. h2 lets half of
-/// it pay for small DATA frames at up to 256 bytes each, and closes a connection that has more of them waiting: a caller
-/// that begins all its calls at once must not be taken for a flood.
-const WINDOW_PER_STREAM: u32 = 2 * 256;
-/// Bounds of that: no less than one message; no more than this, however many calls may be in flight.
-const CONNECTION_WINDOW: (u32, u32) = (STREAM_WINDOW, 16 * 1024 * 1024);
-/// What waits to be sent on a stream before more is made, in bytes. Answers are below 4 KiB, reflection's some tens.
-const MAX_SEND_BUFFER: usize = 64 * 1024;
-/// Streams that were opened and reset before they were even looked at. One more and the connection ends with
-/// ENHANCE_YOUR_CALM: "rapid reset", CVE-2023-44487.
-const MAX_PENDING_RESETS: usize = 20;
-/// Streams, over a connection's life, that its caller's breaches of the protocol made the gateway reset. One more and the
-/// connection ends with ENHANCE_YOUR_CALM: "MadeYouReset", CVE-2025-8671. A sound caller may cause some where it is
-/// refused while its message is still coming.
-const MAX_ERROR_RESETS: usize = 1024;
 /// After GOAWAY a connection without calls has this long to end by itself; one whose caller has vanished never would
 /// (hyperium/hyper#4170).
 const GOODBYE: Duration = Duration::from_secs(2);
-/// Streams that a connection may have open besides calls: health checks and reflection. They aren't under the in-flight
-/// limit, health is open to all, and watches last.
-pub(super) const SPARE_STREAMS: usize = 128;
-
 /// How every connection is served.
 #[derive(Clone)]
 pub(super) struct Connections {
@@ -78,7 +49,7 @@ pub(super) struct Connections {
 impl Connections {
     pub(super) fn new(layers: Layers, settings: &Settings, streams: TaskTracker) -> Self {
         let max_streams =
-            u32::try_from(settings.max_in_flight.saturating_add(SPARE_STREAMS)).unwrap_or(u32::MAX);
+            u32::try_from(settings.max_in_flight.saturating_add(MORE_STREAMS)).unwrap_or(u32::MAX);
         let (max_age, max_deadline) = (settings.max_connection_age, settings.deadlines.max);
         Self { layers, max_streams, max_age, max_deadline, streams, closing: CancellationToken::new() }
     }
@@ -86,32 +57,6 @@ impl Connections {
     /// GOAWAY on every connection that there is; those that come from now on aren't meant.
     pub(super) fn go_away(&mut self) {
         mem::take(&mut self.closing).cancel();
-    }
-
-    fn http(&self, tasks: Tasks) -> auto::Builder<Tasks> {
-        let mut http = auto::Builder::new(tasks);
-        // HTTP/1 is understood only to answer it with a sentence (see `layers`).
-        http.http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HANDSHAKE_TIME)
-            .max_buf_size(MAX_HEADERS as usize)
-            .keep_alive(false);
-        let (least, most) = CONNECTION_WINDOW;
-        http.http2()
-            .timer(TokioTimer::new())
-            .keep_alive_interval(PING_INTERVAL)
-            .keep_alive_timeout(PING_TIMEOUT)
-            .max_header_list_size(MAX_HEADERS)
-            .max_frame_size(MAX_FRAME)
-            .max_concurrent_streams(self.max_streams)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(
-                self.max_streams.saturating_mul(WINDOW_PER_STREAM).clamp(least, most),
-            )
-            .max_send_buf_size(MAX_SEND_BUFFER)
-            .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
-            .max_local_error_reset_streams(MAX_ERROR_RESETS);
-        http
     }
 
     /// The TLS handshake, if there is TLS; then the connection, to its end.
@@ -157,7 +102,7 @@ impl Connections {
             let (layers, peer) = (self.layers.clone(), peer.clone());
             async move { Ok::<_, Infallible>(layers.answer(request, &peer).await) }
         });
-        let http = self.http(tasks);
+        let http = http2::connections(tasks, self.max_streams, HANDSHAKE_TIME);
         let mut connection = pin!(http.serve_connection(TokioIo::new(socket), service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,

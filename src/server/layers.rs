@@ -4,12 +4,13 @@ use std::any::Any;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
@@ -18,14 +19,18 @@ use tonic::service::Routes;
 use tower::ServiceExt;
 
 use super::Settings;
-use super::connection::{SPARE_STREAMS, Tasks};
+use super::connection::Tasks;
+use super::places::Places;
 use super::rest::Message;
-use super::stream::{EndsWith, SparePlace};
+use super::stream::EndsWith;
 use crate::auth::{Auth, Identities};
 use crate::call::{Call, Deadlines};
 use crate::error::{Failure, Reason, has_details, into_response};
 use crate::rpc::{Role, Rpc, UNKNOWN};
 use crate::telemetry::{CallRecord, Metrics, Traces};
+
+/// A health check waits for nothing but its own message, and whoever asks need not be known: it isn't given a call's time.
+const HEALTH_TIME: Duration = Duration::from_secs(5);
 
 /// The other side of a connection.
 #[derive(Debug)]
@@ -54,9 +59,7 @@ struct Shared {
     deadlines: Deadlines,
     reflection: bool,
     region: Arc<str>,
-    slots: Semaphore,
-    /// Places for the health watches and reflection streams of all connections.
-    spare: Arc<Semaphore>,
+    places: Places,
     metrics: Arc<Metrics>,
     traces: Traces,
     drain_over: CancellationToken,
@@ -70,16 +73,12 @@ impl Layers {
         metrics: Arc<Metrics>,
         drain_over: CancellationToken,
     ) -> Self {
-        let slots = Semaphore::new(settings.max_in_flight.min(Semaphore::MAX_PERMITS));
-        // One for every connection and some more: whoever watches keeps one stream open.
-        let spare = settings.max_connections.saturating_add(SPARE_STREAMS).min(Semaphore::MAX_PERMITS);
         let shared = Shared {
             auth: settings.auth.clone(),
             deadlines: settings.deadlines,
             reflection: settings.reflection,
             region,
-            slots,
-            spare: Arc::new(Semaphore::new(spare)),
+            places: Places::new(settings, metrics.clone()),
             metrics,
             traces: settings.traces.clone(),
             drain_over,
@@ -152,6 +151,10 @@ impl Layers {
             Ok(deadline) => deadline,
             Err(malformed) => return into_response(malformed, call, &HeaderMap::new()),
         };
+        let deadline = match rpc.role {
+            Role::Health => deadline.min(call.started() + HEALTH_TIME),
+            _ => deadline,
+        };
         tokio::select! {
             // An answer that is there counts, even if time is up as well.
             biased;
@@ -175,6 +178,10 @@ impl Layers {
                 return into_response(failure, call, &HeaderMap::new());
             }
         }
+        if matches!(rpc.role, Role::Health | Role::Reflection) {
+            // They are held for as long as the stream is, and anybody may ask for health.
+            keep_needed(request.headers_mut());
+        }
         self.route(request, rpc, call, peer).await
     }
 
@@ -187,11 +194,11 @@ impl Layers {
         peer: &Peer,
     ) -> Response<Body> {
         match rpc.role {
-            Role::Job => match Slot::take(&self.shared) {
+            Role::Job => match self.shared.places.call() {
                 Some(_slot) => self.serve(request).await,
                 None => overloaded(call),
             },
-            Role::Health | Role::Reflection => match self.spare_place(rpc, peer) {
+            Role::Health | Role::Reflection => match self.shared.places.spare(rpc, &peer.spare) {
                 Some(place) => self
                     .serve(request)
                     .await
@@ -202,13 +209,6 @@ impl Layers {
         }
     }
 
-    fn spare_place(&self, rpc: &Rpc, peer: &Peer) -> Option<SparePlace> {
-        let of_connection = peer.spare.clone().try_acquire_owned().ok()?;
-        // A check is over at once. It needs no place of those that others could hold, with as many watches.
-        let of_all = rpc.lasts().then(|| self.shared.spare.clone().try_acquire_owned()).transpose().ok()?;
-        Some((of_connection, of_all))
-    }
-
     async fn serve(&self, request: Box<Request<Message>>) -> Response<Body> {
         match self.routes.clone().oneshot(*request).await {
             Ok(response) => response,
@@ -217,24 +217,11 @@ impl Layers {
     }
 }
 
-/// A call's place under the in-flight limit; free again when the call ends, however it does.
-struct Slot<'a> {
-    metrics: &'a Metrics,
-    _permit: SemaphorePermit<'a>,
-}
-
-impl<'a> Slot<'a> {
-    fn take(shared: &'a Shared) -> Option<Self> {
-        let permit = shared.slots.try_acquire().ok()?;
-        shared.metrics.in_flight.inc();
-        Some(Self { metrics: &shared.metrics, _permit: permit })
-    }
-}
-
-impl Drop for Slot<'_> {
-    fn drop(&mut self) {
-        self.metrics.in_flight.dec();
-    }
+/// Leaves of a request's headers what tonic reads.
+fn keep_needed(headers: &mut HeaderMap) {
+    let needed = [header::CONTENT_TYPE, HeaderName::from_static("grpc-encoding")];
+    let kept = needed.map(|name| (headers.remove(&name), name));
+    *headers = kept.into_iter().filter_map(|(value, name)| Some((name, value?))).collect();
 }
 
 fn is_grpc(request: &Request<Message>) -> bool {
@@ -289,9 +276,9 @@ fn reason_of(rpc: &Rpc, headers: &HeaderMap) -> Failure {
             "The message is compressed in a way that the gateway doesn't read; send it uncompressed.",
         ),
         Code::Unimplemented => Failure::not_sent(Reason::UnknownMethod),
-        Code::OutOfRange | Code::ResourceExhausted => {
-            unreadable("The message is larger than 64 KiB; no valid request is.")
-        }
+        Code::OutOfRange | Code::ResourceExhausted => unreadable(
+            "The message is larger than 64 KiB (health and reflection: 4 KiB); no valid request is.",
+        ),
         Code::NotFound if rpc.role == Role::Health => Failure::not_sent(Reason::UnknownService),
         _ => unreadable(
             "The message is malformed; check that it is what the API's description says, in UTF-8.",

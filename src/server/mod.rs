@@ -3,7 +3,9 @@
 mod accept;
 mod connection;
 mod greeting;
+mod http2;
 mod layers;
+mod places;
 mod reflection;
 mod rest;
 mod shutdown;
@@ -36,6 +38,9 @@ use layers::Layers;
 
 /// The largest message that is read, in bytes. The largest valid request is about 3.3 KiB (818 characters of 4 bytes).
 const MAX_MESSAGE: usize = 64 * 1024;
+
+/// The same for health and reflection, whose messages are a name: whoever holds many open must not hold much.
+const MAX_NAME: usize = 4 * 1024;
 
 /// How the gateway behaves. `serve --help` has the defaults.
 #[derive(Clone, Debug)]
@@ -96,7 +101,7 @@ fn routes<C: CodePipeline>(service: JobService<C>, health: &HealthReporter, refl
     let health = tonic_health::pb::health_server::HealthServer::new(
         tonic_health::server::HealthService::from_health_reporter(health.clone()),
     );
-    let mut routes = Routes::new(jobs).add_service(health.max_decoding_message_size(MAX_MESSAGE));
+    let mut routes = Routes::new(jobs).add_service(health.max_decoding_message_size(MAX_NAME));
     if reflection {
         routes = reflection::add_to(routes);
     }

@@ -3,7 +3,7 @@
 use tonic::service::Routes;
 use tonic_reflection::server::{Builder, Error};
 
-use super::MAX_MESSAGE;
+use super::MAX_NAME;
 use crate::api;
 
 /// Offers both versions.
@@ -16,8 +16,8 @@ pub(super) fn add_to(routes: Routes) -> Routes {
 }
 
 fn try_add_to(routes: Routes) -> Result<Routes, Error> {
-    let v1 = everything().build_v1()?.max_decoding_message_size(MAX_MESSAGE);
-    let v1alpha = everything().build_v1alpha()?.max_decoding_message_size(MAX_MESSAGE);
+    let v1 = everything().build_v1()?.max_decoding_message_size(MAX_NAME);
+    let v1alpha = everything().build_v1alpha()?.max_decoding_message_size(MAX_NAME);
     Ok(routes.add_service(v1).add_service(v1alpha))
 }
 

@@ -1,5 +1,5 @@
-//! The bounds of a stream that would last for ever: a health watch or a reflection stream ends with its connection's
-//! GOAWAY, so that it never holds a drain or an aged connection, and there are only so many.
+//! The end of a stream that would last for ever: a health watch or a reflection stream ends with its connection's GOAWAY,
+//! so that it never holds a drain or an aged connection.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,13 +8,11 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
 use pin_project_lite::pin_project;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::Status;
 use tonic::body::Body;
 
-/// One of the streams that may be open besides calls: of its connection's, and, if it lasts, of all together.
-pub(super) type SparePlace = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
+use super::places::SparePlace;
 
 pin_project! {
     /// A body that ends, well, when its connection closes.

@@ -47,6 +47,15 @@ async fn only_callers_on_the_list_may_call_and_all_may_ask_for_health() {
         (vec![uri("spiffe://other.test/ns/builds/sa/worker")], not_allowed),
         (vec![dns("worker.test.evil.test")], not_allowed),
         (vec![uri("https://cluster.test/ns/builds/sa/worker")], unknown),
+        // Names that lead out of what they begin with, and two names at once.
+        (vec![uri("spiffe://cluster.test/ns/builds/../other/sa/worker")], unknown),
+        (
+            vec![
+                uri("spiffe://cluster.test/ns/other/sa/a"),
+                uri("spiffe://cluster.test/ns/builds/sa/worker"),
+            ],
+            unknown,
+        ),
         (vec![], unknown),
     ];
     for (number, (names, refusal)) in rows.into_iter().enumerate() {

@@ -1,6 +1,6 @@
 //! What one connection can cost: each bound of `server::connection`, from the caller's side.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient;
 use codepipeline_gateway::server::Settings;
@@ -9,6 +9,7 @@ use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 
 use crate::frames::{
     ACKNOWLEDGE, CALM, CHECK, DATA, END_STREAM, HEADERS, Raw, begin, call, frame, id, message, rst,
@@ -56,8 +57,7 @@ async fn watches_have_places_of_their_own_and_only_so_many() {
         let request = HealthCheckRequest { service: String::new() };
         HealthClient::new(channel.clone()).watch(request).await
     };
-    let mut open: Vec<_> =
-        join_all((0..128).map(|_| watch())).await.into_iter().map(Result::unwrap).collect();
+    let mut open: Vec<_> = join_all((0..16).map(|_| watch())).await.into_iter().map(Result::unwrap).collect();
     let refused = Answer {
         metadata: tonic::metadata::MetadataMap::new(),
         result: Err(Box::new(watch().await.unwrap_err())),
@@ -78,7 +78,7 @@ async fn watches_have_places_of_their_own_and_only_so_many() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_all_places_for_watches_taken_anybody_may_still_check() {
-    // Places of all together: three, and the 128 that a connection has.
+    // Places of all together: three, and the 16 that a connection has.
     let world = world(|settings| settings.max_connections = 3).await;
     let connect = || async {
         let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{}", world.gateway.address));
@@ -87,12 +87,55 @@ async fn with_all_places_for_watches_taken_anybody_may_still_check() {
     let asked = || HealthCheckRequest { service: String::new() };
     let (greedy, mut other) = (connect().await, connect().await);
     let watch = |mut client: HealthClient<_>| async move { client.watch(asked()).await };
-    let mut open = join_all((0..128).map(|_| watch(greedy.clone()))).await;
+    let mut open = join_all((0..16).map(|_| watch(greedy.clone()))).await;
     open.extend(join_all((0..3).map(|_| watch(other.clone()))).await);
     assert!(open.iter().all(Result::is_ok));
     assert_eq!(watch(other.clone()).await.unwrap_err().code(), Code::ResourceExhausted);
     other.check(asked()).await.expect("a check");
     drop((open, greedy, other));
+    world.stop().await;
+}
+
+/// Anybody may ask for health: what stops in the middle isn't given a call's time, nor a call's size.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_health_check_that_stops_in_the_middle_holds_little_and_not_for_long() {
+    let world = world(|settings| settings.deadlines.default = settings.deadlines.max).await;
+    let mut raw = Raw::plain(world.gateway.address).await;
+    let begun = Instant::now();
+    raw.send(&[begin(id(0), CHECK), frame(DATA, 0, id(0), &message(&[0; 4000])[..3000])].concat()).await;
+    raw.until_answers(1).await;
+    let took = begun.elapsed().as_secs();
+    assert!((4..20).contains(&took), "after 5 s, and not after the longest deadline, 30 s: {took}");
+    let begun = Instant::now();
+    let too_large = &message(&[0; 5000])[..100];
+    raw.send(&[begin(id(1), CHECK), frame(DATA, 0, id(1), too_large)].concat()).await;
+    raw.until_answers(2).await;
+    assert!(begun.elapsed() < Duration::from_secs(4), "refused by its prefix: {:?}", begun.elapsed());
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reflection_has_few_places_and_takes_none_of_the_watches() {
+    let world = world(|_| {}).await;
+    let (mut open, mut refused) = (Vec::new(), 0);
+    for _ in 0..5 {
+        let client = ServerReflectionClient::new(world.gateway.new_channel());
+        for _ in 0..16 {
+            match client.clone().server_reflection_info(futures_util::stream::pending()).await {
+                Ok(stream) => open.push((stream, client.clone())),
+                Err(status) => {
+                    assert_eq!(status.code(), Code::ResourceExhausted);
+                    assert!(status.message().contains("reflection streams are open"), "{status:?}");
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert_eq!((open.len(), refused), (64, 16));
+    let request = HealthCheckRequest { service: String::new() };
+    let mut watch = HealthClient::new(world.gateway.new_channel());
+    watch.watch(request).await.expect("a place for a watch");
+    drop(open);
     world.stop().await;
 }
 

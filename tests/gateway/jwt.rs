@@ -174,6 +174,11 @@ async fn the_keys_own_type_decides_how_a_token_is_verified() {
             MALFORMED,
         ),
         (
+            "an extension that is nothing",
+            ec.sign(&json!({"alg": "ES256", "kid": "ec", "crit": null}), &good()),
+            MALFORMED,
+        ),
+        (
             "claims that aren't encoded",
             ec.sign(&json!({"alg": "ES256", "kid": "ec", "b64": false, "crit": ["b64"]}), &good()),
             MALFORMED,
