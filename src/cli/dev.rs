@@ -68,8 +68,8 @@ const TRIES: [Try; 11] = [
     Try {
         options: "-emit-defaults ",
         ..try_job(
-            "AWS answers with a status from the future",
-            "OK JOB_STATUS_UNSPECIFIED",
+            "AWS answers with a status from the future, here JOB_STATUS_UNSPECIFIED",
+            "OK",
             "job-future-status",
         )
     },
