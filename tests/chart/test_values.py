@@ -225,13 +225,15 @@ def test_a_package_has_what_it_needs_and_no_more(tmp_path):
 
 def test_a_released_chart_names_its_image_and_its_runbooks(tmp_path):
     script = chart.ROOT / "tools" / "package-chart.sh"
-    image, runbooks = "registry.example/owner/name", "https://a.example/v1/docs/operations.md"
+    image, runbooks = f"registry.example/owner/name@sha256:{'a1' * 32}", "https://a.example/v1/docs/operations.md"
     subprocess.run([script, image, runbooks, tmp_path], check=True, capture_output=True, timeout=60)
     (package,) = tmp_path.iterdir()
     on = "aws.region=eu-west-1,metrics.prometheusRule.enabled=true"
     code, out, errors = chart.helm("template", "gw", str(package), "--set", on)
     assert code == 0, errors
-    assert f'image: "{image}:' in out and f"runbook_url: {runbooks}#codepipelinegatewaydown" in out
+    assert f'image: "{image}"' in out and f"runbook_url: {runbooks}#codepipelinegatewaydown" in out
+    refused = subprocess.run([script, image.partition("@")[0], runbooks, tmp_path], capture_output=True, check=False, timeout=60)
+    assert refused.returncode == 1 and b"has no digest" in refused.stderr
 
 
 PAGES = ["README.md", "docs/eks.md", "docs/mesh.md", "helm/README.md"]
