@@ -9,7 +9,8 @@ LISTED = {"may-call": "yes"}
 
 def network_policy(stage):
     """A listed pod may call; others, of this namespace or another, may not, and no caller reads metrics. The gateway
-    itself reaches DNS and AWS and nothing else. Probes and helm test go through."""
+    itself reaches DNS and AWS and nothing else. Probes and helm test go through, and who has
+    the labels of helm test's pod only while that runs."""
     elsewhere = listener(stage)
     is_enforced(stage, elsewhere)
     others = f"{stage.where}-others"
@@ -30,7 +31,9 @@ def network_policy(stage):
         extraContainers=[container("look", stage.images.caller, "idle")],
     )
     listed = stage.caller("listed", labels=LISTED)
-    strangers = [stage.caller("stranger"), stage.caller("neighbour", where=others, labels=LISTED)]
+    worn = {"app.kubernetes.io/name": "codepipeline-gateway-test", "app.kubernetes.io/instance": release.name}
+    impostor = stage.caller("impostor", labels=worn)
+    strangers = [stage.caller("stranger"), stage.caller("neighbour", where=others, labels=LISTED), impostor]
     for name, target in (("service", release.service), ("headless", release.headless)):
         listed.acknowledges(target, stage.job(name))
     one = release.ready()[0]
@@ -49,6 +52,7 @@ def network_policy(stage):
         check(strangers[0].reaches(address), f"{address} can't be reached at all, so that nothing is shown")
         check(not from_gateway(address), f"the gateway's pod reaches {address}")
     release.test()
+    eventually("nobody gets in as the test any more", lambda: not impostor.reaches(f"{one['status']['podIP']}:50051"))
     listed.acknowledges(release.headless, stage.job("at-the-end"))
     check(len(release.ready()) == 2 and release.restarts() == 0, "the probes don't get through")
     return (

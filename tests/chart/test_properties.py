@@ -207,7 +207,7 @@ def allowed(policy, port):
 
 def test_a_network_policy_lets_through_what_the_values_need(scenario):
     rendered = render(scenario)
-    for policy in rendered.of("NetworkPolicy"):
+    for policy in lasting(rendered, "NetworkPolicy"):
         assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
         assert allowed(policy, 53) and allowed(policy, 443)
         assert all(rule.get("from") for rule in policy["spec"]["ingress"]), "an empty list would be everybody"
@@ -219,11 +219,31 @@ def test_a_network_policy_lets_through_what_the_values_need(scenario):
             for entry in container.get("env", []):
                 for port in re.findall(r"^https?://[^/]+:(\d+)", entry.get("value", "")):
                     assert allowed(policy, int(port)), f"{entry['name']} needs port {port}"
-        for test in rendered.of("Pod"):
-            peers = [peer for rule in policy["spec"]["ingress"] for peer in rule["from"]]
-            assert {"podSelector": {"matchLabels": labels(test)}} in peers
     if scenario == "jwt-cluster":
-        assert allowed(rendered.one("NetworkPolicy"), 6443), "the API server, behind its Service"
+        assert allowed(lasting(rendered, "NetworkPolicy")[0], 6443), "the API server, behind its Service"
+
+
+def lasting(rendered, kind):
+    """The objects of a kind that aren't a hook's."""
+    return [found for found in rendered.of(kind) if "helm.sh/hook" not in found["metadata"].get("annotations", {})]
+
+
+def test_the_tests_pod_has_a_way_in_that_ends_with_the_test(scenario):
+    rendered = render(scenario)
+    policies = lasting(rendered, "NetworkPolicy")
+    hooks = [found for found in rendered.of("NetworkPolicy") if found not in policies]
+    tests = rendered.of("Pod")
+    assert len(hooks) == (len(tests) if policies else 0)
+    for policy, test in zip(hooks, tests):
+        (rule,) = policy["spec"]["ingress"]
+        assert rule["from"] == [{"podSelector": {"matchLabels": labels(test)}}]
+        assert policy["spec"]["policyTypes"] == ["Ingress"] and policy["metadata"]["name"] == test["metadata"]["name"]
+        how, then = policy["metadata"]["annotations"], test["metadata"]["annotations"]
+        assert how["helm.sh/hook"] == then["helm.sh/hook"] == "test"
+        assert int(how["helm.sh/hook-weight"]) < int(then.get("helm.sh/hook-weight", 0)), "it is there before the pod asks"
+        assert {"hook-succeeded", "hook-failed"} <= set(how["helm.sh/hook-delete-policy"].split(","))
+        for found in policies:
+            assert labels(test)["app.kubernetes.io/name"] not in str(found), "who wears the test's labels gets in"
 
 
 def immutable(found):
