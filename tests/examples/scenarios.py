@@ -282,7 +282,7 @@ def rolling_restart(house, client):
             job_id = fresh(client, "rolling")
             house.simulator.put_jobs(job(job_id))
             answer = run.call(job_id)
-            if (answer["code"], answer["message"]) == client.gives_up:
+            if (answer["code"], answer["message"]) in client.gives_up:
                 expect(answer, verdict="unknown")
                 given_up.append(job_id)
             else:
@@ -303,7 +303,7 @@ def rolling_restart(house, client):
             both_serve(stack.enter_context(house.own_gateway(f"{name}-again", *flags, host=host, port=first.port)))
         sent = [job_id for job_id in given_up if house.simulator.requests(job_id)]
         assert not sent, f"given up by the library as refused, and yet at AWS: {sent}"
-        assert len(given_up) <= 2, f"more than one for each restart: {given_up}"
+        assert len(given_up) <= 4, f"more than one for each GOAWAY: {given_up}"
 
 
 @scenario("a gateway killed with a call in flight: unknown, not repeated")
