@@ -29,7 +29,7 @@ class Images:
         repository, tag = name, ""
         if ":" in name.rsplit("/", 1)[-1]:
             repository, _, tag = name.rpartition(":")
-        return {"repository": repository, "tag": tag, "digest": digest}
+        return {"repository": repository, "tag": "" if digest else tag, "digest": digest}
 
 
 def merge(base, more):

@@ -30,6 +30,10 @@ only makes no sense beside another value. Each sentence names the value, and all
 {{- $wrong = append $wrong (printf "aws.existingSecret.name is for aws.auth=secretEnv or secretFile, and aws.auth is %s" $v.aws.auth) -}}
 {{- end -}}
 
+{{- if and $v.image.tag $v.image.digest -}}
+{{- $wrong = append $wrong "image.tag has no effect beside image.digest, which a released chart has: empty one of them" -}}
+{{- end -}}
+
 {{- /* Addresses and durations */ -}}
 {{- range $name, $url := dict "aws.endpointUrl" $v.aws.endpointUrl "gateway.otlpEndpoint" $v.gateway.otlpEndpoint -}}
 {{- if and $url (not (regexMatch "^https?://[^/]" $url)) -}}

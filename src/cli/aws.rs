@@ -41,7 +41,11 @@ pub(super) fn environment() -> Source {
 pub(super) fn credential_variables() -> String {
     let shown = |(variable, may_be_shown)| {
         let value = text(variable)?;
-        Some(if may_be_shown { format!("{variable}={value}") } else { format!("{variable} (set)") })
+        Some(match (value.is_empty(), may_be_shown) {
+            (true, _) => format!("{variable} (empty)"),
+            (false, true) => format!("{variable}={value}"),
+            (false, false) => format!("{variable} (set)"),
+        })
     };
     let set: Vec<String> = CREDENTIALS.into_iter().filter_map(shown).collect();
     if set.is_empty() { "no variable for them is set".into() } else { set.join(", ") }

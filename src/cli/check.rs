@@ -7,7 +7,7 @@ use humantime::format_duration as time;
 
 use super::aws::{credential_variables, environment, plaintext};
 use super::listen::raise_file_limit;
-use super::serve::Serve;
+use super::serve::{Serve, open_doors};
 use super::{Stop, say};
 
 /// Checks in the order of `serve`, and prints what it finds as it goes.
@@ -40,8 +40,8 @@ pub(super) async fn run(serve: Serve) -> Result<(), Stop> {
         time(aws.attempt_timeout),
         time(aws.connect_timeout)
     ))?;
-    raise_file_limit(&settings)?;
     let aws = Aws::load(environment()).await.map_err(|error| Stop::Usage(error.to_string()))?;
+    raise_file_limit(&settings)?;
     say(format!("AWS region:          {}", aws.region()))?;
     say(format!("AWS endpoint:        {}", aws.endpoint()))?;
     if let Auth::Jwt(jwt) = &settings.auth {
@@ -53,7 +53,8 @@ pub(super) async fn run(serve: Serve) -> Result<(), Stop> {
     let found = aws.describe_credentials().await;
     let found = found.map_err(|reason| Stop::Failed(format!("no AWS credentials: {reason}")))?;
     say(format!("AWS credentials:     {found}"))?;
-    let warnings = serve.warnings().chain(plaintext(&aws)).map(str::to_owned);
+    let doors = open_doors(&settings).into_iter().chain(plaintext(&aws));
+    let warnings = serve.warnings().chain(doors).map(str::to_owned);
     for warning in warnings.chain(traces.warnings) {
         say(format!("warning:             {warning}"))?;
     }

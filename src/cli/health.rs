@@ -64,7 +64,9 @@ impl Health {
         let ask = async {
             let channel = endpoint.connect().await.map_err(|error| not_connected(&error))?;
             let asked = HealthClient::new(channel).check(HealthCheckRequest { service: String::new() }).await;
-            asked.map(|answer| answer.into_inner().status()).map_err(|status| not_answered(&status, secured))
+            asked
+                .map(|answer| answer.into_inner().status())
+                .map_err(|status| not_answered(&status, secured, self.cert.is_some()))
         };
         match tokio::time::timeout(self.timeout, ask).await {
             Ok(Ok(ServingStatus::Serving)) => say("SERVING"),
@@ -117,9 +119,12 @@ fn not_connected(error: &dyn Error) -> String {
 }
 
 /// Why there is no answer on a connection that was there. An error of the gateway's own has no cause on this side.
-fn not_answered(status: &Status, secured: bool) -> String {
+fn not_answered(status: &Status, secured: bool, certificate: bool) -> String {
     match (status.source(), secured) {
         (None, _) => status.message().to_owned(),
+        (Some(_), true) if certificate => {
+            "the connection was closed; if it is the gRPC port, it doesn't accept the certificate of --cert".into()
+        }
         (Some(_), false) => "the connection was closed; if it is the gRPC port and has TLS, give --tls or --ca".into(),
         (Some(_), true) => {
             "the connection was closed; if it is the gRPC port and asks for a certificate, give --cert and --key".into()

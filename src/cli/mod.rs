@@ -78,7 +78,7 @@ pub(crate) fn run() -> Result<(), Stop> {
             return error.print().map_err(|error| Stop::Failed(error.to_string()));
         }
         Err(error) => {
-            let (all, given) = (command(), std::env::args().nth(1).unwrap_or_default());
+            let (all, given) = (command(), std::env::args_os().nth(1).unwrap_or_default());
             return Err(Stop::Usage(usage::line(&error, all.find_subcommand(given).unwrap_or(&all))));
         }
     };

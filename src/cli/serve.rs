@@ -95,16 +95,25 @@ pub(super) async fn gateway(
         version = env!("CARGO_PKG_VERSION"), grpc = %address(&listeners.grpc)?, admin = %address(&listeners.admin)?,
         region = &*aws.region(), endpoint = aws.endpoint(), tls = settings.tls.is_some(), auth = settings.auth.mode(), "listening"
     );
-    if settings.tls.is_none() {
-        tracing::warn!(
-            "plaintext: nonces, client tokens and bearer tokens cross the network unprotected, unless a mesh protects them"
-        );
-    }
-    if matches!(settings.auth, Auth::None) {
-        tracing::warn!("anybody who reaches the port may call: put a mesh or a network policy in front");
+    for warning in open_doors(&settings) {
+        tracing::warn!("{warning}");
     }
     let served = gateway::run(listeners, aws, settings, shutdown).await;
     served.map_err(|error| Stop::Failed(error.to_string()))
+}
+
+/// What is left for others to protect, a warning each.
+pub(super) fn open_doors(settings: &Settings) -> Vec<&'static str> {
+    let mut warnings = Vec::new();
+    if settings.tls.is_none() {
+        warnings.push(
+            "plaintext: nonces, client tokens and bearer tokens cross the network unprotected, unless a mesh protects them",
+        );
+    }
+    if matches!(settings.auth, Auth::None) {
+        warnings.push("anybody who reaches the port may call: put a mesh or a network policy in front");
+    }
+    warnings
 }
 
 /// Logs to standard error until the guard is dropped.

@@ -55,7 +55,8 @@ pub(super) fn mask_words(text: &str) -> String {
 fn could_be_secret(word: &str) -> bool {
     let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
     let variable = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-    let named = bare.starts_with("arn:aws")
+    let arn = |c: char| c.is_ascii_alphanumeric() || ":/_+=.@-".contains(c);
+    let named = (bare.starts_with("arn:aws") && bare.chars().all(arn))
         || (bare.starts_with("AWS_") && bare.chars().all(variable))
         || bare == "Ec2InstanceMetadata";
     word.len() >= 16 && word.bytes().any(|byte| byte.is_ascii_digit()) && !named
@@ -85,7 +86,12 @@ mod tests {
         ] {
             assert_eq!(mask_words(name), name);
         }
-        for secret in ["ASIAFAKEFAKEFAKE1234", "AWS_lower+2/3456789012345", "eyJhbGciOiJIUzI1NiJ9.e30.x"] {
+        for secret in [
+            "ASIAFAKEFAKEFAKE1234",
+            "AWS_lower+2/3456789012345",
+            "eyJhbGciOiJIUzI1NiJ9.e30.x",
+            r#"arn:aws:iam::1:role/x","Secret":"7"#,
+        ] {
             assert_eq!(mask_words(&format!("key {secret}")), format!("key {MASK}"));
         }
         assert_eq!(mask_words("it failed. Stderr: whatever it prints"), "it failed. ".trim());

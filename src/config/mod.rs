@@ -38,8 +38,11 @@ impl Listen {
     /// One line that names the flags and variables.
     pub(crate) fn check(&self) -> Result<(), String> {
         let (grpc, admin) = (self.grpc_addr, self.admin_addr);
-        let all = grpc.ip().is_unspecified() || admin.ip().is_unspecified();
-        if grpc.port() != 0 && grpc.port() == admin.port() && (all || grpc.ip() == admin.ip()) {
+        // `[::]` takes IPv4 too, 0.0.0.0 no IPv6.
+        let covers = |one: SocketAddr, other: SocketAddr| {
+            one.ip() == other.ip() || (one.ip().is_unspecified() && (one.is_ipv6() || other.is_ipv4()))
+        };
+        if grpc.port() != 0 && grpc.port() == admin.port() && (covers(grpc, admin) || covers(admin, grpc)) {
             return Err(format!(
                 "--grpc-addr (GATEWAY_GRPC_ADDR) and --admin-addr (GATEWAY_ADMIN_ADDR) can't both have port {}",
                 grpc.port()

@@ -15,15 +15,15 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::greeting::{Greeted, Greeting};
-use super::http2::{MORE_STREAMS, SPARE_STREAMS};
+use super::http2::MORE_STREAMS;
 use super::layers::{Layers, Peer};
+use super::places::OfConnection;
 use super::{Settings, http2};
 use crate::auth::Identities;
 
@@ -32,6 +32,7 @@ const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// After GOAWAY a connection without calls has this long to end by itself; one whose caller has vanished never would
 /// (hyperium/hyper#4170).
 const GOODBYE: Duration = Duration::from_secs(2);
+
 /// How every connection is served.
 #[derive(Clone)]
 pub(super) struct Connections {
@@ -93,7 +94,7 @@ impl Connections {
         let (socket, greeted) = Greeting::of(socket);
         // What ends with the connection and not with a call: health watches, reflection.
         let closing = self.closing.child_token();
-        let spare = Arc::new(Semaphore::new(SPARE_STREAMS));
+        let spare = OfConnection::new();
         let calls = TaskTracker::new();
         let tasks = Tasks { all: self.streams.clone(), calls: calls.clone() };
         let peer =

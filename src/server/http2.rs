@@ -36,9 +36,8 @@ const MAX_ERROR_RESETS: usize = 1024;
 /// Streams that a connection may have open beyond the calls that may be in flight: health, reflection, and calls that are
 /// to hear that they are too many instead of waiting in their library.
 pub(super) const MORE_STREAMS: usize = 128;
-/// Streams that a connection may have open besides calls: health checks and reflection. They aren't under the in-flight
-/// limit, health is open to all, and watches last. A caller has one; a proxy may bring those of several.
-pub(super) const SPARE_STREAMS: usize = 16;
+/// Those of them that may be health watches and reflection, which last: a caller has one, a proxy may bring several's.
+pub(super) const LASTING_STREAMS: usize = 16;
 
 /// Serves connections whose streams run as these tasks. A greeting that doesn't come has to be watched for elsewhere: only
 /// HTTP/1's has a time here.

@@ -10,7 +10,6 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
@@ -20,7 +19,7 @@ use tower::ServiceExt;
 
 use super::Settings;
 use super::connection::Tasks;
-use super::places::Places;
+use super::places::{OfConnection, Places};
 use super::rest::Message;
 use super::stream::EndsWith;
 use crate::auth::{Auth, Identities};
@@ -39,7 +38,7 @@ pub(super) struct Peer {
     /// The names in its certificate, if it showed one.
     pub(super) identities: Identities,
     /// Places for its health checks and reflection streams.
-    pub(super) spare: Arc<Semaphore>,
+    pub(super) spare: OfConnection,
     /// What runs on the connection.
     pub(super) tasks: Tasks,
     /// Cancelled when the connection is to end.

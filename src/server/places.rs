@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::Settings;
-use super::http2::SPARE_STREAMS;
+use super::http2::{LASTING_STREAMS, MORE_STREAMS};
 use crate::rpc::{Role, Rpc};
 use crate::telemetry::Metrics;
 
@@ -21,13 +21,21 @@ pub(super) struct Places {
     metrics: Arc<Metrics>,
 }
 
+/// The places of one connection for what isn't a call.
+#[derive(Debug)]
+pub(super) struct OfConnection {
+    /// Health watches and reflection.
+    lasting: Arc<Semaphore>,
+    checks: Arc<Semaphore>,
+}
+
 /// A call's place under the in-flight limit; free again when the call ends, however it does.
 pub(super) struct Slot<'a> {
     metrics: &'a Metrics,
     _permit: SemaphorePermit<'a>,
 }
 
-/// One of the streams that may be open besides calls: of its connection's, and, if it lasts, of all together.
+/// A stream's that isn't a call: one of its connection's, and, if it lasts, of all together.
 pub(super) type SparePlace = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 
 impl Places {
@@ -36,7 +44,7 @@ impl Places {
         Self {
             calls: places(settings.max_in_flight),
             // One for every connection and some more: whoever watches keeps one stream open.
-            watches: Arc::new(places(settings.max_connections.saturating_add(SPARE_STREAMS))),
+            watches: Arc::new(places(settings.max_connections.saturating_add(LASTING_STREAMS))),
             reflections: Arc::new(places(REFLECTION_STREAMS)),
             metrics,
         }
@@ -49,16 +57,24 @@ impl Places {
         Some(Slot { metrics: &self.metrics, _permit: permit })
     }
 
-    /// A place for health or reflection among those of its connection, if there is one.
-    pub(super) fn spare(&self, rpc: &Rpc, of_connection: &Arc<Semaphore>) -> Option<SparePlace> {
-        let of_connection = of_connection.clone().try_acquire_owned().ok()?;
-        let of_all = match rpc.role {
-            Role::Reflection => Some(&self.reflections),
-            // A check is over at once. It needs no place of those that others could hold, with as many watches.
-            _ => rpc.lasts().then_some(&self.watches),
+    /// A place for health or reflection, if there is one.
+    pub(super) fn spare(&self, rpc: &Rpc, of_connection: &OfConnection) -> Option<SparePlace> {
+        // A check is over at once. It needs no place of those that others could hold, with as many watches.
+        let (of_connection, of_all) = match rpc.role {
+            Role::Reflection => (&of_connection.lasting, Some(&self.reflections)),
+            _ if rpc.lasts() => (&of_connection.lasting, Some(&self.watches)),
+            _ => (&of_connection.checks, None),
         };
+        let of_connection = of_connection.clone().try_acquire_owned().ok()?;
         let of_all = of_all.map(|places| places.clone().try_acquire_owned()).transpose().ok()?;
         Some((of_connection, of_all))
+    }
+}
+
+impl OfConnection {
+    pub(super) fn new() -> Self {
+        let places = |count| Arc::new(Semaphore::new(count));
+        Self { lasting: places(LASTING_STREAMS), checks: places(MORE_STREAMS - LASTING_STREAMS) }
     }
 }
 

@@ -64,6 +64,7 @@ GUARDS = [
     ("everything", "podDisruptionBudget.minAvailable=3", "podDisruptionBudget.minAvailable is 3 of 3 pods: no node could ever be drained"),
     ("everything", "podDisruptionBudget.minAvailable=67%", "podDisruptionBudget.minAvailable is 67% of 3 pods: no node could ever be drained"),
     ("minimal", "serviceAccount.name=", "serviceAccount.name is empty: serviceAccount.create=false needs one that is there"),
+    ("default", "image.tag=1.2.3,image.digest=sha256:" + 64 * "a", "image.tag has no effect beside image.digest, which a released chart has: empty one of them"),
     ("default", "extraEnv[0].name=GATEWAY_LOG_LEVEL", "extraEnv has GATEWAY_LOG_LEVEL, which the chart sets from a value of its own"),
     ("mtls", "extraVolumes[0].name=tls", "extraVolumes has tls, which the chart has itself: take another name"),
     ("everything", "networkPolicy.ingress.from=null", "networkPolicy.ingress.from is empty, which would let everybody call: name the peers that may"),

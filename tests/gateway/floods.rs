@@ -1,4 +1,4 @@
-//! What one connection can cost: each bound of `server::connection`, from the caller's side.
+//! What one connection can cost: each bound of `server::http2` and `server::places`, from the caller's side.
 
 use std::time::{Duration, Instant};
 
@@ -63,8 +63,10 @@ async fn watches_have_places_of_their_own_and_only_so_many() {
         result: Err(Box::new(watch().await.unwrap_err())),
     };
     assert_eq!((refused.code(), refused.reason().as_str()), (Code::ResourceExhausted, "GATEWAY_OVERLOADED"));
-    // Neither a call on the same connection nor a check on another one suffers.
+    // Neither a call nor a check on the same connection suffers.
     world.add("job-1");
+    let asked = HealthCheckRequest { service: String::new() };
+    HealthClient::new(channel.clone()).check(asked).await.expect("a check is never refused");
     let mut client = ThirdPartyJobServiceClient::new(channel.clone());
     client.acknowledge_third_party_job(request("job-1")).await.unwrap();
     world.gateway.wait_for_health(ServingStatus::Serving).await;

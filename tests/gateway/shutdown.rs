@@ -6,6 +6,7 @@ use codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServ
 use codepipeline_simulator::Fault;
 use prost::Message;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tonic::Code;
 use tonic_health::pb::health_check_response::ServingStatus;
 
@@ -77,7 +78,8 @@ async fn a_caller_that_had_just_connected_is_answered() {
     let mut raw = Raw::connect(world.gateway.address).await;
     while world.gateway.metric("codepipeline_gateway_connections").await <= before {}
     world.gateway.shutdown.stop();
-    while TcpStream::connect(world.gateway.address).await.is_ok() {}
+    let refused = async { while TcpStream::connect(world.gateway.address).await.is_ok() {} };
+    timeout(LONG, refused).await.expect("the port is closed");
     raw.send(&[PREFACE, &frame(SETTINGS, 0, 0, &[]), &call(1, CHECK)].concat()).await;
     raw.until_answers(1).await;
     let seen = raw.until_closed().await;
@@ -168,7 +170,7 @@ async fn the_metric_of_connections_follows_the_drain() {
         world.simulator.wait_for_requests(1).await;
         world.gateway.shutdown.stop();
         idle.until_closed().await;
-        while world.gateway.metric("codepipeline_gateway_connections").await > 1.0 {}
+        while world.gateway.metric("codepipeline_gateway_connections").await != 1.0 {}
     });
     answer.ok();
     world.gateway.ended().await.unwrap();

@@ -102,6 +102,7 @@ async fn check_tells_of_certificates_callers_and_the_variables_for_credentials()
     let check = check.with("GATEWAY_TLS_CERT", files.path().join("tls.crt"));
     let check =
         check.with("GATEWAY_TLS_KEY", files.path().join("tls.key")).with("GATEWAY_TLS_CLIENT_CA", &ca);
+    let check = check.with("AWS_ENDPOINT_URL_CODEPIPELINE", "http://127.0.0.1:9");
     let role = "arn:aws:iam::123456789012:role/gateway";
     let ended = check.with("AWS_ROLE_ARN", role).run().await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -115,10 +116,15 @@ async fn check_tells_of_certificates_callers_and_the_variables_for_credentials()
         format!(
             "AWS variables:       AWS_ACCESS_KEY_ID (set), AWS_SECRET_ACCESS_KEY (set), AWS_ROLE_ARN={role}, AWS_EC2_METADATA_DISABLED=true"
         ),
+        "warning:             the endpoint of AWS is plain http: nonces, client tokens and the session token cross the network unprotected".into(),
         "warning:             AWS_MAX_ATTEMPTS is ignored: use --aws-max-attempts (GATEWAY_AWS_MAX_ATTEMPTS)"
             .into(),
     ] {
         assert!(ended.out.lines().any(|shown| shown == line), "{line}\n{}", ended.out);
+    }
+    let open = command(&["check"]).with_keys().with("AWS_SESSION_TOKEN", "").run().await;
+    for line in ["plaintext: nonces", "anybody who reaches the port may call", "AWS_SESSION_TOKEN (empty)"] {
+        assert!(open.out.contains(line), "{line}\n{}", open.out);
     }
     let many = "--max-connections=18446744073709551615";
     command(&["check", many]).with_keys().run().await.failed(64, &["--max-connections", "ulimit -n"]);

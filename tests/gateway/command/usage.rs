@@ -1,6 +1,9 @@
 //! Bad usage and configuration: exit 64 and one line that names flag and variable.
 
+use std::ffi::OsStr;
 use std::net::TcpListener;
+use std::os::unix::ffi::OsStrExt;
+use std::process::Command;
 
 use crate::certificates::{Authority, write_pair};
 use crate::process::{Scratch, command};
@@ -263,4 +266,12 @@ async fn a_port_in_use_gives_1_and_one_line_that_names_the_flag_the_variable_and
     .run()
     .await;
     dev.failed(1, &["--simulator-addr", &address]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_that_is_no_text_gives_64_and_one_line() {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_codepipeline-gateway"));
+    let ended = program.arg(OsStr::from_bytes(b"\xff")).output().unwrap();
+    assert_eq!(ended.status.code(), Some(64), "{ended:?}");
+    assert_eq!(String::from_utf8_lossy(&ended.stderr).lines().count(), 1, "{ended:?}");
 }
