@@ -58,7 +58,7 @@ impl Health {
         let endpoint = match tls {
             Some(tls) => endpoint
                 .tls_config(tls)
-                .map_err(|error| Stop::Usage(format!("--ca, --cert, --key: {}", last_cause(&error))))?,
+                .map_err(|error| Stop::Usage(format!("--ca, --cert, --key: {}", unusable(&error))))?,
             None => endpoint,
         };
         let ask = async {
@@ -104,6 +104,12 @@ impl Health {
 fn last_cause(error: &dyn Error) -> String {
     let last = std::iter::successors(error.source(), |&error| error.source()).last();
     last.map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+/// Why the files can't be used.
+fn unusable(error: &dyn Error) -> String {
+    let cause = last_cause(error);
+    if cause.contains("KeyMismatch") { "the key isn't the certificate's".into() } else { cause }
 }
 
 /// Why there is no connection.
