@@ -148,13 +148,14 @@ async fn a_call_that_comes_late_on_an_ending_connection_has_its_time() {
     let world = World::start().await;
     let mut raw = Raw::plain(world.gateway.address).await;
     raw.send(&call(1, CHECK)).await;
-    raw.until_answers(1).await;
+    // Its headers and its trailers.
+    raw.until_answers(2).await;
     world.simulator.fault_next(1, Fault::delay(3000));
     world.gateway.shutdown.stop();
     tokio::time::sleep(Duration::from_secs(3)).await;
     let request = message(&request("job-1").encode_to_vec());
     raw.send(&[begin(3, ACKNOWLEDGE), frame(DATA, END_STREAM, 3, &request)].concat()).await;
-    raw.until_answers(2).await;
+    raw.until_answers(3).await;
     raw.answer_pings();
     world.gateway.ended().await.unwrap();
 }
