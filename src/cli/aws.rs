@@ -37,7 +37,7 @@ pub(super) fn environment() -> Source {
     Source::Environment { shared_files, switches: ENDPOINT_SWITCHES.map(|(variable, _)| text(variable)) }
 }
 
-/// Which of the variables for credentials are set, in one line; where none is, what the SDK asks then.
+/// Which of the variables for credentials are set, in one line.
 pub(super) fn credential_variables() -> String {
     let shown = |(variable, may_be_shown)| {
         let value = text(variable)?;

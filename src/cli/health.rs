@@ -47,7 +47,7 @@ impl Health {
         };
         let tls = self.tls_config()?;
         let secured = tls.is_some();
-        let scheme = if tls.is_some() { "https" } else { "http" };
+        let scheme = if secured { "https" } else { "http" };
         let endpoint =
             Endpoint::from_shared(format!("{scheme}://{}", self.addr)).map_err(|error| bad(&error))?;
         let uri = endpoint.uri();
@@ -126,16 +126,15 @@ fn not_connected(error: &dyn Error) -> String {
 
 /// Why there is no answer on a connection that was there. An error of the gateway's own has no cause on this side.
 fn not_answered(status: &Status, secured: bool, certificate: bool) -> String {
-    match (status.source(), secured) {
-        (None, _) => status.message().to_owned(),
-        (Some(_), true) if certificate => {
-            "the connection was closed; if it is the gRPC port, it doesn't accept the certificate of --cert".into()
-        }
-        (Some(_), false) => "the connection was closed; if it is the gRPC port and has TLS, give --tls or --ca".into(),
-        (Some(_), true) => {
-            "the connection was closed; if it is the gRPC port and asks for a certificate, give --cert and --key".into()
-        }
+    if status.source().is_none() {
+        return status.message().to_owned();
     }
+    let advice = match (certificate, secured) {
+        (true, _) => ", it doesn't accept the certificate of --cert",
+        (false, true) => " and asks for a certificate, give --cert and --key",
+        (false, false) => " and has TLS, give --tls or --ca",
+    };
+    format!("the connection was closed; if it is the gRPC port{advice}")
 }
 
 /// Returns once a gateway of this process serves.

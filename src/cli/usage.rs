@@ -12,6 +12,10 @@ pub(super) fn line(error: &clap::Error, command: &Command) -> String {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
     };
+    let list = |kind| match error.get(kind) {
+        Some(ContextValue::Strings(texts)) => texts.join(", "),
+        _ => String::new(),
+    };
     let arg = context(ContextKind::InvalidArg);
     let value = context(ContextKind::InvalidValue).unwrap_or_default();
     match (error.kind(), arg) {
@@ -23,18 +27,11 @@ pub(super) fn line(error: &clap::Error, command: &Command) -> String {
             format!("{}: needs a value", with_variable(arg, command))
         }
         (ErrorKind::InvalidValue, Some(arg)) => {
-            let valid = match error.get(ContextKind::ValidValue) {
-                Some(ContextValue::Strings(valid)) => valid.join(", "),
-                _ => String::new(),
-            };
+            let valid = list(ContextKind::ValidValue);
             format!("{}: {value:?} is not one of {valid}", with_variable(arg, command))
         }
         (ErrorKind::MissingRequiredArgument, _) => {
-            let missing = match error.get(ContextKind::InvalidArg) {
-                Some(ContextValue::Strings(missing)) => missing.join(", "),
-                _ => String::new(),
-            };
-            format!("{missing} is missing; see --help")
+            format!("{} is missing; see --help", list(ContextKind::InvalidArg))
         }
         (ErrorKind::UnknownArgument, Some(arg)) => format!("there is no {arg}; see --help"),
         (ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand, _) => {

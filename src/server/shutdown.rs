@@ -23,8 +23,7 @@ impl Shutdown {
 
     /// An operator's word: the first begins the shutdown, the second ends it at once.
     pub fn stop(&self) {
-        let first = !self.told.swap(true, Ordering::Relaxed);
-        if !first {
+        if self.told.swap(true, Ordering::Relaxed) {
             self.at_once.cancel();
         }
         self.begun.cancel();

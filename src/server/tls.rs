@@ -156,7 +156,6 @@ impl TlsFiles {
         let key = PrivateKeyDer::from_pem_slice(&contents.key).map_err(|_| no_key())?;
         let not_after =
             not_after(&chain[0]).ok_or_else(|| TlsError::Empty(self.cert.clone(), "certificate"))?;
-        let asks_for_certificates = self.client_ca.is_some();
         let builder = match (&self.client_ca, &contents.client_ca) {
             (Some(path), Some(pem)) => {
                 ServerConfig::builder().with_client_cert_verifier(client_verifier(path, pem)?)
@@ -165,7 +164,7 @@ impl TlsFiles {
         };
         let pair = |error| TlsError::Pair(self.cert.clone(), self.key.clone(), error);
         let mut config = builder.with_single_cert(chain, key).map_err(pair)?;
-        if asks_for_certificates {
+        if self.client_ca.is_some() {
             // A resumed session would be its certificate's heir without end: rustls looks at no date then.
             config.session_storage = Arc::new(NoServerSessionStorage {});
             config.send_tls13_tickets = 0;

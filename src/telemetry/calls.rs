@@ -66,9 +66,8 @@ impl CallRecord {
     }
 
     fn write(&mut self, code: Code, end: &End) {
-        let (call, End { failure, aws, .. }) = (&self.call, end);
+        let (call, failure, aws) = (&self.call, end.failure, &end.aws);
         let took = call.started().elapsed();
-        let failure = *failure;
         self.metrics.call_ended(self.rpc, code, took, failure.map(|(reason, _)| reason));
         if let Some(span) = self.span.take() {
             span.ends(call, code, failure, aws);
