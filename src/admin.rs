@@ -24,7 +24,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::readiness::Readiness;
-use crate::server::survive;
+use crate::server::handle_accept_error;
 use crate::telemetry::Metrics;
 
 /// Open connections; with one more, the oldest is closed. A probe's or a scrape's lasts milliseconds.
@@ -78,7 +78,7 @@ async fn accept(listener: TcpListener, routes: &Router, end: CancellationToken) 
                     }
                     by_age.push_back(open.spawn(connection(socket, routes.clone())));
                 }
-                Err(error) => survive(error).await?,
+                Err(error) => handle_accept_error(error).await?,
             },
             Some(_ended) = open.join_next() => {}
             () = end.cancelled() => break,

@@ -15,12 +15,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection::Connections;
-use super::layers::Layers;
+use super::grpc_call::GrpcCalls;
 use super::{Settings, Shutdown, Tls};
 use crate::telemetry::Metrics;
 
 /// How long calls have to send their last answer once the drain time is over.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const FINAL_RESPONSE_GRACE: Duration = Duration::from_secs(1);
 /// How long to wait when the process is out of file descriptors or memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
@@ -30,14 +30,14 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 /// The listener was lost.
 pub(super) async fn accept(
     listener: TcpListener,
-    layers: Layers,
+    grpc_calls: GrpcCalls,
     settings: &Settings,
     metrics: &Metrics,
     shutdown: Shutdown,
     drain_over: CancellationToken,
 ) -> io::Result<()> {
     let streams = TaskTracker::new();
-    let connections = Connections::new(layers, settings, streams.clone());
+    let connections = Connections::new(grpc_calls, settings, streams.clone());
     let mut accepting = Accepting { listener, connections, open: JoinSet::new(), settings, metrics };
     let ended = accepting.until_delay_is_over(&shutdown).await;
     if let Err(lost) = &ended {
@@ -53,7 +53,7 @@ pub(super) async fn accept(
     metrics.connections.set(0);
     streams.close();
     // What is left of them sees its connection gone; a bound, because nothing may hold the process.
-    let _ = timeout(LAST_WORDS, streams.wait()).await;
+    let _ = timeout(FINAL_RESPONSE_GRACE, streams.wait()).await;
     ended
 }
 
@@ -90,7 +90,7 @@ impl Accepting<'_> {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
                     Ok((socket, peer)) => self.take(socket, peer),
-                    Err(error) => survive(error).await?,
+                    Err(error) => handle_accept_error(error).await?,
                 },
                 Some(_ended) = self.open.join_next() => {
                     self.metrics.connections.dec();
@@ -139,7 +139,7 @@ async fn drain(
     };
     tracing::warn!(connections = open.len(), "{why}: ending the calls that are still running");
     drain_over.cancel();
-    let _ = timeout(LAST_WORDS, ended(open, metrics)).await;
+    let _ = timeout(FINAL_RESPONSE_GRACE, ended(open, metrics)).await;
 }
 
 async fn ended(open: &mut JoinSet<()>, metrics: &Metrics) {
@@ -159,7 +159,7 @@ fn undelayed(socket: TcpStream, peer: SocketAddr) -> TcpStream {
 /// Waits where waiting helps; gives up where the listener itself is lost.
 ///
 /// accept(2) also returns what is wrong with the connection that it would have returned, and says to go on then.
-pub(crate) async fn survive(error: io::Error) -> io::Result<()> {
+pub(crate) async fn handle_accept_error(error: io::Error) -> io::Result<()> {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, InvalidInput};
     // EBADF, ENOTSOCK and EOPNOTSUPP have no stable `ErrorKind`.
     const NO_LISTENER: [i32; 3] = [9, 88, 95];

@@ -20,10 +20,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::greeting::{Greeted, Greeting};
-use super::http2::MORE_STREAMS;
-use super::layers::{Layers, Peer};
-use super::places::OfConnection;
+use super::preface::{PrefaceSeen, PrefaceIo};
+use super::http2::EXTRA_STREAMS;
+use super::grpc_call::{GrpcCalls, Peer};
+use super::admission::ConnectionLimits;
 use super::{Settings, http2};
 use crate::auth::Identities;
 
@@ -31,12 +31,12 @@ use crate::auth::Identities;
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// After GOAWAY a connection without calls has this long to end by itself; one whose caller has vanished never would
 /// (hyperium/hyper#4170).
-const GOODBYE: Duration = Duration::from_secs(2);
+const GOAWAY_GRACE: Duration = Duration::from_secs(2);
 
 /// How every connection is served.
 #[derive(Clone)]
 pub(super) struct Connections {
-    layers: Layers,
+    grpc_calls: GrpcCalls,
     max_streams: u32,
     max_age: Duration,
     /// How long a call may take.
@@ -48,11 +48,11 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn new(layers: Layers, settings: &Settings, streams: TaskTracker) -> Self {
+    pub(super) fn new(grpc_calls: GrpcCalls, settings: &Settings, streams: TaskTracker) -> Self {
         let max_streams =
-            u32::try_from(settings.max_in_flight.saturating_add(MORE_STREAMS)).unwrap_or(u32::MAX);
+            u32::try_from(settings.max_in_flight.saturating_add(EXTRA_STREAMS)).unwrap_or(u32::MAX);
         let (max_age, max_deadline) = (settings.max_connection_age, settings.deadlines.max);
-        Self { layers, max_streams, max_age, max_deadline, streams, closing: CancellationToken::new() }
+        Self { grpc_calls, max_streams, max_age, max_deadline, streams, closing: CancellationToken::new() }
     }
 
     /// GOAWAY on every connection that there is; those that come from now on aren't meant.
@@ -75,11 +75,11 @@ impl Connections {
                 self.serve(socket, peer, identities).await;
             }
             Ok(Err(error)) => {
-                self.layers.handshake_failed();
+                self.grpc_calls.handshake_failed();
                 tracing::debug!(%peer, %error, "the TLS handshake failed");
             }
             Err(_elapsed) => {
-                self.layers.handshake_failed();
+                self.grpc_calls.handshake_failed();
                 tracing::debug!(%peer, "closed: no TLS handshake in time");
             }
         }
@@ -91,27 +91,27 @@ impl Connections {
         address: SocketAddr,
         identities: Identities,
     ) {
-        let (socket, greeted) = Greeting::of(socket);
+        let (socket, preface_seen) = PrefaceIo::new(socket);
         // What ends with the connection and not with a call: health watches, reflection.
         let closing = self.closing.child_token();
-        let spare = OfConnection::new();
+        let limits = ConnectionLimits::new();
         let calls = TaskTracker::new();
         let tasks = Tasks { all: self.streams.clone(), calls: calls.clone() };
         let peer =
-            Arc::new(Peer { address, identities, spare, tasks: tasks.clone(), closing: closing.clone() });
+            Arc::new(Peer { address, identities, limits, tasks: tasks.clone(), closing: closing.clone() });
         let service = service_fn(|request| {
-            let (layers, peer) = (self.layers.clone(), peer.clone());
-            async move { Ok::<_, Infallible>(layers.answer(request, &peer).await) }
+            let (grpc_calls, peer) = (self.grpc_calls.clone(), peer.clone());
+            async move { Ok::<_, Infallible>(grpc_calls.answer(request, &peer).await) }
         });
         let http = http2::connections(tasks, self.max_streams, HANDSHAKE_TIME);
         let mut connection = pin!(http.serve_connection(TokioIo::new(socket), service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            () = overdue(&greeted) => {
+            () = overdue(&preface_seen) => {
                 tracing::debug!(peer = %address, "closed: no HTTP/2 handshake in time");
                 return;
             }
-            () = closing.cancelled() => match greeting(connection.as_mut(), &greeted).await {
+            () = closing.cancelled() => match wait_for_preface(connection.as_mut(), &preface_seen).await {
                 Some(ended) => ended,
                 None => finish(connection, &calls, self.max_deadline).await,
             },
@@ -140,11 +140,11 @@ where
     let no_calls_left = async {
         calls.close();
         // Until the caller has answered the PING that goes with GOAWAY, calls that were on their way begin.
-        sleep(GOODBYE).await;
+        sleep(GOAWAY_GRACE).await;
         loop {
             calls.wait().await;
             // A call has ended when its answer is made: it is yet to be sent.
-            sleep(GOODBYE).await;
+            sleep(GOAWAY_GRACE).await;
             if calls.is_empty() {
                 return;
             }
@@ -152,25 +152,25 @@ where
     };
     tokio::select! {
         ended = connection => ended,
-        _over = timeout(2 * GOODBYE + max_deadline, no_calls_left) => Ok(()),
+        _over = timeout(2 * GOAWAY_GRACE + max_deadline, no_calls_left) => Ok(()),
     }
 }
 
-/// Gives one that has just connected a moment for its greeting, as hyper doesn't: it closes what hasn't greeted yet without
+/// Gives one that has just connected a moment for its greeting, as hyper doesn't: it closes what hasn't preface_seen yet without
 /// GOAWAY, and the caller's call fails. Gives how the connection ended, if it did.
-async fn greeting<C: Future>(mut connection: Pin<&mut C>, greeted: &Greeted) -> Option<C::Output> {
-    let greeting = poll_fn(|context| match connection.as_mut().poll(context) {
+async fn wait_for_preface<C: Future>(mut connection: Pin<&mut C>, preface_seen: &PrefaceSeen) -> Option<C::Output> {
+    let preface = poll_fn(|context| match connection.as_mut().poll(context) {
         Poll::Ready(ended) => Poll::Ready(Some(ended)),
         // Only the connection reads what comes, so that nothing else could tell.
-        Poll::Pending if greeted.yet() => Poll::Ready(None),
+        Poll::Pending if preface_seen.get() => Poll::Ready(None),
         Poll::Pending => Poll::Pending,
     });
-    timeout(GOODBYE, greeting).await.unwrap_or_default()
+    timeout(GOAWAY_GRACE, preface).await.unwrap_or_default()
 }
 
-async fn overdue(greeted: &Greeted) {
+async fn overdue(preface_seen: &PrefaceSeen) {
     sleep(HANDSHAKE_TIME).await;
-    if greeted.yet() {
+    if preface_seen.get() {
         std::future::pending::<()>().await;
     }
 }

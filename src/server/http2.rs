@@ -35,15 +35,15 @@ const MAX_PENDING_RESETS: usize = 20;
 const MAX_ERROR_RESETS: usize = 1024;
 /// Streams that a connection may have open beyond the calls that may be in flight: health, reflection, and calls that are
 /// to hear that they are too many instead of waiting in their library.
-pub(super) const MORE_STREAMS: usize = 128;
+pub(super) const EXTRA_STREAMS: usize = 128;
 /// Those of them that may be health watches and reflection, which last: a caller has one, a proxy may bring several's.
-pub(super) const LASTING_STREAMS: usize = 16;
+pub(super) const LONG_LIVED_STREAMS: usize = 16;
 
 /// Serves connections whose streams run as these tasks. A greeting that doesn't come has to be watched for elsewhere: only
 /// HTTP/1's has a time here.
 pub(super) fn connections(tasks: Tasks, max_streams: u32, header_time: Duration) -> auto::Builder<Tasks> {
     let mut http = auto::Builder::new(tasks);
-    // HTTP/1 is understood only to answer it with a sentence (see `layers`).
+    // HTTP/1 is understood only to answer it with a sentence (see `grpc_call`).
     http.http1()
         .timer(TokioTimer::new())
         .header_read_timeout(header_time)

@@ -2,14 +2,14 @@
 
 mod accept;
 mod connection;
-mod greeting;
+mod preface;
 mod http2;
-mod layers;
-mod places;
+mod grpc_call;
+mod admission;
 mod reflection;
-mod rest;
+mod request_body;
 mod shutdown;
-mod stream;
+mod response_body;
 mod tls;
 
 use std::io;
@@ -23,7 +23,7 @@ use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-pub(crate) use accept::survive;
+pub(crate) use accept::handle_accept_error;
 pub use shutdown::Shutdown;
 pub use tls::{Tls, TlsError, TlsFiles};
 
@@ -34,7 +34,7 @@ use crate::codepipeline::{CodePipeline, Limits};
 use crate::readiness::Readiness;
 use crate::service::JobService;
 use crate::telemetry::{Metrics, Traces};
-use layers::Layers;
+use grpc_call::GrpcCalls;
 
 /// The largest message that is read, in bytes. The largest valid request is about 3.3 KiB (818 characters of 4 bytes).
 const MAX_MESSAGE: usize = 64 * 1024;
@@ -87,9 +87,9 @@ pub(crate) async fn serve<C: CodePipeline>(
     // tonic-health begins with SERVING.
     set_health(&health, ServingStatus::NotServing).await;
     let routes = routes(JobService::new(codepipeline), &health, settings.reflection);
-    let layers = Layers::new(routes, settings, region, metrics.clone(), drain_over.clone());
+    let grpc_calls = GrpcCalls::new(routes, settings, region, metrics.clone(), drain_over.clone());
     tokio::select! {
-        served = accept::accept(listener, layers, settings, &metrics, shutdown, drain_over) => served,
+        served = accept::accept(listener, grpc_calls, settings, &metrics, shutdown, drain_over) => served,
         () = follow_certificates(settings, &metrics) => Ok(()),
         () = settings.auth.keep_fresh(&metrics) => Ok(()),
         () = follow(health, readiness) => Ok(()),

@@ -20,7 +20,7 @@ use crate::telemetry::Metrics;
 
 /// How often the files are looked at. A Kubernetes Secret changes by a swap of symlinks, and the kubelet itself takes a
 /// minute to bring one: looking costs next to nothing, and no file system needs to be able to tell of changes.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The PEM files of the server.
 #[derive(Clone, Debug)]
@@ -109,7 +109,7 @@ impl Tls {
             {
                 self.take(self.files.parse(&contents), metrics);
             }
-            sleep(LOOK_EVERY).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 

@@ -12,27 +12,27 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::Status;
 use tonic::body::Body;
 
-use super::places::SparePlace;
+use super::admission::StreamPermits;
 
 pin_project! {
     /// A body that ends, well, when its connection closes.
-    pub(super) struct EndsWith {
+    pub(super) struct EndOnClose {
         #[pin]
         body: Body,
         #[pin]
         closing: WaitForCancellationFutureOwned,
         ended: bool,
-        _place: SparePlace,
+        _permits: StreamPermits,
     }
 }
 
-impl EndsWith {
-    pub(super) fn new(body: Body, closing: CancellationToken, place: SparePlace) -> Self {
-        Self { body, closing: closing.cancelled_owned(), ended: false, _place: place }
+impl EndOnClose {
+    pub(super) fn new(body: Body, closing: CancellationToken, permits: StreamPermits) -> Self {
+        Self { body, closing: closing.cancelled_owned(), ended: false, _permits: permits }
     }
 }
 
-impl http_body::Body for EndsWith {
+impl http_body::Body for EndOnClose {
     type Data = Bytes;
     type Error = Status;
 

@@ -19,9 +19,9 @@ use tower::ServiceExt;
 
 use super::Settings;
 use super::connection::Tasks;
-use super::places::{OfConnection, Places};
-use super::rest::Message;
-use super::stream::EndsWith;
+use super::admission::{ConnectionLimits, Admission};
+use super::request_body::DrainOnDrop;
+use super::response_body::EndOnClose;
 use crate::auth::{Auth, Identities};
 use crate::call::{Call, Deadlines};
 use crate::error::{Failure, Reason, has_details, into_response};
@@ -37,8 +37,8 @@ pub(super) struct Peer {
     pub(super) address: SocketAddr,
     /// The names in its certificate, if it showed one.
     pub(super) identities: Identities,
-    /// Places for its health checks and reflection streams.
-    pub(super) spare: OfConnection,
+    /// Admission for its health checks and reflection streams.
+    pub(super) limits: ConnectionLimits,
     /// What runs on the connection.
     pub(super) tasks: Tasks,
     /// Cancelled when the connection is to end.
@@ -47,7 +47,7 @@ pub(super) struct Peer {
 
 /// The way in, shared by all connections.
 #[derive(Clone, Debug)]
-pub(super) struct Layers {
+pub(super) struct GrpcCalls {
     routes: Routes,
     shared: Arc<Shared>,
 }
@@ -58,13 +58,13 @@ struct Shared {
     deadlines: Deadlines,
     reflection: bool,
     region: Arc<str>,
-    places: Places,
+    admission: Admission,
     metrics: Arc<Metrics>,
     traces: Traces,
     drain_over: CancellationToken,
 }
 
-impl Layers {
+impl GrpcCalls {
     pub(super) fn new(
         routes: Routes,
         settings: &Settings,
@@ -77,7 +77,7 @@ impl Layers {
             deadlines: settings.deadlines,
             reflection: settings.reflection,
             region,
-            places: Places::new(settings, metrics.clone()),
+            admission: Admission::new(settings, metrics.clone()),
             metrics,
             traces: settings.traces.clone(),
             drain_over,
@@ -89,7 +89,7 @@ impl Layers {
     pub(super) async fn answer(self, request: Request<Incoming>, peer: &Peer) -> Response<Body> {
         // Whoever answers early need not read it to its end.
         // In a box: each future that hands it on would hold two places for it.
-        let mut request = Box::new(request.map(|body| Message::new(body, peer.tasks.clone())));
+        let mut request = Box::new(request.map(|body| DrainOnDrop::new(body, peer.tasks.clone())));
         // Whoever doesn't speak gRPC couldn't read a gRPC error.
         if !is_grpc(&request) {
             return not_grpc();
@@ -139,7 +139,7 @@ impl Layers {
     /// verified with may still be on their way, and a caller that sends half a message must not hold its slot for ever.
     async fn in_time(
         &self,
-        request: Box<Request<Message>>,
+        request: Box<Request<DrainOnDrop>>,
         rpc: &Rpc,
         call: &Call,
         peer: &Peer,
@@ -166,7 +166,7 @@ impl Layers {
     /// Who may call. Health is open to all, so that probes need no credential.
     async fn admitted(
         &self,
-        mut request: Box<Request<Message>>,
+        mut request: Box<Request<DrainOnDrop>>,
         rpc: &Rpc,
         call: &Call,
         peer: &Peer,
@@ -179,7 +179,7 @@ impl Layers {
         }
         if matches!(rpc.role, Role::Health | Role::Reflection) {
             // They are held for as long as the stream is, and anybody may ask for health.
-            keep_needed(request.headers_mut());
+            retain_needed_headers(request.headers_mut());
         }
         self.route(request, rpc, call, peer).await
     }
@@ -187,28 +187,28 @@ impl Layers {
     /// The limits, then the service. Health checks and reflection are never refused for the calls that are in flight.
     async fn route(
         &self,
-        request: Box<Request<Message>>,
+        request: Box<Request<DrainOnDrop>>,
         rpc: &Rpc,
         call: &Call,
         peer: &Peer,
     ) -> Response<Body> {
         match rpc.role {
-            Role::Job => match self.shared.places.call() {
-                Some(_slot) => self.serve(request).await,
+            Role::Job => match self.shared.admission.try_call() {
+                Some(_permit) => self.serve(request).await,
                 None => overloaded(call),
             },
-            Role::Health | Role::Reflection => match self.shared.places.spare(rpc, &peer.spare) {
-                Some(place) => self
+            Role::Health | Role::Reflection => match self.shared.admission.try_stream(rpc, &peer.limits) {
+                Some(permits) => self
                     .serve(request)
                     .await
-                    .map(|body| Body::new(EndsWith::new(body, peer.closing.clone(), place))),
-                None => no_place(call),
+                    .map(|body| Body::new(EndOnClose::new(body, peer.closing.clone(), permits))),
+                None => no_stream_permit(call),
             },
             Role::Unknown => self.serve(request).await,
         }
     }
 
-    async fn serve(&self, request: Box<Request<Message>>) -> Response<Body> {
+    async fn serve(&self, request: Box<Request<DrainOnDrop>>) -> Response<Body> {
         match self.routes.clone().oneshot(*request).await {
             Ok(response) => response,
             Err(never) => match never {},
@@ -217,13 +217,13 @@ impl Layers {
 }
 
 /// Leaves of a request's headers what tonic reads.
-fn keep_needed(headers: &mut HeaderMap) {
+fn retain_needed_headers(headers: &mut HeaderMap) {
     let needed = [header::CONTENT_TYPE, HeaderName::from_static("grpc-encoding")];
     let kept = needed.map(|name| (headers.remove(&name), name));
     *headers = kept.into_iter().filter_map(|(value, name)| Some((name, value?))).collect();
 }
 
-fn is_grpc(request: &Request<Message>) -> bool {
+fn is_grpc(request: &Request<DrainOnDrop>) -> bool {
     let content_type = request.headers().get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     // "application/grpc" and "application/grpc+proto", but not gRPC-Web's "application/grpc-web".
     let grpc = content_type
@@ -249,7 +249,7 @@ fn overloaded(call: &Call) -> Response<Body> {
 }
 
 /// However few calls there are.
-fn no_place(call: &Call) -> Response<Body> {
+fn no_stream_permit(call: &Call) -> Response<Body> {
     let failure = Failure::not_sent(Reason::GatewayOverloaded).with_sentence(
         "As many health watches and reflection streams are open as may be; close some, or try again later.",
     );

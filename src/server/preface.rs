@@ -18,32 +18,32 @@ const HANDSHAKE_BYTES: usize = 24 + 9;
 const TURN: usize = 16 * 1024;
 
 /// Whether as many bytes have come as a greeting has.
-pub(super) struct Greeted(Arc<AtomicBool>);
+pub(super) struct PrefaceSeen(Arc<AtomicBool>);
 
-impl Greeted {
-    pub(super) fn yet(&self) -> bool {
+impl PrefaceSeen {
+    pub(super) fn get(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
 /// A socket that counts what comes.
-pub(super) struct Greeting<S> {
+pub(super) struct PrefaceIo<S> {
     socket: S,
     /// To the end of the greeting.
     left: usize,
     /// In this turn.
     read: usize,
-    greeted: Arc<AtomicBool>,
+    preface_seen: Arc<AtomicBool>,
 }
 
-impl<S> Greeting<S> {
-    pub(super) fn of(socket: S) -> (Self, Greeted) {
-        let greeted = Arc::new(AtomicBool::new(false));
-        (Self { socket, left: HANDSHAKE_BYTES, read: 0, greeted: greeted.clone() }, Greeted(greeted))
+impl<S> PrefaceIo<S> {
+    pub(super) fn new(socket: S) -> (Self, PrefaceSeen) {
+        let preface_seen = Arc::new(AtomicBool::new(false));
+        (Self { socket, left: HANDSHAKE_BYTES, read: 0, preface_seen: preface_seen.clone() }, PrefaceSeen(preface_seen))
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Greeting<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for PrefaceIo<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -61,13 +61,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Greeting<S> {
         self.read = if polled.is_pending() { 0 } else { self.read + came };
         if self.left > 0 {
             self.left = self.left.saturating_sub(came);
-            self.greeted.store(self.left == 0, Ordering::Relaxed);
+            self.preface_seen.store(self.left == 0, Ordering::Relaxed);
         }
         polled
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Greeting<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for PrefaceIo<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.socket).poll_write(cx, bytes)
     }

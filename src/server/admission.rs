@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::Settings;
-use super::http2::{LASTING_STREAMS, MORE_STREAMS};
+use super::http2::{LONG_LIVED_STREAMS, EXTRA_STREAMS};
 use crate::rpc::{Role, Rpc};
 use crate::telemetry::Metrics;
 
@@ -14,7 +14,7 @@ const REFLECTION_STREAMS: usize = 64;
 
 /// The places of all connections.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct Admission {
     calls: Semaphore,
     watches: Arc<Semaphore>,
     reflections: Arc<Semaphore>,
@@ -23,62 +23,62 @@ pub(super) struct Places {
 
 /// The places of one connection for what isn't a call.
 #[derive(Debug)]
-pub(super) struct OfConnection {
+pub(super) struct ConnectionLimits {
     /// Health watches and reflection.
-    lasting: Arc<Semaphore>,
+    long_lived: Arc<Semaphore>,
     checks: Arc<Semaphore>,
 }
 
 /// A call's place under the in-flight limit; free again when the call ends, however it does.
-pub(super) struct Slot<'a> {
+pub(super) struct CallPermit<'a> {
     metrics: &'a Metrics,
     _permit: SemaphorePermit<'a>,
 }
 
 /// A stream's that isn't a call: one of its connection's, and, if it lasts, of all together.
-pub(super) type SparePlace = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
+pub(super) type StreamPermits = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 
-impl Places {
+impl Admission {
     pub(super) fn new(settings: &Settings, metrics: Arc<Metrics>) -> Self {
-        let places = |count: usize| Semaphore::new(count.min(Semaphore::MAX_PERMITS));
+        let permits = |count: usize| Semaphore::new(count.min(Semaphore::MAX_PERMITS));
         Self {
-            calls: places(settings.max_in_flight),
+            calls: permits(settings.max_in_flight),
             // One for every connection and some more: whoever watches keeps one stream open.
-            watches: Arc::new(places(settings.max_connections.saturating_add(LASTING_STREAMS))),
-            reflections: Arc::new(places(REFLECTION_STREAMS)),
+            watches: Arc::new(permits(settings.max_connections.saturating_add(LONG_LIVED_STREAMS))),
+            reflections: Arc::new(permits(REFLECTION_STREAMS)),
             metrics,
         }
     }
 
     /// A place for a call, if there is one.
-    pub(super) fn call(&self) -> Option<Slot<'_>> {
+    pub(super) fn try_call(&self) -> Option<CallPermit<'_>> {
         let permit = self.calls.try_acquire().ok()?;
         self.metrics.in_flight.inc();
-        Some(Slot { metrics: &self.metrics, _permit: permit })
+        Some(CallPermit { metrics: &self.metrics, _permit: permit })
     }
 
     /// A place for health or reflection, if there is one.
-    pub(super) fn spare(&self, rpc: &Rpc, of_connection: &OfConnection) -> Option<SparePlace> {
+    pub(super) fn try_stream(&self, rpc: &Rpc, connection: &ConnectionLimits) -> Option<StreamPermits> {
         // A check is over at once. It needs no place of those that others could hold, with as many watches.
-        let (of_connection, of_all) = match rpc.role {
-            Role::Reflection => (&of_connection.lasting, Some(&self.reflections)),
-            _ if rpc.lasts() => (&of_connection.lasting, Some(&self.watches)),
-            _ => (&of_connection.checks, None),
+        let (connection, all) = match rpc.role {
+            Role::Reflection => (&connection.long_lived, Some(&self.reflections)),
+            _ if rpc.lasts() => (&connection.long_lived, Some(&self.watches)),
+            _ => (&connection.checks, None),
         };
-        let of_connection = of_connection.clone().try_acquire_owned().ok()?;
-        let of_all = of_all.map(|places| places.clone().try_acquire_owned()).transpose().ok()?;
-        Some((of_connection, of_all))
+        let connection = connection.clone().try_acquire_owned().ok()?;
+        let all = all.map(|permits| permits.clone().try_acquire_owned()).transpose().ok()?;
+        Some((connection, all))
     }
 }
 
-impl OfConnection {
+impl ConnectionLimits {
     pub(super) fn new() -> Self {
-        let places = |count| Arc::new(Semaphore::new(count));
-        Self { lasting: places(LASTING_STREAMS), checks: places(MORE_STREAMS - LASTING_STREAMS) }
+        let permits = |count| Arc::new(Semaphore::new(count));
+        Self { long_lived: permits(LONG_LIVED_STREAMS), checks: permits(EXTRA_STREAMS - LONG_LIVED_STREAMS) }
     }
 }
 
-impl Drop for Slot<'_> {
+impl Drop for CallPermit<'_> {
     fn drop(&mut self) {
         self.metrics.in_flight.dec();
     }

@@ -1,8 +1,8 @@
-//! The rest of a message that nobody reads: a call can have its answer while its message is still coming.
+//! The unread of a message that nobody reads: a call can have its answer while its message is still coming.
 //!
 //! h2 resets such a stream, and takes what then still comes on it for a breach of the protocol once it has forgotten the
 //! stream; after enough of that it ends the connection. So a caller that is refused often, and did nothing wrong, would
-//! lose its other calls. The rest is read and forgotten instead.
+//! lose its other calls. The unread is read and forgotten instead.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -18,23 +18,23 @@ use tokio::time::timeout;
 
 use super::connection::Tasks;
 
-/// How long the rest may take; then the stream is reset after all.
-const REST_TIME: Duration = Duration::from_secs(5);
+/// How long the unread may take; then the stream is reset after all.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
 
 /// A request's body that is read to its end even if it is dropped before.
-pub(super) struct Message {
+pub(super) struct DrainOnDrop {
     /// There until it is dropped.
     body: Option<Incoming>,
     tasks: Tasks,
 }
 
-impl Message {
+impl DrainOnDrop {
     pub(super) fn new(body: Incoming, tasks: Tasks) -> Self {
         Self { body: Some(body), tasks }
     }
 }
 
-impl Body for Message {
+impl Body for DrainOnDrop {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -54,16 +54,16 @@ impl Body for Message {
     }
 }
 
-impl Drop for Message {
+impl Drop for DrainOnDrop {
     fn drop(&mut self) {
-        let rest = self.body.take().filter(|body| !body.is_end_stream());
+        let unread = self.body.take().filter(|body| !body.is_end_stream());
         // Where no runtime is left there is no connection either.
-        if let (Some(rest), Ok(_)) = (rest, Handle::try_current()) {
-            self.tasks.execute(forget(rest));
+        if let (Some(unread), Ok(_)) = (unread, Handle::try_current()) {
+            self.tasks.execute(drain(unread));
         }
     }
 }
 
-async fn forget(mut rest: Incoming) {
-    let _ = timeout(REST_TIME, async { while let Some(Ok(_)) = rest.frame().await {} }).await;
+async fn drain(mut unread: Incoming) {
+    let _ = timeout(DRAIN_TIME, async { while let Some(Ok(_)) = unread.frame().await {} }).await;
 }
