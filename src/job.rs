@@ -7,8 +7,8 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::api;
 use crate::error::{Failure, Violation};
+use crate::proto;
 
 /// Longest job id, in characters.
 pub const MAX_JOB_ID: usize = 512;
@@ -43,7 +43,7 @@ impl AcknowledgeJob {
     ///
     /// # Errors
     /// `INVALID_REQUEST` with every violation at once, fields in the order and spelling of the proto.
-    pub fn parse(request: api::AcknowledgeThirdPartyJobRequest) -> Result<Self, Failure> {
+    pub fn parse(request: proto::AcknowledgeThirdPartyJobRequest) -> Result<Self, Failure> {
         // Into `Zeroizing` first, so that a refused request wipes its secrets too.
         let nonce = Zeroizing::new(request.nonce);
         let client_token = Zeroizing::new(request.client_token);
@@ -126,7 +126,7 @@ pub struct Acknowledgement {
     pub aws_request_id: Option<String>,
 }
 
-impl From<&Acknowledgement> for api::AcknowledgeThirdPartyJobResponse {
+impl From<&Acknowledgement> for proto::AcknowledgeThirdPartyJobResponse {
     fn from(acknowledgement: &Acknowledgement) -> Self {
         let aws_status = acknowledgement.aws_status.clone().unwrap_or_default();
         Self { status: job_status(&aws_status).into(), aws_status }
@@ -134,16 +134,16 @@ impl From<&Acknowledgement> for api::AcknowledgeThirdPartyJobResponse {
 }
 
 /// AWS's `JobStatus` (API reference, data type `Job`); a status from the future is `UNSPECIFIED`, never an error.
-fn job_status(aws: &str) -> api::JobStatus {
+fn job_status(aws: &str) -> proto::JobStatus {
     match aws {
-        "Created" => api::JobStatus::Created,
-        "Queued" => api::JobStatus::Queued,
-        "Dispatched" => api::JobStatus::Dispatched,
-        "InProgress" => api::JobStatus::InProgress,
-        "TimedOut" => api::JobStatus::TimedOut,
-        "Succeeded" => api::JobStatus::Succeeded,
-        "Failed" => api::JobStatus::Failed,
-        _ => api::JobStatus::Unspecified,
+        "Created" => proto::JobStatus::Created,
+        "Queued" => proto::JobStatus::Queued,
+        "Dispatched" => proto::JobStatus::Dispatched,
+        "InProgress" => proto::JobStatus::InProgress,
+        "TimedOut" => proto::JobStatus::TimedOut,
+        "Succeeded" => proto::JobStatus::Succeeded,
+        "Failed" => proto::JobStatus::Failed,
+        _ => proto::JobStatus::Unspecified,
     }
 }
 
@@ -153,12 +153,12 @@ mod tests {
 
     use super::*;
 
-    fn request(job_id: &str, nonce: &str, client_token: &str) -> api::AcknowledgeThirdPartyJobRequest {
+    fn request(job_id: &str, nonce: &str, client_token: &str) -> proto::AcknowledgeThirdPartyJobRequest {
         let (job_id, nonce, client_token) = (job_id.into(), nonce.into(), client_token.into());
-        api::AcknowledgeThirdPartyJobRequest { job_id, nonce, client_token }
+        proto::AcknowledgeThirdPartyJobRequest { job_id, nonce, client_token }
     }
 
-    fn violated(request: api::AcknowledgeThirdPartyJobRequest) -> Vec<&'static str> {
+    fn violated(request: proto::AcknowledgeThirdPartyJobRequest) -> Vec<&'static str> {
         let failure = AcknowledgeJob::parse(request).err();
         failure.map(|f| f.violations.iter().map(|v| v.field).collect()).unwrap_or_default()
     }
@@ -189,9 +189,9 @@ mod tests {
         #[test]
         fn any_status_of_aws_is_an_answer(status in "\\PC{0,20}|InProgress|Failed") {
             let acknowledgement = Acknowledgement { aws_status: Some(status.clone()), aws_request_id: None };
-            let response = api::AcknowledgeThirdPartyJobResponse::from(&acknowledgement);
+            let response = proto::AcknowledgeThirdPartyJobResponse::from(&acknowledgement);
             prop_assert_eq!(&response.aws_status, &status);
-            let known = response.status() != api::JobStatus::Unspecified;
+            let known = response.status() != proto::JobStatus::Unspecified;
             prop_assert_eq!(known, matches!(&*status, "InProgress" | "Failed"));
         }
     }

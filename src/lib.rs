@@ -17,7 +17,7 @@ pub mod call;
 
 pub mod auth;
 
-mod rpc;
+mod methods;
 
 pub mod service;
 
@@ -27,18 +27,12 @@ pub mod codepipeline;
 
 pub mod error;
 
-mod causes;
-
-mod dates;
-
-mod pem;
-
-pub mod url;
-
 mod readiness;
 
 mod admin;
 
 pub mod telemetry;
 
-pub mod api;
+pub mod proto;
+
+pub mod util;

@@ -3,12 +3,12 @@
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status};
 
-use crate::api::third_party_job_service_server::ThirdPartyJobService;
-use crate::api::{AcknowledgeThirdPartyJobRequest, AcknowledgeThirdPartyJobResponse};
 use crate::call::{Call, End};
 use crate::codepipeline::CodePipeline;
 use crate::error::{AwsAnswer, Failure};
 use crate::job::{AcknowledgeJob, Acknowledgement, JobId};
+use crate::proto::third_party_job_service_server::ThirdPartyJobService;
+use crate::proto::{AcknowledgeThirdPartyJobRequest, AcknowledgeThirdPartyJobResponse};
 
 /// Answers the calls of `ThirdPartyJobService` with what AWS CodePipeline says.
 #[derive(Debug)]

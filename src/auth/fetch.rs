@@ -19,8 +19,8 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use crate::causes::chain;
-use crate::pem;
+use crate::util::error_chain::chain;
+use crate::util::pem;
 
 /// The largest document that is read, in bytes. Key sets have a few KiB.
 pub(super) const MAX_DOCUMENT: usize = 256 * 1024;
@@ -60,7 +60,7 @@ impl HttpsUrl {
     /// # Errors
     /// What is wrong with it.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let uri = crate::url::parse(text)?;
+        let uri = crate::util::url::parse(text)?;
         if uri.scheme_str() != Some("https") {
             return Err("it is not an https URL");
         }

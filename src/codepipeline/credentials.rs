@@ -16,10 +16,10 @@ use tokio::time::timeout;
 
 use super::mask::mask_words;
 use super::sdk::Aws;
-use crate::causes::chain;
-use crate::dates::rfc3339;
 use crate::error::Reason;
 use crate::telemetry::Metrics;
+use crate::util::error_chain::chain;
+use crate::util::rfc3339::rfc3339;
 
 /// How long one load of the provider chain may take.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(30);

@@ -10,8 +10,8 @@ use http_body_util::LengthLimitError;
 use super::retry::AttemptFailed;
 use super::wire::Wire;
 use super::{answer, classify};
-use crate::causes::{causes, chain};
 use crate::error::{AwsAnswer, Failure, Outcome, Reason};
+use crate::util::error_chain::{causes, chain};
 
 /// Says what is known of it.
 pub(super) fn failed<E: Error + 'static>(error: &SdkError<E, HttpResponse>, wire: &Wire) -> AttemptFailed {

@@ -23,7 +23,7 @@ use aws_types::service_config::ServiceConfigKey;
 use super::agent::Agent;
 use super::credentials::{self, Held};
 use super::wire::Watch;
-use crate::dates::rfc3339;
+use crate::util::rfc3339::rfc3339;
 
 /// What switches the kind of endpoint: variable, and key in the profile.
 pub const ENDPOINT_SWITCHES: [(&str, &str); 2] = [
@@ -271,5 +271,5 @@ fn service_endpoint(config: &SdkConfig) -> Option<String> {
 fn check_url(url: &str) -> Result<(), AwsError> {
     // One with a password isn't shown.
     let shown = if url.contains('@') { String::new() } else { format!("{url:?}: ") };
-    crate::url::parse(url).map(drop).map_err(|why| AwsError::BadEndpoint(format!("{shown}{why}")))
+    crate::util::url::parse(url).map(drop).map_err(|why| AwsError::BadEndpoint(format!("{shown}{why}")))
 }

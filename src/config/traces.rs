@@ -100,7 +100,7 @@ impl TraceArgs {
 fn url(endpoint: &str, insecure: bool) -> Result<Uri, &'static str> {
     let scheme = if insecure { "http" } else { "https" };
     let whole = if endpoint.contains("://") { endpoint.into() } else { format!("{scheme}://{endpoint}") };
-    let url = codepipeline_gateway::url::parse(&whole)?;
+    let url = codepipeline_gateway::util::url::parse(&whole)?;
     match url.path_and_query().map(http::uri::PathAndQuery::as_str) {
         None | Some("/") => Ok(url),
         Some(_path) => Err("it has a path: that is OTLP over HTTP, and the gateway speaks OTLP over gRPC"),

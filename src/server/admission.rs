@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::Settings;
-use super::http2::{LONG_LIVED_STREAMS, EXTRA_STREAMS};
-use crate::rpc::{Role, Rpc};
+use super::http2::{EXTRA_STREAMS, LONG_LIVED_STREAMS};
+use crate::methods::{Method, Role};
 use crate::telemetry::Metrics;
 
 /// Reflection streams of all connections: a person's tool has one.
@@ -58,11 +58,11 @@ impl Admission {
     }
 
     /// A place for health or reflection, if there is one.
-    pub(super) fn try_stream(&self, rpc: &Rpc, connection: &ConnectionLimits) -> Option<StreamPermits> {
+    pub(super) fn try_stream(&self, method: &Method, connection: &ConnectionLimits) -> Option<StreamPermits> {
         // A check is over at once. It needs no place of those that others could hold, with as many watches.
-        let (connection, all) = match rpc.role {
+        let (connection, all) = match method.role {
             Role::Reflection => (&connection.long_lived, Some(&self.reflections)),
-            _ if rpc.lasts() => (&connection.long_lived, Some(&self.watches)),
+            _ if method.is_streaming() => (&connection.long_lived, Some(&self.watches)),
             _ => (&connection.checks, None),
         };
         let connection = connection.clone().try_acquire_owned().ok()?;

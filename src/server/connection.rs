@@ -20,10 +20,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::preface::{PrefaceSeen, PrefaceIo};
-use super::http2::EXTRA_STREAMS;
-use super::grpc_call::{GrpcCalls, Peer};
 use super::admission::ConnectionLimits;
+use super::grpc_call::{GrpcCalls, Peer};
+use super::http2::EXTRA_STREAMS;
+use super::preface::{PrefaceIo, PrefaceSeen};
 use super::{Settings, http2};
 use crate::auth::Identities;
 
@@ -158,7 +158,10 @@ where
 
 /// Gives one that has just connected a moment for its greeting, as hyper doesn't: it closes what hasn't preface_seen yet without
 /// GOAWAY, and the caller's call fails. Gives how the connection ended, if it did.
-async fn wait_for_preface<C: Future>(mut connection: Pin<&mut C>, preface_seen: &PrefaceSeen) -> Option<C::Output> {
+async fn wait_for_preface<C: Future>(
+    mut connection: Pin<&mut C>,
+    preface_seen: &PrefaceSeen,
+) -> Option<C::Output> {
     let preface = poll_fn(|context| match connection.as_mut().poll(context) {
         Poll::Ready(ended) => Poll::Ready(Some(ended)),
         // Only the connection reads what comes, so that nothing else could tell.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::{Instant, sleep_until};
@@ -18,14 +18,14 @@ use tonic::service::Routes;
 use tower::ServiceExt;
 
 use super::Settings;
+use super::admission::{Admission, ConnectionLimits};
 use super::connection::Tasks;
-use super::admission::{ConnectionLimits, Admission};
 use super::request_body::DrainOnDrop;
 use super::response_body::EndOnClose;
 use crate::auth::{Auth, Identities};
 use crate::call::{Call, Deadlines};
 use crate::error::{Failure, Reason, has_details, into_response};
-use crate::rpc::{Role, Rpc, UNKNOWN};
+use crate::methods::{Method, Role, UNKNOWN};
 use crate::telemetry::{CallRecord, Metrics, Traces};
 
 /// A health check waits for nothing but its own message, and whoever asks need not be known: it isn't given a call's time.
@@ -98,24 +98,24 @@ impl GrpcCalls {
         let call =
             Arc::new(Call::begin(request.headers(), self.shared.deadlines, self.shared.region.clone()));
         request.extensions_mut().insert(call.clone());
-        let rpc = self.rpc(request.uri().path());
+        let method = self.method(request.uri().path());
         // Logs, counts and traces the call even if this future is dropped because the caller hung up.
         let record = CallRecord::begin(
             call.clone(),
-            rpc,
+            method,
             &request,
             peer.address,
             self.shared.metrics.clone(),
             &self.shared.traces,
         );
         // A panic must cost its own call only, and must tell the caller what is known.
-        let routed = AssertUnwindSafe(self.in_time(request, rpc, &call, peer)).catch_unwind().await;
+        let routed = AssertUnwindSafe(self.in_time(request, method, &call, peer)).catch_unwind().await;
         let response = routed.unwrap_or_else(|panic| after_panic(panic, &call));
         // tonic's own errors get their row of the table.
         let mut response = if has_details(response.headers()) {
             response
         } else {
-            into_response(reason_of(rpc, response.headers()), &call, response.headers())
+            into_response(reason_of(method, response.headers()), &call, response.headers())
         };
         if let Ok(id) = HeaderValue::from_str(call.request_id()) {
             response.headers_mut().insert("x-request-id", id);
@@ -125,9 +125,9 @@ impl GrpcCalls {
     }
 
     /// The method that is asked for. One that is switched off isn't there.
-    fn rpc(&self, path: &str) -> &'static Rpc {
-        let rpc = Rpc::of(path);
-        if rpc.role == Role::Reflection && !self.shared.reflection { &UNKNOWN } else { rpc }
+    fn method(&self, path: &str) -> &'static Method {
+        let method = Method::of(path);
+        if method.role == Role::Reflection && !self.shared.reflection { &UNKNOWN } else { method }
     }
 
     /// A TLS handshake didn't succeed.
@@ -140,7 +140,7 @@ impl GrpcCalls {
     async fn in_time(
         &self,
         request: Box<Request<DrainOnDrop>>,
-        rpc: &Rpc,
+        method: &Method,
         call: &Call,
         peer: &Peer,
     ) -> Response<Body> {
@@ -150,14 +150,14 @@ impl GrpcCalls {
             Ok(deadline) => deadline,
             Err(malformed) => return into_response(malformed, call, &HeaderMap::new()),
         };
-        let deadline = match rpc.role {
+        let deadline = match method.role {
             Role::Health => deadline.min(call.started() + HEALTH_TIME),
             _ => deadline,
         };
         tokio::select! {
             // An answer that is there counts, even if time is up as well.
             biased;
-            response = self.admitted(request, rpc, call, peer) => response,
+            response = self.admitted(request, method, call, peer) => response,
             () = sleep_until(deadline) => cut_short(call, Reason::DeadlineExceeded),
             () = self.shared.drain_over.cancelled() => cut_short(call, Reason::GatewayShuttingDown),
         }
@@ -167,37 +167,37 @@ impl GrpcCalls {
     async fn admitted(
         &self,
         mut request: Box<Request<DrainOnDrop>>,
-        rpc: &Rpc,
+        method: &Method,
         call: &Call,
         peer: &Peer,
     ) -> Response<Body> {
-        if rpc.role != Role::Health {
+        if method.role != Role::Health {
             let admitted = self.shared.auth.admit(request.headers_mut(), &peer.identities, call).await;
             if let Err(failure) = admitted {
                 return into_response(failure, call, &HeaderMap::new());
             }
         }
-        if matches!(rpc.role, Role::Health | Role::Reflection) {
+        if matches!(method.role, Role::Health | Role::Reflection) {
             // They are held for as long as the stream is, and anybody may ask for health.
             retain_needed_headers(request.headers_mut());
         }
-        self.route(request, rpc, call, peer).await
+        self.route(request, method, call, peer).await
     }
 
     /// The limits, then the service. Health checks and reflection are never refused for the calls that are in flight.
     async fn route(
         &self,
         request: Box<Request<DrainOnDrop>>,
-        rpc: &Rpc,
+        method: &Method,
         call: &Call,
         peer: &Peer,
     ) -> Response<Body> {
-        match rpc.role {
+        match method.role {
             Role::Job => match self.shared.admission.try_call() {
                 Some(_permit) => self.serve(request).await,
                 None => overloaded(call),
             },
-            Role::Health | Role::Reflection => match self.shared.admission.try_stream(rpc, &peer.limits) {
+            Role::Health | Role::Reflection => match self.shared.admission.try_stream(method, &peer.limits) {
                 Some(permits) => self
                     .serve(request)
                     .await
@@ -229,7 +229,7 @@ fn is_grpc(request: &Request<DrainOnDrop>) -> bool {
     let grpc = content_type
         .strip_prefix(b"application/grpc")
         .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')));
-    grpc && request.version() == http::Version::HTTP_2 && request.method() == Method::POST
+    grpc && request.version() == http::Version::HTTP_2 && request.method() == http::Method::POST
 }
 
 /// gRPC's "PROTOCOL-HTTP2" asks for 415, so that callers that aren't gRPC don't take a 200 for a success.
@@ -267,18 +267,18 @@ fn after_panic(panic: Box<dyn Any + Send>, call: &Call) -> Response<Body> {
 }
 
 /// Why tonic refused a call: it gives a code and no details.
-fn reason_of(rpc: &Rpc, headers: &HeaderMap) -> Failure {
+fn reason_of(method: &Method, headers: &HeaderMap) -> Failure {
     let code = headers.get("grpc-status").map_or(Code::Unknown, |status| Code::from_bytes(status.as_bytes()));
     let unreadable = |sentence: &str| Failure::not_sent(Reason::InvalidRequest).with_sentence(sentence);
     match code {
-        Code::Unimplemented if rpc.role != Role::Unknown => unreadable(
+        Code::Unimplemented if method.role != Role::Unknown => unreadable(
             "The message is compressed in a way that the gateway doesn't read; send it uncompressed.",
         ),
         Code::Unimplemented => Failure::not_sent(Reason::UnknownMethod),
         Code::OutOfRange | Code::ResourceExhausted => unreadable(
             "The message is larger than 64 KiB (health and reflection: 4 KiB); no valid request is.",
         ),
-        Code::NotFound if rpc.role == Role::Health => Failure::not_sent(Reason::UnknownService),
+        Code::NotFound if method.role == Role::Health => Failure::not_sent(Reason::UnknownService),
         _ => unreadable(
             "The message is malformed; check that it is what the API's description says, in UTF-8.",
         ),

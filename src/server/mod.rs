@@ -1,15 +1,15 @@
 //! The gRPC side: which services there are, the listener that serves them, and the way it stops.
 
 mod accept;
-mod connection;
-mod preface;
-mod http2;
-mod grpc_call;
 mod admission;
+mod connection;
+mod grpc_call;
+mod http2;
+mod preface;
 mod reflection;
 mod request_body;
-mod shutdown;
 mod response_body;
+mod shutdown;
 mod tls;
 
 use std::io;
@@ -27,10 +27,10 @@ pub(crate) use accept::handle_accept_error;
 pub use shutdown::Shutdown;
 pub use tls::{Tls, TlsError, TlsFiles};
 
-use crate::api::third_party_job_service_server::{SERVICE_NAME, ThirdPartyJobServiceServer};
 use crate::auth::Auth;
 use crate::call::Deadlines;
 use crate::codepipeline::{CodePipeline, Limits};
+use crate::proto::third_party_job_service_server::{SERVICE_NAME, ThirdPartyJobServiceServer};
 use crate::readiness::Readiness;
 use crate::service::JobService;
 use crate::telemetry::{Metrics, Traces};

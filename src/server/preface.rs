@@ -39,7 +39,10 @@ pub(super) struct PrefaceIo<S> {
 impl<S> PrefaceIo<S> {
     pub(super) fn new(socket: S) -> (Self, PrefaceSeen) {
         let preface_seen = Arc::new(AtomicBool::new(false));
-        (Self { socket, left: HANDSHAKE_BYTES, read: 0, preface_seen: preface_seen.clone() }, PrefaceSeen(preface_seen))
+        (
+            Self { socket, left: HANDSHAKE_BYTES, read: 0, preface_seen: preface_seen.clone() },
+            PrefaceSeen(preface_seen),
+        )
     }
 }
 

@@ -4,7 +4,7 @@ use tonic::service::Routes;
 use tonic_reflection::server::{Builder, Error};
 
 use super::MAX_NAME;
-use crate::api;
+use crate::proto;
 
 /// Offers both versions.
 pub(super) fn add_to(routes: Routes) -> Routes {
@@ -23,7 +23,7 @@ fn try_add_to(routes: Routes) -> Result<Routes, Error> {
 
 fn everything() -> Builder<'static> {
     Builder::configure()
-        .register_encoded_file_descriptor_set(api::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         // Without these grpcurl can't print the details of an error (grpcurl #96, #238).
         .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)

@@ -14,9 +14,9 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
-use crate::dates::rfc3339_of;
-use crate::pem;
 use crate::telemetry::Metrics;
+use crate::util::pem;
+use crate::util::rfc3339::rfc3339_of;
 
 /// How often the files are looked at. A Kubernetes Secret changes by a swap of symlinks, and the kubelet itself takes a
 /// minute to bring one: looking costs next to nothing, and no file system needs to be able to tell of changes.

@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 use tonic::Code;
 
 use super::metrics::Labels;
-use crate::rpc::{RPCS, Rpc, UNKNOWN};
+use crate::methods::{METHODS, Method, UNKNOWN};
 
 /// How many codes gRPC has.
 const CODES: i32 = 17;
@@ -25,7 +25,7 @@ pub(super) struct ByMethod {
 
 /// The series of one method.
 struct Series {
-    rpc: &'static Rpc,
+    method: &'static Method,
     started: Counter,
     /// By the code's number.
     handled: Vec<Counter>,
@@ -36,13 +36,13 @@ impl ByMethod {
     pub(super) fn at_zero(histogram: fn() -> Histogram) -> Self {
         let (started, handled) = (Family::default(), Family::default());
         let handling = Family::new_with_constructor(histogram);
-        let series = RPCS.iter().chain([&UNKNOWN]).map(|rpc| Series {
-            rpc,
-            started: started.get_or_create_owned(&labels(rpc)),
+        let series = METHODS.iter().chain([&UNKNOWN]).map(|method| Series {
+            method,
+            started: started.get_or_create_owned(&labels(method)),
             handled: (0..CODES)
-                .map(|code| handled.get_or_create_owned(&handled_labels(rpc, Code::from_i32(code))))
+                .map(|code| handled.get_or_create_owned(&handled_labels(method, Code::from_i32(code))))
                 .collect(),
-            handling: handling.get_or_create_owned(&labels(rpc)),
+            handling: handling.get_or_create_owned(&labels(method)),
         });
         Self { series: series.collect(), started, handled, handling }
     }
@@ -53,30 +53,30 @@ impl ByMethod {
         registry.register("grpc_server_handling_seconds", "How long calls took", self.handling.clone());
     }
 
-    pub(super) fn started(&self, rpc: &Rpc) {
-        if let Some(series) = self.of(rpc) {
+    pub(super) fn started(&self, method: &Method) {
+        if let Some(series) = self.of(method) {
             series.started.inc();
         }
     }
 
-    pub(super) fn ended(&self, rpc: &Rpc, code: Code, took: Duration) {
-        if let Some(series) = self.of(rpc) {
+    pub(super) fn ended(&self, method: &Method, code: Code, took: Duration) {
+        if let Some(series) = self.of(method) {
             series.handled[code as usize].inc();
             series.handling.observe(took.as_secs_f64());
         }
     }
 
-    fn of(&self, rpc: &Rpc) -> Option<&Series> {
-        self.series.iter().find(|series| ptr::eq(series.rpc, rpc))
+    fn of(&self, method: &Method) -> Option<&Series> {
+        self.series.iter().find(|series| ptr::eq(series.method, method))
     }
 }
 
-const fn labels(rpc: &Rpc) -> Labels<3> {
-    [("grpc_type", rpc.kind), ("grpc_service", rpc.service), ("grpc_method", rpc.method)]
+const fn labels(method: &Method) -> Labels<3> {
+    [("grpc_type", method.kind), ("grpc_service", method.service), ("grpc_method", method.name)]
 }
 
-fn handled_labels(rpc: &Rpc, code: Code) -> Labels<4> {
-    let [kind, service, method] = labels(rpc);
+fn handled_labels(method: &Method, code: Code) -> Labels<4> {
+    let [kind, service, method] = labels(method);
     [kind, service, method, ("grpc_code", go_name(code))]
 }
 

@@ -12,7 +12,7 @@ use super::traces::{ServerSpan, of_caller};
 use super::{Metrics, Traces};
 use crate::call::{Call, End};
 use crate::error::Reason;
-use crate::rpc::{Role, Rpc};
+use crate::methods::{Method, Role};
 
 /// Longest path of an unknown method that is logged, in bytes.
 const MAX_PATH: usize = 128;
@@ -20,7 +20,7 @@ const MAX_PATH: usize = 128;
 /// Logs and counts its call when it is answered, or when it is dropped unanswered.
 pub(crate) struct CallRecord {
     call: Arc<Call>,
-    rpc: &'static Rpc,
+    method: &'static Method,
     /// What was asked for, if there is no such method.
     unknown: Option<String>,
     peer: SocketAddr,
@@ -34,26 +34,26 @@ pub(crate) struct CallRecord {
 impl CallRecord {
     pub(crate) fn begin<B>(
         call: Arc<Call>,
-        rpc: &'static Rpc,
+        method: &'static Method,
         request: &Request<B>,
         peer: SocketAddr,
         metrics: Arc<Metrics>,
         traces: &Traces,
     ) -> Self {
-        metrics.call_started(rpc);
+        metrics.call_started(method);
         let path = request.uri().path();
         let (mut span, mut trace) = (None, None);
-        if rpc.role != Role::Health {
+        if method.role != Role::Health {
             let caller = of_caller(request.headers());
-            span = traces.call(rpc, path, peer, caller.as_ref());
+            span = traces.call(method, path, peer, caller.as_ref());
             trace = span.as_ref().map(ServerSpan::trace_id).or(caller.map(|caller| caller.trace_id()));
         }
         if let Some(parent) = span.as_ref().and_then(ServerSpan::parent_of_attempts) {
             call.progress().is_traced(parent);
         }
         let unknown =
-            (rpc.role == Role::Unknown).then(|| path[..path.floor_char_boundary(MAX_PATH)].to_owned());
-        Self { call, rpc, unknown, peer, metrics, span, trace, answered: false }
+            (method.role == Role::Unknown).then(|| path[..path.floor_char_boundary(MAX_PATH)].to_owned());
+        Self { call, method, unknown, peer, metrics, span, trace, answered: false }
     }
 
     /// The caller gets this answer.
@@ -68,16 +68,16 @@ impl CallRecord {
     fn write(&mut self, code: Code, end: &End) {
         let (call, failure, aws) = (&self.call, end.failure, &end.aws);
         let took = call.started().elapsed();
-        self.metrics.call_ended(self.rpc, code, took, failure.map(|(reason, _)| reason));
+        self.metrics.call_ended(self.method, code, took, failure.map(|(reason, _)| reason));
         if let Some(span) = self.span.take() {
             span.ends(call, code, failure, aws);
         }
-        if self.rpc.role == Role::Health {
+        if self.method.role == Role::Health {
             return;
         }
         tracing::info!(
-            service = self.rpc.service,
-            method = self.unknown.as_deref().unwrap_or(self.rpc.method),
+            service = self.method.service,
+            method = self.unknown.as_deref().unwrap_or(self.method.name),
             code = code_name(code),
             reason = failure.map(|(reason, _)| reason.name()),
             outcome = failure.map(|(_, outcome)| outcome.as_str()),

@@ -18,7 +18,7 @@ use super::logs::LinesDropped;
 use super::process::Process;
 use super::traces::SpanFate;
 use crate::error::{Outcome, Reason};
-use crate::rpc::Rpc;
+use crate::methods::Method;
 
 /// From half a millisecond, what a call adds on loopback, to the longest deadline.
 const SECONDS: [f64; 15] =
@@ -159,13 +159,13 @@ impl Metrics {
     }
 
     /// A call begins.
-    pub(crate) fn call_started(&self, rpc: &Rpc) {
-        self.by_method.started(rpc);
+    pub(crate) fn call_started(&self, method: &Method) {
+        self.by_method.started(method);
     }
 
     /// A call has ended.
-    pub(crate) fn call_ended(&self, rpc: &Rpc, code: Code, took: Duration, reason: Option<Reason>) {
-        self.by_method.ended(rpc, code, took);
+    pub(crate) fn call_ended(&self, method: &Method, code: Code, took: Duration, reason: Option<Reason>) {
+        self.by_method.ended(method, code, took);
         if let Some(reason) = reason {
             self.errors.get_or_create(&[("reason", reason.name())]).inc();
         }

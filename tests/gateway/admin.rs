@@ -83,7 +83,7 @@ async fn calls_and_attempts_are_counted_by_how_they_ended() {
     world.acknowledge("job-2").await;
     world.simulator.fault_job("job-3", Fault::error("MadeUpOnTheSpotException"));
     world.acknowledge("job-3").await;
-    world.gateway.send(codepipeline_gateway::api::AcknowledgeThirdPartyJobRequest::default()).await;
+    world.gateway.send(codepipeline_gateway::proto::AcknowledgeThirdPartyJobRequest::default()).await;
 
     let page = metrics(&world).await;
     let handled =

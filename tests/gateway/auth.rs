@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient;
 use codepipeline_gateway::auth::{AllowList, Auth};
+use codepipeline_gateway::proto::third_party_job_service_client::ThirdPartyJobServiceClient;
 use codepipeline_gateway::server::Tls;
 use rcgen::SanType;
 use tempfile::TempDir;

@@ -72,7 +72,7 @@ async fn an_old_connection_gets_goaway_and_its_calls_finish() {
     let mut watch = watch.watch(HealthCheckRequest { service: String::new() }).await.unwrap().into_inner();
     watch.message().await.unwrap().expect("SERVING");
     let mut client =
-        codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient::new(channel);
+        codepipeline_gateway::proto::third_party_job_service_client::ThirdPartyJobServiceClient::new(channel);
     let (answer, end_of_watch) =
         tokio::join!(client.acknowledge_third_party_job(request("job-1")), watch.message());
     assert_eq!(Answer::from(answer).ok().aws_status, "InProgress", "it outlived its connection's age");
@@ -93,7 +93,7 @@ async fn a_call_that_takes_long_has_its_answer_on_an_old_connection() {
         let endpoint = Endpoint::from_shared(format!("http://{}", world.gateway.address)).unwrap();
         let channel = endpoint.connect().await.unwrap();
         let mut client =
-            codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient::new(
+            codepipeline_gateway::proto::third_party_job_service_client::ThirdPartyJobServiceClient::new(
                 channel,
             );
         Answer::from(client.acknowledge_third_party_job(request(&job)).await).ok();

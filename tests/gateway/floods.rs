@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient;
+use codepipeline_gateway::proto::third_party_job_service_client::ThirdPartyJobServiceClient;
 use codepipeline_gateway::server::Settings;
 use futures_util::future::join_all;
 use tonic::Code;

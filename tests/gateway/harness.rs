@@ -5,12 +5,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient;
-use codepipeline_gateway::api::{AcknowledgeThirdPartyJobRequest, AcknowledgeThirdPartyJobResponse};
 use codepipeline_gateway::auth::Auth;
 use codepipeline_gateway::call::Deadlines;
 use codepipeline_gateway::codepipeline::{Aws, FakeKeys, Limits, Source};
 use codepipeline_gateway::gateway::{Listeners, run};
+use codepipeline_gateway::proto::third_party_job_service_client::ThirdPartyJobServiceClient;
+use codepipeline_gateway::proto::{AcknowledgeThirdPartyJobRequest, AcknowledgeThirdPartyJobResponse};
 use codepipeline_gateway::server::{Settings, Shutdown};
 use codepipeline_gateway::telemetry::Traces;
 use codepipeline_simulator::{AccessKey, Config, Job, Simulator};

@@ -3,8 +3,8 @@
 use std::fs;
 use std::sync::Arc;
 
-use codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient;
 use codepipeline_gateway::auth::{AllowList, Auth, Jwt, KeySource, Pace};
+use codepipeline_gateway::proto::third_party_job_service_client::ThirdPartyJobServiceClient;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tonic::Code;

@@ -171,7 +171,7 @@ async fn a_storm_of_unknown_keys_causes_one_fetch() {
         .map(|_| {
             let (gateway, request) = (world.gateway.channel.clone(), with_token("job", &token));
             tokio::spawn(async move {
-                let mut client = codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient::new(gateway);
+                let mut client = codepipeline_gateway::proto::third_party_job_service_client::ThirdPartyJobServiceClient::new(gateway);
                 Told::from(client.acknowledge_third_party_job(request).await)
             })
         })

@@ -5,7 +5,7 @@ use serde_json::json;
 use tonic::Request;
 use tonic_health::pb::health_check_response::ServingStatus;
 
-use codepipeline_gateway::api::AcknowledgeThirdPartyJobRequest;
+use codepipeline_gateway::proto::AcknowledgeThirdPartyJobRequest;
 
 use crate::key_server::{Answer, KeyServer};
 use crate::process::{Program, Scratch, command, send, simulator_with, until_health, watch_health};

@@ -85,7 +85,7 @@ async fn answer_of(buggy: Panicking) -> Answer {
     let served = tokio::spawn(served);
     let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
     let mut client =
-        codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient::new(channel);
+        codepipeline_gateway::proto::third_party_job_service_client::ThirdPartyJobServiceClient::new(channel);
     let first: Answer = client.acknowledge_third_party_job(request("job-1")).await.into();
     let second: Answer = client.acknowledge_third_party_job(request("job-1")).await.into();
     assert_eq!(second.reason(), first.reason(), "the same connection goes on");

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use codepipeline_gateway::api::JobStatus;
 use codepipeline_gateway::codepipeline::{Aws, AwsCodePipeline, Held, Source};
+use codepipeline_gateway::proto::JobStatus;
 use codepipeline_gateway::telemetry::{Metrics, Traces};
 use codepipeline_simulator::{
     AnswerFault, CallMoment, ConnectionFault, ConnectionMoment, ErrorFault, Fault, Job, RequestOutcome,

@@ -1,7 +1,7 @@
 //! The real binary as a child process, with nothing of the test's own environment, and what comes of it.
 
-use codepipeline_gateway::api::AcknowledgeThirdPartyJobRequest;
-use codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient;
+use codepipeline_gateway::proto::AcknowledgeThirdPartyJobRequest;
+use codepipeline_gateway::proto::third_party_job_service_client::ThirdPartyJobServiceClient;
 use codepipeline_simulator::AccessKey;
 use codepipeline_simulator::Config;
 use codepipeline_simulator::Job;

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing;
-use codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient;
+use codepipeline_gateway::proto::third_party_job_service_client::ThirdPartyJobServiceClient;
 use codepipeline_simulator::{AccessKey, Simulator};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use codepipeline_gateway::api::AcknowledgeThirdPartyJobRequest;
+use codepipeline_gateway::proto::AcknowledgeThirdPartyJobRequest;
 use codepipeline_gateway::server::Settings;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, StreamBody};

@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use codepipeline_gateway::api::AcknowledgeThirdPartyJobRequest;
+use codepipeline_gateway::proto::AcknowledgeThirdPartyJobRequest;
 use codepipeline_simulator::{
     AccessKey, AnswerFault, CallMoment, Config, ConnectionFault, ConnectionMoment, ErrorFault, Fault, Job,
     MessageKey, Shape, Simulator, Then,

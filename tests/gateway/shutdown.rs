@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient;
+use codepipeline_gateway::proto::third_party_job_service_client::ThirdPartyJobServiceClient;
 use codepipeline_simulator::Fault;
 use prost::Message;
 use tokio::net::TcpStream;

@@ -13,7 +13,7 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use codepipeline_gateway::api::AcknowledgeThirdPartyJobRequest;
+use codepipeline_gateway::proto::AcknowledgeThirdPartyJobRequest;
 use serde_json::{Value, json};
 use tonic::Request;
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use codepipeline_gateway::api::AcknowledgeThirdPartyJobRequest;
-use codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient;
 use codepipeline_gateway::auth::{AllowList, Auth};
+use codepipeline_gateway::proto::AcknowledgeThirdPartyJobRequest;
+use codepipeline_gateway::proto::third_party_job_service_client::ThirdPartyJobServiceClient;
 use codepipeline_gateway::server::{Settings, Tls};
 use codepipeline_gateway::telemetry::Traces;
 use codepipeline_simulator::{ErrorFault, Fault, Job};

@@ -32,7 +32,7 @@ pub(crate) use parent::of_caller;
 pub(crate) use spans::{AttemptSpan, AwsPlace, ServerSpan};
 
 use crate::call::Progress;
-use crate::rpc::Rpc;
+use crate::methods::Method;
 use crate::telemetry::Metrics;
 use export::{Exports, Queue, Sender};
 
@@ -129,12 +129,12 @@ impl Traces {
     /// Begins the span of a call.
     pub(crate) fn call(
         &self,
-        rpc: &Rpc,
+        method: &Method,
         path: &str,
         peer: SocketAddr,
         caller: Option<&SpanContext>,
     ) -> Option<ServerSpan> {
-        self.0.as_ref().map(|running| ServerSpan::begin(&running.tracer, rpc, path, peer, caller))
+        self.0.as_ref().map(|running| ServerSpan::begin(&running.tracer, method, path, peer, caller))
     }
 
     /// Begins the span of the attempt that has just begun, if its call has one.

@@ -16,7 +16,7 @@ use tonic::Code;
 
 use crate::call::Call;
 use crate::error::{AwsAnswer, Failure, Outcome, Reason};
-use crate::rpc::Rpc;
+use crate::methods::Method;
 use crate::telemetry::calls::code_name;
 
 /// The longest part of a job id or of an unknown method's name that stands in a span, in bytes. Both are the caller's.
@@ -29,22 +29,22 @@ pub(crate) struct ServerSpan(Box<Span>);
 impl ServerSpan {
     pub(super) fn begin(
         tracer: &SdkTracer,
-        rpc: &Rpc,
+        method: &Method,
         path: &str,
         peer: SocketAddr,
         caller: Option<&SpanContext>,
     ) -> Self {
         let mut attributes = vec![
             KeyValue::new("rpc.system.name", "grpc"),
-            KeyValue::new("rpc.method", rpc.full_name().unwrap_or("_OTHER")),
+            KeyValue::new("rpc.method", method.full_name().unwrap_or("_OTHER")),
             KeyValue::new("network.peer.address", peer.ip().to_canonical().to_string()),
             KeyValue::new("network.peer.port", i64::from(peer.port())),
         ];
-        if rpc.full_name().is_none() {
+        if method.full_name().is_none() {
             attributes
                 .push(KeyValue::new("rpc.method_original", cut(path.trim_start_matches('/')).to_owned()));
         }
-        let name = rpc.full_name().unwrap_or("grpc");
+        let name = method.full_name().unwrap_or("grpc");
         let span = SpanBuilder::from_name(name).with_kind(SpanKind::Server).with_attributes(attributes);
         Self(Box::new(tracer.build_with_context(span, &under(caller.cloned()))))
     }

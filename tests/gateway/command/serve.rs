@@ -1,6 +1,6 @@
 //! `serve`: a call end to end, signals, ports, credentials that change, the operating system.
 
-use codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient;
+use codepipeline_gateway::proto::third_party_job_service_client::ThirdPartyJobServiceClient;
 use codepipeline_simulator::AccessKey;
 use codepipeline_simulator::Fault;
 use serde_json::Value;

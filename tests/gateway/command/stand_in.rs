@@ -1,6 +1,6 @@
 //! `simulator` and `dev`: the stand-in, its job file, the lines to paste.
 
-use codepipeline_gateway::api::AcknowledgeThirdPartyJobRequest;
+use codepipeline_gateway::proto::AcknowledgeThirdPartyJobRequest;
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::SocketAddr;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient;
+use codepipeline_gateway::proto::third_party_job_service_client::ThirdPartyJobServiceClient;
 use codepipeline_simulator::{Config, Job, Simulator};
 use fastrand::Rng;
 use tokio::task::JoinSet;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use codepipeline_gateway::api::third_party_job_service_client::ThirdPartyJobServiceClient;
+use codepipeline_gateway::proto::third_party_job_service_client::ThirdPartyJobServiceClient;
 use codepipeline_simulator::{Fault, Job, Simulator};
 use futures_util::future::join_all;
 use tokio::task::JoinSet;

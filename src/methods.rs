@@ -2,11 +2,11 @@
 
 /// A method, by its gRPC names.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Rpc {
+pub(crate) struct Method {
     /// The path of its requests.
     path: &'static str,
     pub(crate) service: &'static str,
-    pub(crate) method: &'static str,
+    pub(crate) name: &'static str,
     /// `unary`, `server_stream` or `bidi_stream`, as go-grpc-middleware names them.
     pub(crate) kind: &'static str,
     pub(crate) role: Role,
@@ -26,56 +26,56 @@ pub(crate) enum Role {
 }
 
 /// Every method that there is.
-pub(crate) static RPCS: [Rpc; 5] = [
-    Rpc {
+pub(crate) static METHODS: [Method; 5] = [
+    Method {
         path: "/codepipeline.thirdparty.v1.ThirdPartyJobService/AcknowledgeThirdPartyJob",
         service: "codepipeline.thirdparty.v1.ThirdPartyJobService",
-        method: "AcknowledgeThirdPartyJob",
+        name: "AcknowledgeThirdPartyJob",
         kind: "unary",
         role: Role::Job,
     },
-    Rpc {
+    Method {
         path: "/grpc.health.v1.Health/Check",
         service: "grpc.health.v1.Health",
-        method: "Check",
+        name: "Check",
         kind: "unary",
         role: Role::Health,
     },
-    Rpc {
+    Method {
         path: "/grpc.health.v1.Health/Watch",
         service: "grpc.health.v1.Health",
-        method: "Watch",
+        name: "Watch",
         kind: "server_stream",
         role: Role::Health,
     },
-    Rpc {
+    Method {
         path: "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
         service: "grpc.reflection.v1.ServerReflection",
-        method: "ServerReflectionInfo",
+        name: "ServerReflectionInfo",
         kind: "bidi_stream",
         role: Role::Reflection,
     },
-    Rpc {
+    Method {
         path: "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
         service: "grpc.reflection.v1alpha.ServerReflection",
-        method: "ServerReflectionInfo",
+        name: "ServerReflectionInfo",
         kind: "bidi_stream",
         role: Role::Reflection,
     },
 ];
 
 /// What every method that there isn't is folded into: a caller must not be able to make new series or long names.
-pub(crate) static UNKNOWN: Rpc =
-    Rpc { path: "", service: "unknown", method: "unknown", kind: "unary", role: Role::Unknown };
+pub(crate) static UNKNOWN: Method =
+    Method { path: "", service: "unknown", name: "unknown", kind: "unary", role: Role::Unknown };
 
-impl Rpc {
+impl Method {
     /// The method of a request.
     pub(crate) fn of(path: &str) -> &'static Self {
-        RPCS.iter().find(|rpc| rpc.path == path).unwrap_or(&UNKNOWN)
+        METHODS.iter().find(|method| method.path == path).unwrap_or(&UNKNOWN)
     }
 
     /// Whether it goes on for as long as its caller likes.
-    pub(crate) fn lasts(&self) -> bool {
+    pub(crate) fn is_streaming(&self) -> bool {
         self.kind != "unary"
     }
 
