@@ -5,7 +5,7 @@ use tonic::{Request, Response, Status};
 
 use crate::call::{Call, End};
 use crate::codepipeline::CodePipeline;
-use crate::error::{AwsAnswer, Failure};
+use crate::error::{AwsResponse, Failure};
 use crate::job::{AcknowledgeJob, Acknowledgement, JobId};
 use crate::proto::third_party_job_service_server::ThirdPartyJobService;
 use crate::proto::{AcknowledgeThirdPartyJobRequest, AcknowledgeThirdPartyJobResponse};
@@ -29,7 +29,7 @@ impl<C: CodePipeline> JobService<C> {
     ) -> Result<Acknowledgement, Failure> {
         // Before the rest is looked at: whose call was refused is what its owner will ask the log.
         if JobId::is_valid(&request.job_id) {
-            call.is_about(&request.job_id);
+            call.set_job_id(&request.job_id);
         }
         let job = AcknowledgeJob::parse(request)?;
         self.codepipeline.acknowledge(&job, call.deadline()?, call.progress()).await
@@ -46,8 +46,9 @@ impl<C: CodePipeline> ThirdPartyJobService for JobService<C> {
         match self.acknowledge(request.into_inner(), &call).await {
             Ok(acknowledgement) => {
                 let response = reply(&acknowledgement);
-                let aws = AwsAnswer { request_id: acknowledgement.aws_request_id, ..AwsAnswer::default() };
-                call.ends(End { aws, ..End::default() });
+                let aws =
+                    AwsResponse { request_id: acknowledgement.aws_request_id, ..AwsResponse::default() };
+                call.set_end(End { aws, ..End::default() });
                 Ok(response)
             }
             Err(failure) => Err(failure.into_status(&call)),

@@ -45,7 +45,7 @@ fn check(failure: &Failure, status: u16) {
         assert!(!reason.has_retry_info(), "it tells to repeat what may have happened: {failure:?}");
     }
     // The message is the table's own sentence: not one byte of it came from the answer.
-    assert_eq!(failure.sentence(), reason.sentence(*outcome));
+    assert_eq!(failure.message(), reason.message(*outcome));
     for violation in violations {
         assert!(["job_id", "nonce", "client_token"].contains(&violation.field), "{violation:?}");
         assert_eq!(violation.description, "was refused by AWS");

@@ -110,6 +110,6 @@ fn by_certificate(list: &AllowList, identities: &Identities, call: &Call) -> Res
     let names = identities.names();
     let first = names.first().ok_or_else(|| Failure::not_sent(Reason::CallerUnauthenticated))?;
     let allowed = names.iter().find(|name| list.allows(name));
-    call.is_from(allowed.unwrap_or(first));
+    call.set_caller(allowed.unwrap_or(first));
     allowed.map(|_| ()).ok_or_else(|| Failure::not_sent(Reason::CallerNotAllowed))
 }

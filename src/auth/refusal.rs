@@ -31,7 +31,7 @@ impl Refusal {
     }
 
     /// What the caller is told.
-    const fn sentence(self) -> &'static str {
+    const fn message(self) -> &'static str {
         match self {
             Self::Missing => {
                 "The call has no bearer token; send one as `authorization` metadata: Bearer, a space, the token."
@@ -55,6 +55,6 @@ impl Refusal {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        Self::not_sent(Reason::CallerUnauthenticated).with_sentence(refusal.sentence())
+        Self::not_sent(Reason::CallerUnauthenticated).with_message(refusal.message())
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 pub use progress::Progress;
 
-use crate::error::{AwsAnswer, Failure, Outcome, Reason};
+use crate::error::{AwsResponse, Failure, Outcome, Reason};
 
 /// The longest part of a caller's name that is kept, in bytes.
 const MAX_CALLER: usize = 256;
@@ -49,7 +49,7 @@ pub struct End {
     /// The request's fields that break a rule, ours or AWS's.
     pub invalid_fields: Vec<&'static str>,
     /// What AWS said.
-    pub aws: AwsAnswer,
+    pub aws: AwsResponse,
     /// The same in AWS's or the network's own words, secrets masked.
     pub log_text: Option<String>,
 }
@@ -95,7 +95,7 @@ impl Call {
     /// `INVALID_REQUEST` if the caller's `grpc-timeout` is malformed.
     pub fn deadline(&self) -> Result<Instant, Failure> {
         self.deadline.ok_or_else(|| {
-            Failure::not_sent(Reason::InvalidRequest).with_sentence(
+            Failure::not_sent(Reason::InvalidRequest).with_message(
                 "The header grpc-timeout is malformed; it takes 1 to 8 digits and a unit (H, M, S, m, u or n), such as 500m.",
             )
         })
@@ -126,7 +126,7 @@ impl Call {
     }
 
     /// Notes who calls.
-    pub fn is_from(&self, caller: &str) {
+    pub fn set_caller(&self, caller: &str) {
         // Names come from outside, and a line break in one would look like a log line of ours.
         let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
         let cut = &caller[..caller.floor_char_boundary(MAX_CALLER)];
@@ -140,7 +140,7 @@ impl Call {
     }
 
     /// Notes which job it is about.
-    pub fn is_about(&self, job_id: &str) {
+    pub fn set_job_id(&self, job_id: &str) {
         // A call is about one job; a second word on it would change nothing.
         let _ = self.job_id.set(job_id.to_owned());
     }
@@ -152,7 +152,7 @@ impl Call {
     }
 
     /// Notes how it ended; the first word counts.
-    pub fn ends(&self, end: End) {
+    pub fn set_end(&self, end: End) {
         let _ = self.end.set(end);
     }
 
@@ -171,8 +171,8 @@ impl Call {
 
     /// The failure of a call that ends now for a reason of the gateway's own, with what is true of it at AWS.
     #[must_use]
-    pub fn cut_short(&self, reason: Reason) -> Failure {
-        let (outcome, aws) = self.progress.if_cut_short();
+    pub fn interrupted(&self, reason: Reason) -> Failure {
+        let (outcome, aws) = self.progress.outcome_if_cancelled();
         Failure { aws, ..Failure::new(reason, outcome) }
     }
 }
@@ -201,7 +201,7 @@ mod tests {
     fn a_callers_name_is_one_line_of_limited_length() {
         let noted = |name: &str| {
             let call = call();
-            call.is_from(name);
+            call.set_caller(name);
             call.caller().unwrap().to_owned()
         };
         assert_eq!(noted("sub:system:serviceaccount:ns:ü"), "sub:system:serviceaccount:ns:ü");
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_call_cut_short_is_told_what_is_true_of_its_last_attempt() {
-        let outcome = |call: &Call| call.cut_short(Reason::DeadlineExceeded).outcome;
+        let outcome = |call: &Call| call.interrupted(Reason::DeadlineExceeded).outcome;
         let call = call();
         assert_eq!(outcome(&call), Outcome::NotSent);
         call.progress().attempt_begins(|| false);
@@ -233,19 +233,19 @@ mod tests {
     fn what_aws_said_of_one_attempt_is_not_told_of_the_next() {
         let call = call();
         call.progress().attempt_begins(|| true);
-        let aws = AwsAnswer { http_status: Some(429), ..AwsAnswer::default() };
+        let aws = AwsResponse { http_status: Some(429), ..AwsResponse::default() };
         call.progress()
             .attempt_failed(&Failure { aws, ..Failure::new(Reason::AwsThrottled, Outcome::Rejected) });
-        assert_eq!(call.cut_short(Reason::DeadlineExceeded).aws.http_status, Some(429));
+        assert_eq!(call.interrupted(Reason::DeadlineExceeded).aws.http_status, Some(429));
         call.progress().attempt_begins(|| true);
-        assert_eq!(call.cut_short(Reason::DeadlineExceeded).aws, AwsAnswer::default());
+        assert_eq!(call.interrupted(Reason::DeadlineExceeded).aws, AwsResponse::default());
     }
 
     #[test]
     fn an_unknown_outcome_never_has_a_code_that_is_repeated_blindly() {
         for reason in Reason::ALL {
             let possible =
-                [Outcomes::Always(Outcome::Unknown), Outcomes::AsItWas].contains(&reason.outcomes());
+                [Outcomes::Always(Outcome::Unknown), Outcomes::Observed].contains(&reason.outcomes());
             let code = reason.code(Outcome::Unknown);
             let repeated = matches!(code, tonic::Code::Unavailable | tonic::Code::ResourceExhausted);
             assert!(!(possible && repeated), "{reason:?}");

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use opentelemetry::trace::SpanContext;
 
-use crate::error::{AwsAnswer, Failure, Outcome};
+use crate::error::{AwsResponse, Failure, Outcome};
 
 /// What has happened at AWS so far.
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ pub struct Progress(Mutex<Known>);
 struct Known {
     attempts: u32,
     attempt: Attempt,
-    answer: AwsAnswer,
+    answer: AwsResponse,
     span_of_call: Option<SpanContext>,
 }
 
@@ -49,7 +49,7 @@ impl Progress {
         let mut known = self.lock();
         known.attempts += 1;
         // What AWS said of an earlier attempt says nothing of this one.
-        known.answer = AwsAnswer::default();
+        known.answer = AwsResponse::default();
         known.attempt = Attempt::Running(Box::new(may_be_sent));
     }
 
@@ -61,7 +61,7 @@ impl Progress {
     }
 
     /// What is true of the call at AWS if it ends now, and what AWS last said.
-    pub(super) fn if_cut_short(&self) -> (Outcome, AwsAnswer) {
+    pub(super) fn outcome_if_cancelled(&self) -> (Outcome, AwsResponse) {
         let known = self.lock();
         let outcome = match &known.attempt {
             Attempt::Running(may_be_sent) if may_be_sent() => Outcome::Unknown,

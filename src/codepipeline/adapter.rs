@@ -17,7 +17,7 @@ use super::sdk::Aws;
 use super::wire::Wire;
 use super::{CodePipeline, answer, classify, credentials};
 use crate::call::Progress;
-use crate::error::{AwsAnswer, Failure, Outcome, Reason};
+use crate::error::{AwsResponse, Failure, Outcome, Reason};
 use crate::job::{AcknowledgeJob, Acknowledgement};
 use crate::telemetry::{AttemptResult, AttemptSpan, AwsPlace, Metrics, Traces};
 
@@ -135,7 +135,7 @@ impl<'a> AttemptRecord<'a> {
         self.end = (AttemptResult::Accepted, "");
         if let Some(span) = self.span.take() {
             let request_id = acknowledgement.aws_request_id.clone();
-            span.accepted(&AwsAnswer { request_id, http_status, error_code: None });
+            span.accepted(&AwsResponse { request_id, http_status, error_code: None });
         }
     }
 

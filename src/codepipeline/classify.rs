@@ -7,7 +7,7 @@
 use aws_runtime::retries::classifiers::THROTTLING_ERRORS;
 
 use super::answer::ErrorAnswer;
-use crate::error::{AwsAnswer, Failure, Outcome, Reason, Violation};
+use crate::error::{AwsResponse, Failure, Outcome, Reason, Violation};
 
 /// What an answer with a status other than 2xx means. AWS's code counts first, then the status, then the body.
 pub(super) fn error_answer(answer: &ErrorAnswer) -> Failure {
@@ -19,7 +19,7 @@ pub(super) fn error_answer(answer: &ErrorAnswer) -> Failure {
         _ => Outcome::Rejected,
     };
     Failure {
-        aws: AwsAnswer {
+        aws: AwsResponse {
             error_code: answer.code.clone(),
             request_id: answer.request_id.clone(),
             http_status: Some(answer.status),

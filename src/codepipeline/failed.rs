@@ -10,7 +10,7 @@ use http_body_util::LengthLimitError;
 use super::retry::AttemptFailed;
 use super::wire::Wire;
 use super::{answer, classify};
-use crate::error::{AwsAnswer, Failure, Outcome, Reason};
+use crate::error::{AwsResponse, Failure, Outcome, Reason};
 use crate::util::error_chain::{causes, chain};
 
 /// Says what is known of it.
@@ -46,7 +46,7 @@ fn accepted_but_unreadable(error: &(dyn Error + 'static), response: &HttpRespons
     let broken_off = Body::of(error, response) == Body::BrokenOff;
     let reason = if broken_off { Reason::AwsConnectionLost } else { Reason::AwsBadResponse };
     let header = |name: &str| response.headers().get(name);
-    let aws = AwsAnswer {
+    let aws = AwsResponse {
         request_id: answer::request_id(&header),
         http_status: Some(response.status().as_u16()),
         error_code: None,

@@ -21,7 +21,7 @@ pub struct Violation {
 
 /// What AWS's last answer said, as far as it may be told to a caller.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AwsAnswer {
+pub struct AwsResponse {
     /// AWS's error code, such as `JobNotFoundException`.
     pub error_code: Option<String>,
     /// AWS's id of the call.
@@ -30,7 +30,7 @@ pub struct AwsAnswer {
     pub http_status: Option<u16>,
 }
 
-/// Why a call failed and what is known of it. `AwsAnswer` is empty where AWS said nothing.
+/// Why a call failed and what is known of it. `AwsResponse` is empty where AWS said nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
     /// The row of the table.
@@ -38,7 +38,7 @@ pub struct Failure {
     /// Whether it may have happened.
     pub outcome: Outcome,
     /// What AWS said.
-    pub aws: AwsAnswer,
+    pub aws: AwsResponse,
     /// AWS's own hint how long to wait.
     pub retry_after: Option<Duration>,
     /// The request's fields that break a rule, ours or AWS's.
@@ -46,7 +46,7 @@ pub struct Failure {
     /// What happened in the words of AWS or of the network, secrets masked. For the log, never for a caller.
     pub log_text: Option<String>,
     /// A sentence that tells a caller more than the reason's own. Of our own words, never of anything from outside.
-    pub own_sentence: Option<String>,
+    pub custom_message: Option<String>,
 }
 
 impl Failure {
@@ -56,11 +56,11 @@ impl Failure {
         Self {
             reason,
             outcome,
-            aws: AwsAnswer::default(),
+            aws: AwsResponse::default(),
             retry_after: None,
             violations: Vec::new(),
             log_text: None,
-            own_sentence: None,
+            custom_message: None,
         }
     }
 
@@ -74,8 +74,8 @@ impl Failure {
     #[must_use]
     pub fn invalid_request(violations: Vec<Violation>) -> Self {
         let list: Vec<String> = violations.iter().map(|v| format!("{} {}", v.field, v.description)).collect();
-        let sentence = format!("The request is invalid: {}.", list.join(", "));
-        Self { violations, ..Self::not_sent(Reason::InvalidRequest).with_sentence(sentence) }
+        let message = format!("The request is invalid: {}.", list.join(", "));
+        Self { violations, ..Self::not_sent(Reason::InvalidRequest).with_message(message) }
     }
 
     /// AWS refused the values of these fields, or didn't say which.
@@ -86,24 +86,24 @@ impl Failure {
             return failure;
         }
         let list: Vec<&str> = violations.iter().map(|v| v.field).collect();
-        let sentence =
+        let message =
             format!("AWS refused the value of {}; correct it before you call again.", list.join(" and "));
-        Self { violations, ..failure.with_sentence(sentence) }
+        Self { violations, ..failure.with_message(message) }
     }
 
     /// Tells more than the reason's own sentence. Never anything that came from outside.
     #[must_use]
-    pub fn with_sentence(mut self, sentence: impl Into<String>) -> Self {
-        self.own_sentence = Some(sentence.into());
+    pub fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.custom_message = Some(sentence.into());
         self
     }
 
     /// One sentence for a person.
     #[must_use]
-    pub fn sentence(&self) -> Cow<'_, str> {
-        match &self.own_sentence {
+    pub fn message(&self) -> Cow<'_, str> {
+        match &self.custom_message {
             Some(own) => Cow::Borrowed(own),
-            None => self.reason.sentence(self.outcome),
+            None => self.reason.message(self.outcome),
         }
     }
 

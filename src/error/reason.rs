@@ -30,7 +30,7 @@ impl Outcome {
 
     /// How a message ends whose reason doesn't say what is known of the call.
     #[must_use]
-    pub const fn clause(self) -> &'static str {
+    pub const fn outcome_suffix(self) -> &'static str {
         match self {
             Self::NotSent => "; nothing was sent to AWS.",
             Self::Rejected => "; AWS had refused the call, so nothing happened.",
@@ -47,11 +47,11 @@ pub enum Outcomes {
     /// Always this one.
     Always(Outcome),
     /// Whatever was true of the call when it ended; the message then ends with it.
-    AsItWas,
+    Observed,
 }
 
 macro_rules! reasons {
-    ($( $(#[doc = $doc:literal])+ $variant:ident $name:literal $code:ident $outcomes:expr, $retry:literal, $sentence:literal; )+) => {
+    ($( $(#[doc = $doc:literal])+ $variant:ident $name:literal $code:ident $outcomes:expr, $retry:literal, $message:literal; )+) => {
         /// Why a call failed: `ErrorInfo.reason`. A stable name that callers match on.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Reason { $( $(#[doc = $doc])+ $variant, )+ }
@@ -62,7 +62,7 @@ macro_rules! reasons {
 
             const fn row(self) -> Row {
                 match self { $( Self::$variant => Row {
-                    name: $name, code: Code::$code, outcomes: $outcomes, retry_info: $retry, sentence: $sentence,
+                    name: $name, code: Code::$code, outcomes: $outcomes, retry_info: $retry, message: $message,
                     meaning: concat!($($doc),+),
                 }, )+ }
             }
@@ -75,12 +75,12 @@ struct Row {
     code: Code,
     outcomes: Outcomes,
     retry_info: bool,
-    sentence: &'static str,
+    message: &'static str,
     meaning: &'static str,
 }
 
 use Outcome::{NotSent, Rejected, Unknown};
-use Outcomes::{Always, AsItWas};
+use Outcomes::{Always, Observed};
 
 // A row: what happened (also the docs' text) · variant, name, code, outcomes, RetryInfo or not · the message.
 reasons! {
@@ -142,13 +142,13 @@ reasons! {
     AwsTimeout "AWS_TIMEOUT" DeadlineExceeded Always(Unknown), false,
         "AWS didn't answer in time, so the job may be yours already; if a further call gets INVALID_NONCE, this one probably succeeded.";
     /// The call's deadline passed.
-    DeadlineExceeded "DEADLINE_EXCEEDED" DeadlineExceeded AsItWas, false,
+    DeadlineExceeded "DEADLINE_EXCEEDED" DeadlineExceeded Observed, false,
         "The call's deadline passed";
     /// An answer that can't be read: HTML, broken JSON, a wrong type, a 4xx without a code.
-    AwsBadResponse "AWS_BAD_RESPONSE" Internal AsItWas, false,
+    AwsBadResponse "AWS_BAD_RESPONSE" Internal Observed, false,
         "AWS, or something before it, gave an answer that can't be read";
     /// The gateway built the request wrongly (SerializationException, UnknownOperation, UnknownOperationException, MalformedHttpRequest, MalformedHttpRequestException, RequestEntityTooLarge, RequestEntityTooLargeException) or panicked.
-    GatewayBug "GATEWAY_BUG" Internal AsItWas, false,
+    GatewayBug "GATEWAY_BUG" Internal Observed, false,
         "The gateway has a bug (please report it with the request id)";
     /// Any other 4xx code; 1xx and 3xx.
     AwsUnrecognizedError "AWS_UNRECOGNIZED_ERROR" Unknown Always(Rejected), false,
@@ -157,10 +157,10 @@ reasons! {
     GatewayOverloaded "GATEWAY_OVERLOADED" ResourceExhausted Always(NotSent), true,
         "The gateway has as many calls in flight as it may; make the same call again later.";
     /// Still running when the drain time was over, or at a second signal; UNKNOWN instead of UNAVAILABLE if the outcome is unknown.
-    GatewayShuttingDown "GATEWAY_SHUTTING_DOWN" Unavailable AsItWas, false,
+    GatewayShuttingDown "GATEWAY_SHUTTING_DOWN" Unavailable Observed, false,
         "The gateway shut down before the call ended";
     /// The caller hung up (log and metric only).
-    CallerCancelled "CALLER_CANCELLED" Cancelled AsItWas, false,
+    CallerCancelled "CALLER_CANCELLED" Cancelled Observed, false,
         "The caller hung up before the call ended";
     /// The calling service gave no credential, or a bad one; the message says which.
     CallerUnauthenticated "CALLER_UNAUTHENTICATED" Unauthenticated Always(NotSent), false,
@@ -199,12 +199,14 @@ impl Reason {
         self.row().retry_info
     }
 
-    /// One sentence for a person: what happened and what to do.
+    /// One message for a person: what happened and what to do.
     #[must_use]
-    pub fn sentence(self, outcome: Outcome) -> Cow<'static, str> {
+    pub fn message(self, outcome: Outcome) -> Cow<'static, str> {
         match self.row() {
-            Row { outcomes: AsItWas, sentence, .. } => format!("{sentence}{}", outcome.clause()).into(),
-            Row { sentence, .. } => sentence.into(),
+            Row { outcomes: Observed, message, .. } => {
+                format!("{message}{}", outcome.outcome_suffix()).into()
+            }
+            Row { message, .. } => message.into(),
         }
     }
 

@@ -20,7 +20,7 @@ const DOMAIN: &str = "codepipeline-gateway";
 const MAX_JOB_ID_IN_DETAILS: usize = 128;
 
 /// What a caller waits where AWS gave no hint, give or take a fifth, so that refused callers don't come back at once.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+const DEFAULT_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Tells the gRPC library not to retry on its own (gRFC A6).
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
@@ -28,7 +28,7 @@ const PUSHBACK: &str = "grpc-retry-pushback-ms";
 impl Failure {
     /// The gRPC status of this failure of this call, which ends with it.
     pub(crate) fn into_status(self, call: &Call) -> Status {
-        call.ends(End {
+        call.set_end(End {
             failure: Some((self.reason, self.outcome)),
             invalid_fields: self.violations.iter().map(|violation| violation.field).collect(),
             aws: self.aws.clone(),
@@ -42,7 +42,7 @@ impl Failure {
             metadata.insert(PUSHBACK, MetadataValue::from_static("-1"));
         }
         let details = self.details(call);
-        Status::with_error_details_and_metadata(self.code(), self.sentence(), details, metadata)
+        Status::with_error_details_and_metadata(self.code(), self.message(), details, metadata)
     }
 
     fn details(&self, call: &Call) -> ErrorDetails {
@@ -50,14 +50,14 @@ impl Failure {
         details.set_error_info(self.reason.name(), DOMAIN, self.info(call));
         details.set_request_info(call.request_id(), "");
         if self.reason.has_retry_info() {
-            details.set_retry_info(Some(self.retry_after.unwrap_or_else(about_a_second)));
+            details.set_retry_info(Some(self.retry_after.unwrap_or_else(default_retry_delay)));
         }
         if !self.violations.is_empty() {
             let violations =
                 self.violations.iter().map(|v| FieldViolation::new(v.field, v.description.as_str()));
             details.set_bad_request(violations.collect::<Vec<_>>());
         }
-        let job_id = call.job_id().map(|id| cut(id, MAX_JOB_ID_IN_DETAILS));
+        let job_id = call.job_id().map(|id| truncate(id, MAX_JOB_ID_IN_DETAILS));
         match (self.reason, job_id) {
             (Reason::JobNotFound, Some(id)) => {
                 details.set_resource_info("codepipeline.ThirdPartyJob", id, "", "AWS knows no such job");
@@ -104,12 +104,12 @@ pub(crate) fn into_response(failure: Failure, call: &Call, offered: &HeaderMap) 
     response
 }
 
-fn about_a_second() -> Duration {
-    RETRY_AFTER.mul_f64(0.8 + 0.4 * fastrand::f64())
+fn default_retry_delay() -> Duration {
+    DEFAULT_RETRY_DELAY.mul_f64(0.8 + 0.4 * fastrand::f64())
 }
 
 /// The longest start of a text that fits, cut between characters.
-fn cut(text: &str, max_bytes: usize) -> &str {
+fn truncate(text: &str, max_bytes: usize) -> &str {
     &text[..text.floor_char_boundary(max_bytes)]
 }
 
@@ -119,14 +119,14 @@ mod tests {
 
     #[test]
     fn a_cut_text_stays_within_the_limit_and_between_characters() {
-        assert_eq!(cut("short", 128), "short");
-        assert_eq!(cut("aé", 2), "a");
-        assert_eq!(cut(&"🦀".repeat(512), MAX_JOB_ID_IN_DETAILS).len(), 128);
+        assert_eq!(truncate("short", 128), "short");
+        assert_eq!(truncate("aé", 2), "a");
+        assert_eq!(truncate(&"🦀".repeat(512), MAX_JOB_ID_IN_DETAILS).len(), 128);
     }
 
     #[test]
     fn callers_are_told_to_wait_about_a_second_each_another_time() {
-        let waits: Vec<Duration> = (0..100).map(|_| about_a_second()).collect();
+        let waits: Vec<Duration> = (0..100).map(|_| default_retry_delay()).collect();
         assert!(waits.iter().all(|w| (0.8..=1.2).contains(&w.as_secs_f64())));
         assert!(waits.iter().any(|w| *w != waits[0]));
     }

@@ -146,7 +146,7 @@ impl GrpcCalls {
     ) -> Response<Body> {
         let deadline = match call.deadline() {
             // The first poll of an attempt may already send: with no time left there must be none.
-            Ok(deadline) if Instant::now() >= deadline => return cut_short(call, Reason::DeadlineExceeded),
+            Ok(deadline) if Instant::now() >= deadline => return interrupted(call, Reason::DeadlineExceeded),
             Ok(deadline) => deadline,
             Err(malformed) => return into_response(malformed, call, &HeaderMap::new()),
         };
@@ -158,8 +158,8 @@ impl GrpcCalls {
             // An answer that is there counts, even if time is up as well.
             biased;
             response = self.admitted(request, method, call, peer) => response,
-            () = sleep_until(deadline) => cut_short(call, Reason::DeadlineExceeded),
-            () = self.shared.drain_over.cancelled() => cut_short(call, Reason::GatewayShuttingDown),
+            () = sleep_until(deadline) => interrupted(call, Reason::DeadlineExceeded),
+            () = self.shared.drain_over.cancelled() => interrupted(call, Reason::GatewayShuttingDown),
         }
     }
 
@@ -250,14 +250,14 @@ fn overloaded(call: &Call) -> Response<Body> {
 
 /// However few calls there are.
 fn no_stream_permit(call: &Call) -> Response<Body> {
-    let failure = Failure::not_sent(Reason::GatewayOverloaded).with_sentence(
+    let failure = Failure::not_sent(Reason::GatewayOverloaded).with_message(
         "As many health watches and reflection streams are open as may be; close some, or try again later.",
     );
     into_response(failure, call, &HeaderMap::new())
 }
 
-fn cut_short(call: &Call, reason: Reason) -> Response<Body> {
-    into_response(call.cut_short(reason), call, &HeaderMap::new())
+fn interrupted(call: &Call, reason: Reason) -> Response<Body> {
+    into_response(call.interrupted(reason), call, &HeaderMap::new())
 }
 
 fn after_panic(panic: Box<dyn Any + Send>, call: &Call) -> Response<Body> {
@@ -269,7 +269,7 @@ fn after_panic(panic: Box<dyn Any + Send>, call: &Call) -> Response<Body> {
 /// Why tonic refused a call: it gives a code and no details.
 fn reason_of(method: &Method, headers: &HeaderMap) -> Failure {
     let code = headers.get("grpc-status").map_or(Code::Unknown, |status| Code::from_bytes(status.as_bytes()));
-    let unreadable = |sentence: &str| Failure::not_sent(Reason::InvalidRequest).with_sentence(sentence);
+    let unreadable = |sentence: &str| Failure::not_sent(Reason::InvalidRequest).with_message(sentence);
     match code {
         Code::Unimplemented if method.role != Role::Unknown => unreadable(
             "The message is compressed in a way that the gateway doesn't read; send it uncompressed.",

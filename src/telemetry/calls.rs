@@ -102,7 +102,7 @@ impl CallRecord {
 impl Drop for CallRecord {
     fn drop(&mut self) {
         if !self.answered {
-            let failure = self.call.cut_short(Reason::CallerCancelled);
+            let failure = self.call.interrupted(Reason::CallerCancelled);
             let end = End {
                 failure: Some((failure.reason, failure.outcome)),
                 aws: failure.aws.clone(),

@@ -29,7 +29,7 @@ fn table() -> String {
     for reason in Reason::ALL {
         let outcome = match reason.outcomes() {
             Outcomes::Always(outcome) => format!("`{}`", outcome.as_str()),
-            Outcomes::AsItWas => "its true one".into(),
+            Outcomes::Observed => "its true one".into(),
         };
         let code = format!("{:?}", reason.code(Outcome::NotSent));
         let code = upper_snake(&code);

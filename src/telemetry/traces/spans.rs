@@ -15,7 +15,7 @@ use opentelemetry_sdk::trace::{SdkTracer, Span};
 use tonic::Code;
 
 use crate::call::Call;
-use crate::error::{AwsAnswer, Failure, Outcome, Reason};
+use crate::error::{AwsResponse, Failure, Outcome, Reason};
 use crate::methods::Method;
 use crate::telemetry::calls::code_name;
 
@@ -65,7 +65,7 @@ impl ServerSpan {
         call: &Call,
         code: Code,
         failure: Option<(Reason, Outcome)>,
-        aws: &AwsAnswer,
+        aws: &AwsResponse,
     ) {
         if !self.0.is_recording() {
             return;
@@ -146,7 +146,7 @@ impl AttemptSpan {
     }
 
     /// AWS accepted the call.
-    pub(crate) fn accepted(mut self, aws: &AwsAnswer) {
+    pub(crate) fn accepted(mut self, aws: &AwsResponse) {
         self.answered(aws);
         self.0.end();
     }
@@ -167,7 +167,7 @@ impl AttemptSpan {
         self.ends_badly("abandoned");
     }
 
-    fn answered(&mut self, aws: &AwsAnswer) {
+    fn answered(&mut self, aws: &AwsResponse) {
         if let Some(status) = aws.http_status {
             self.0.set_attribute(KeyValue::new("http.response.status_code", i64::from(status)));
         }

@@ -60,7 +60,7 @@ impl End {
         let outcome =
             *all.iter().find(|outcome| outcome.as_str() == info.metadata["outcome"]).expect("an outcome");
         assert_eq!(info.domain, "codepipeline-gateway");
-        assert!([Outcomes::AsItWas, Outcomes::Always(outcome)].contains(&reason.outcomes()), "{status:?}");
+        assert!([Outcomes::Observed, Outcomes::Always(outcome)].contains(&reason.outcomes()), "{status:?}");
         assert_eq!(status.code(), reason.code(outcome), "{status:?}");
         assert_eq!(details.retry_info().is_some(), reason.has_retry_info(), "{status:?}");
         let pushback = status.metadata().get("grpc-retry-pushback-ms").map(|value| value.to_str().unwrap());
