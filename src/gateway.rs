@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::admin;
-use crate::codepipeline::{Aws, AwsCodePipeline, CodePipeline, CredentialStatus, Held, keep_fresh};
+use crate::codepipeline::{
+    Aws, AwsCodePipeline, CodePipeline, CredentialCache, CredentialStatus, keep_fresh,
+};
 use crate::readiness::{self, Readiness};
 use crate::server::{self, Settings, Shutdown};
 use crate::telemetry::Metrics;
@@ -36,7 +38,7 @@ pub struct Listeners {
 /// A listener was lost.
 pub async fn run(listeners: Listeners, aws: Aws, settings: Settings, shutdown: Shutdown) -> io::Result<()> {
     let metrics = Arc::new(Metrics::new());
-    let held = Held::empty();
+    let held = CredentialCache::empty();
     let (traces, at_once) = (settings.traces.clone(), shutdown.at_once());
     traces.counted_in(metrics.clone());
     let codepipeline =

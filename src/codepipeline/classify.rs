@@ -6,11 +6,11 @@
 
 use aws_runtime::retries::classifiers::THROTTLING_ERRORS;
 
-use super::answer::ErrorAnswer;
+use super::error_response::ErrorResponse;
 use crate::error::{AwsResponse, Failure, Outcome, Reason, Violation};
 
 /// What an answer with a status other than 2xx means. AWS's code counts first, then the status, then the body.
-pub(super) fn error_answer(answer: &ErrorAnswer) -> Failure {
+pub(super) fn error_answer(answer: &ErrorResponse) -> Failure {
     let message = answer.message.as_deref().unwrap_or_default();
     let by_code = answer.code.as_deref().and_then(|code| reason_of_code(code, message));
     let reason = by_code.unwrap_or_else(|| reason_of_status(answer));
@@ -103,7 +103,7 @@ fn is_about_the_clock(message: &str) -> bool {
     message.starts_with("Signature expired") || message.starts_with("Signature not yet current")
 }
 
-fn reason_of_status(answer: &ErrorAnswer) -> Reason {
+fn reason_of_status(answer: &ErrorResponse) -> Reason {
     match answer.status {
         500.. => Reason::AwsUnavailable,
         429 => Reason::AwsThrottled,

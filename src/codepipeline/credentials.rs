@@ -14,8 +14,8 @@ use aws_credential_types::provider::{ProvideCredentials, future};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
-use super::mask::mask_words;
-use super::sdk::Aws;
+use super::config::Aws;
+use super::redact::redact_words;
 use crate::error::Reason;
 use crate::telemetry::Metrics;
 use crate::util::error_chain::chain;
@@ -29,7 +29,7 @@ const LAST_RETRY: Duration = Duration::from_secs(30);
 /// Credentials are renewed this long before they expire, or in the last quarter of a shorter life.
 const RENEW_BEFORE_EXPIRY: Duration = Duration::from_secs(15 * 60);
 /// How often the shared files are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// However soon they expire, and however often AWS calls them bad, the provider isn't asked more often than this.
 const MIN_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -48,13 +48,13 @@ pub enum CredentialStatus {
 }
 
 /// The credentials that calls are signed with. Its `Debug` shows none of them.
-pub struct Held {
+pub struct CredentialCache {
     current: watch::Sender<Option<Credentials>>,
     status: watch::Sender<CredentialStatus>,
     renew: Notify,
 }
 
-impl Held {
+impl CredentialCache {
     /// Holds nothing yet.
     #[must_use]
     pub fn empty() -> Arc<Self> {
@@ -74,7 +74,7 @@ impl Held {
     }
 
     /// Asks for new credentials if AWS has refused these.
-    pub(super) fn heed(&self, reason: Reason) {
+    pub(super) fn on_rejected(&self, reason: Reason) {
         if matches!(reason, Reason::GatewayCredentialsExpired | Reason::GatewayCredentialsRejected) {
             self.renew.notify_one();
         }
@@ -87,13 +87,13 @@ impl Held {
     }
 }
 
-impl fmt::Debug for Held {
+impl fmt::Debug for CredentialCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Held(redacted)")
+        f.write_str("CredentialCache(redacted)")
     }
 }
 
-impl ProvideCredentials for Held {
+impl ProvideCredentials for CredentialCache {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,
@@ -105,7 +105,7 @@ impl ProvideCredentials for Held {
 }
 
 /// Loads the credentials and keeps them fresh. Never ends by itself: its owner drops it.
-pub async fn keep_fresh(aws: Aws, held: Arc<Held>, metrics: Arc<Metrics>) {
+pub async fn keep_fresh(aws: Aws, held: Arc<CredentialCache>, metrics: Arc<Metrics>) {
     let mut failures = 0;
     loop {
         // Before the load: a change while it runs is one to load again for.
@@ -159,7 +159,7 @@ async fn look(files: &[PathBuf]) -> Look {
 
 async fn changed(files: &[PathBuf], before: Look) {
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
         if look(files).await != before {
             return;
         }
@@ -177,7 +177,7 @@ pub(super) async fn load(aws: &Aws) -> Result<Credentials, String> {
             .ok_or("no provider is configured")?
             .provide_credentials()
             .await
-            .map_err(|error| mask_words(&chain(&error)))
+            .map_err(|error| redact_words(&chain(&error)))
     };
     match timeout(LOAD_TIMEOUT, run).await {
         Ok(loaded) => loaded,

@@ -1,29 +1,29 @@
 //! AWS CodePipeline: the port that the service calls, and the adapter that speaks to AWS through its SDK.
 //!
-//! Nothing outside this folder imports an AWS crate. A call's way through it: `adapter` makes one attempt, watched
-//! by `wire` and named by `agent`; `failed` says what became of it, `answer` reads what AWS answered and `classify` says
-//! what that means; `retry` decides whether there is another. `sdk` sets the SDK up from its standard configuration,
-//! `credentials` keeps the gateway's credentials fresh.
+//! Nothing outside this folder imports an AWS crate. A call's way through it: `attempt` makes one attempt, observed
+//! by `transmit_probe`; `outcome` decides what is known about it, `error_response` reads AWS's error response, and
+//! `classify` maps it to a reason; `retry` decides whether there is another attempt. `config` loads the SDK's standard
+//! configuration, and `credentials` keeps the gateway's credentials fresh.
 
-mod adapter;
-mod agent;
-mod answer;
+mod attempt;
 mod classify;
+mod config;
 mod credentials;
-mod failed;
-mod mask;
+mod error_response;
+mod outcome;
+mod redact;
 mod retry;
-mod sdk;
-mod wire;
+mod transmit_probe;
+mod user_agent;
 
 use std::future::Future;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
-pub use adapter::{AwsCodePipeline, Limits};
-pub use credentials::{CredentialStatus, Held, keep_fresh};
-pub use sdk::{Aws, AwsError, ENDPOINT_SWITCHES, FakeKeys, Source};
+pub use attempt::{AwsCodePipeline, Limits};
+pub use config::{Aws, AwsError, ENDPOINT_SWITCHES, FakeKeys, Source};
+pub use credentials::{CredentialCache, CredentialStatus, keep_fresh};
 
 use crate::call::Progress;
 use crate::error::Failure;
@@ -31,7 +31,7 @@ use crate::job::{AcknowledgeJob, Acknowledgement};
 
 /// What an answer of AWS with a status other than 2xx means. Never panics, whatever the answer is.
 pub fn meaning_of_error<'a>(status: u16, header: impl Fn(&str) -> Option<&'a str>, body: &[u8]) -> Failure {
-    classify::error_answer(&answer::read(status, header, body))
+    classify::error_answer(&error_response::read(status, header, body))
 }
 
 /// CodePipeline's third-party operations, as far as the gateway offers them.

@@ -94,7 +94,7 @@ impl Failure {
     /// Tells more than the reason's own sentence. Never anything that came from outside.
     #[must_use]
     pub fn with_message(mut self, message: impl Into<String>) -> Self {
-        self.custom_message = Some(sentence.into());
+        self.custom_message = Some(message.into());
         self
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use codepipeline_gateway::codepipeline::{Aws, AwsCodePipeline, Held, Source};
+use codepipeline_gateway::codepipeline::{Aws, AwsCodePipeline, CredentialCache, Source};
 use codepipeline_gateway::proto::JobStatus;
 use codepipeline_gateway::telemetry::{Metrics, Traces};
 use codepipeline_simulator::{
@@ -248,7 +248,7 @@ async fn no_debug_of_the_library_shows_a_key() {
         keys: Some(fake_keys()),
     };
     let aws = Aws::load(source).await.unwrap();
-    let held = Held::empty();
+    let held = CredentialCache::empty();
     let codepipeline =
         AwsCodePipeline::new(&aws, held.clone(), settings().aws, Metrics::new().into(), Traces::default());
     let shown = format!("{aws:?} {held:?} {codepipeline:?} {:?}", fake_keys());

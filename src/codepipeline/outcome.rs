@@ -8,17 +8,20 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use http_body_util::LengthLimitError;
 
 use super::retry::AttemptFailed;
-use super::wire::Wire;
-use super::{answer, classify};
+use super::transmit_probe::TransmitProbe;
+use super::{classify, error_response};
 use crate::error::{AwsResponse, Failure, Outcome, Reason};
 use crate::util::error_chain::{causes, chain};
 
 /// Says what is known of it.
-pub(super) fn failed<E: Error + 'static>(error: &SdkError<E, HttpResponse>, wire: &Wire) -> AttemptFailed {
+pub(super) fn failure_of<E: Error + 'static>(
+    error: &SdkError<E, HttpResponse>,
+    probe: &TransmitProbe,
+) -> AttemptFailed {
     match error.raw_response() {
         Some(response) if response.status().is_success() => accepted_but_unreadable(error, response).into(),
         Some(response) => refused(error, response),
-        None => unanswered(error, wire).into(),
+        None => unanswered(error, probe).into(),
     }
 }
 
@@ -47,7 +50,7 @@ fn accepted_but_unreadable(error: &(dyn Error + 'static), response: &HttpRespons
     let reason = if broken_off { Reason::AwsConnectionLost } else { Reason::AwsBadResponse };
     let header = |name: &str| response.headers().get(name);
     let aws = AwsResponse {
-        request_id: answer::request_id(&header),
+        request_id: error_response::request_id(&header),
         http_status: Some(response.status().as_u16()),
         error_code: None,
     };
@@ -56,7 +59,7 @@ fn accepted_but_unreadable(error: &(dyn Error + 'static), response: &HttpRespons
 
 fn refused(error: &(dyn Error + 'static), response: &HttpResponse) -> AttemptFailed {
     let body = response.body().bytes().unwrap_or_default();
-    let answer = answer::read(response.status().as_u16(), |name| response.headers().get(name), body);
+    let answer = error_response::read(response.status().as_u16(), |name| response.headers().get(name), body);
     let mut failure = classify::error_answer(&answer);
     // The code that was cut off may have been one that leaves the outcome open, such as RequestTimeoutException.
     if failure.reason == Reason::AwsBadResponse && Body::of(error, response) == Body::BrokenOff {
@@ -71,12 +74,12 @@ fn refused(error: &(dyn Error + 'static), response: &HttpResponse) -> AttemptFai
 
 /// No answer. Whether the request may have reached AWS can't be read off the SDK's own kinds of error (a broken
 /// connection and a refused one are both "io"), but off the wire, and off what hyper says of a request.
-fn unanswered(error: &(dyn Error + 'static), wire: &Wire) -> Failure {
+fn unanswered(error: &(dyn Error + 'static), probe: &TransmitProbe) -> Failure {
     let failure = if causes(error).any(<dyn Error>::is::<CredentialsError>) {
         Failure::not_sent(Reason::GatewayCredentialsUnavailable)
-    } else if !wire.reached_transmit() {
+    } else if !probe.reached_transmit() {
         Failure::not_sent(Reason::GatewayBug)
-    } else if wire.may_be_sent() && !causes(error).any(says_unsent) {
+    } else if probe.may_be_sent() && !causes(error).any(says_unsent) {
         Failure::new(Reason::AwsConnectionLost, Outcome::Unknown)
     } else {
         Failure::not_sent(Reason::AwsUnreachable)

@@ -17,12 +17,12 @@ use aws_smithy_types::config_bag::ConfigBag;
 /// Takes the SDK's name from the first request, where it stands in full under `x-amz-user-agent`, and puts it on all others
 /// under `user-agent` alone, which isn't signed: in it are the versions of the SDK and of Rust, the same in every call.
 #[derive(Debug, Default)]
-pub(super) struct Agent(OnceLock<String>);
+pub(super) struct StaticUserAgentInterceptor(OnceLock<String>);
 
 #[dyn_dispatch_hint]
-impl Intercept for Agent {
+impl Intercept for StaticUserAgentInterceptor {
     fn name(&self) -> &'static str {
-        "Agent"
+        "StaticUserAgentInterceptor"
     }
 
     fn read_before_execution(

@@ -10,12 +10,12 @@ use aws_sdk_codepipeline::operation::RequestId;
 use aws_sdk_codepipeline::operation::acknowledge_third_party_job::AcknowledgeThirdPartyJobOutput;
 use tokio::time::{Instant, timeout};
 
-use super::failed::failed;
-use super::mask::mask;
+use super::config::Aws;
+use super::outcome::failure_of;
+use super::redact::redact;
 use super::retry::{AttemptFailed, attempts};
-use super::sdk::Aws;
-use super::wire::Wire;
-use super::{CodePipeline, answer, classify, credentials};
+use super::transmit_probe::TransmitProbe;
+use super::{CodePipeline, classify, credentials, error_response};
 use crate::call::Progress;
 use crate::error::{AwsResponse, Failure, Outcome, Reason};
 use crate::job::{AcknowledgeJob, Acknowledgement};
@@ -35,7 +35,7 @@ pub struct Limits {
 /// AWS CodePipeline through the SDK's client.
 pub struct AwsCodePipeline {
     client: Client,
-    credentials: Arc<credentials::Held>,
+    credentials: Arc<credentials::CredentialCache>,
     limits: Limits,
     place: AwsPlace,
     metrics: Arc<Metrics>,
@@ -47,7 +47,7 @@ impl AwsCodePipeline {
     #[must_use]
     pub fn new(
         aws: &Aws,
-        credentials: Arc<credentials::Held>,
+        credentials: Arc<credentials::CredentialCache>,
         limits: Limits,
         metrics: Arc<Metrics>,
         traces: Traces,
@@ -65,9 +65,9 @@ impl AwsCodePipeline {
         let Some(credentials) = self.credentials.current() else {
             return Err(Failure::not_sent(Reason::GatewayCredentialsUnavailable).into());
         };
-        let wire = Wire::default();
-        let probe = wire.clone();
-        progress.attempt_begins(move || probe.may_be_sent());
+        let probe = TransmitProbe::default();
+        let sent = probe.clone();
+        progress.attempt_begins(move || sent.may_be_sent());
         let record = AttemptRecord::begin(&self.metrics, self.traces.attempt(progress, &self.place));
         let operation = self
             .client
@@ -76,15 +76,15 @@ impl AwsCodePipeline {
             .nonce(job.nonce.expose())
             .client_token(job.client_token.expose());
         // In a box: it is some kilobytes, and each future around it would move and hold them.
-        let attempt = Box::pin(wire.over(operation.send()));
+        let attempt = Box::pin(probe.over(operation.send()));
         let mut failed = match timeout(self.limits.attempt_timeout, attempt).await {
             Ok(Ok(output)) => {
                 let accepted = accepted(&output);
-                record.accepted(&accepted, wire.http_status());
+                record.accepted(&accepted, probe.http_status());
                 return Ok(accepted);
             }
-            Ok(Err(error)) => failed(&error, &wire),
-            Err(_elapsed) if wire.may_be_sent() => Failure::new(Reason::AwsTimeout, Outcome::Unknown).into(),
+            Ok(Err(error)) => failure_of(&error, &probe),
+            Err(_elapsed) if probe.may_be_sent() => Failure::new(Reason::AwsTimeout, Outcome::Unknown).into(),
             Err(_elapsed) => Failure::not_sent(Reason::AwsUnreachable).into(),
         };
         record.failed(&failed.failure);
@@ -93,9 +93,9 @@ impl AwsCodePipeline {
         let text = failed.failure.log_text.take();
         failed.failure.log_text = text.map(|text| {
             let all = [&credentials].into_iter().chain(&signed_with).flat_map(|held| secrets(job, held));
-            mask(&text, &all.collect::<Vec<_>>())
+            redact(&text, &all.collect::<Vec<_>>())
         });
-        self.credentials.heed(failed.failure.reason);
+        self.credentials.on_rejected(failed.failure.reason);
         Err(failed)
     }
 }
@@ -160,7 +160,7 @@ impl Drop for AttemptRecord<'_> {
 fn accepted(output: &AcknowledgeThirdPartyJobOutput) -> Acknowledgement {
     Acknowledgement {
         aws_status: output.status().map(|status| status.as_str().to_owned()),
-        aws_request_id: output.request_id().and_then(answer::plain_id),
+        aws_request_id: output.request_id().and_then(error_response::plain_id),
     }
 }
 

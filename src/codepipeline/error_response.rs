@@ -9,12 +9,12 @@ use serde_json::Value;
 
 /// What an answer with an error says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct ErrorAnswer {
+pub(super) struct ErrorResponse {
     /// The HTTP status.
     pub(super) status: u16,
     /// AWS's error code, its namespace and address cut off.
     pub(super) code: Option<String>,
-    /// AWS's own text. For the log, masked; never for a caller.
+    /// AWS's own text. For the log, redacted; never for a caller.
     pub(super) message: Option<String>,
     /// AWS's id of the call.
     pub(super) request_id: Option<String>,
@@ -28,13 +28,13 @@ pub(super) struct ErrorAnswer {
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 
 /// Reads an answer. Never fails: what can't be read is missing.
-pub(super) fn read<'a>(status: u16, header: impl Fn(&str) -> Option<&'a str>, body: &[u8]) -> ErrorAnswer {
+pub(super) fn read<'a>(status: u16, header: impl Fn(&str) -> Option<&'a str>, body: &[u8]) -> ErrorResponse {
     let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     let text = |key: &str| body.get(key).and_then(Value::as_str);
     // The order is that of Smithy's awsJson1_1 protocol: the header first, then `__type`, then `code`.
     let code =
         [header("x-amzn-errortype"), text("__type"), text("code")].into_iter().flatten().find_map(bare_code);
-    ErrorAnswer {
+    ErrorResponse {
         status,
         code,
         message: text("message").or_else(|| text("Message")).map(str::to_owned),
@@ -79,7 +79,7 @@ mod tests {
 
     use super::*;
 
-    fn read_with(headers: &[(&str, &str)], body: &str) -> ErrorAnswer {
+    fn read_with(headers: &[(&str, &str)], body: &str) -> ErrorResponse {
         let header = |name: &str| headers.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
         read(400, header, body.as_bytes())
     }

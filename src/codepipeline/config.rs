@@ -20,9 +20,9 @@ use aws_types::SdkConfig;
 use aws_types::os_shim_internal::{Env, Fs};
 use aws_types::service_config::ServiceConfigKey;
 
-use super::agent::Agent;
-use super::credentials::{self, Held};
-use super::wire::Watch;
+use super::credentials::{self, CredentialCache};
+use super::transmit_probe::ProbeInterceptor;
+use super::user_agent::StaticUserAgentInterceptor;
 use crate::util::rfc3339::rfc3339;
 
 /// What switches the kind of endpoint: variable, and key in the profile.
@@ -157,7 +157,7 @@ impl Aws {
     }
 
     /// A client for this configuration. Building one takes milliseconds: there is one for the life of the gateway.
-    pub(super) fn client(&self, credentials: Arc<Held>, connect_timeout: Duration) -> Client {
+    pub(super) fn client(&self, credentials: Arc<CredentialCache>, connect_timeout: Duration) -> Client {
         let config = aws_sdk_codepipeline::config::Builder::from(&self.config)
             .credentials_provider(SharedCredentialsProvider::from(credentials as Arc<dyn ProvideCredentials>))
             // Ours are always fresh; the SDK's cache would keep what AWS has called expired.
@@ -168,8 +168,8 @@ impl Aws {
             .timeout_config(TimeoutConfig::builder().connect_timeout(connect_timeout).build())
             // It watches bodies of unknown length; ours are tiny and under the attempt timeout.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .interceptor(Watch)
-            .interceptor(Agent::default())
+            .interceptor(ProbeInterceptor)
+            .interceptor(StaticUserAgentInterceptor::default())
             .build();
         Client::from_conf(config)
     }

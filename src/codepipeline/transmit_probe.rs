@@ -16,11 +16,11 @@ use http_body_util::Limited;
 use tokio::task_local;
 
 /// The longest answer that is read, in bytes. AWS's are a few hundred; the SDK itself would read without end.
-const MAX_ANSWER: usize = 64 * 1024;
+const MAX_RESPONSE: usize = 64 * 1024;
 
 /// Watches how far an attempt's request got, and what status came back.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Wire(Arc<Seen>);
+pub(super) struct TransmitProbe(Arc<Seen>);
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -31,7 +31,7 @@ struct Seen {
     status: AtomicU16,
 }
 
-impl Wire {
+impl TransmitProbe {
     /// The attempt under this watch.
     pub(super) fn over<F: Future>(&self, attempt: F) -> impl Future<Output = F::Output> {
         OF_ATTEMPT.scope(self.clone(), attempt)
@@ -60,18 +60,18 @@ impl Wire {
 
 task_local! {
     /// The watch over the attempt that this task makes.
-    static OF_ATTEMPT: Wire;
+    static OF_ATTEMPT: TransmitProbe;
 }
 
-/// Watches every attempt of a client. It is part of the client and finds the attempt's own `Wire` by its task: to give each
+/// Watches every attempt of a client. It is part of the client and finds the attempt's own `TransmitProbe` by its task: to give each
 /// operation an interceptor of its own makes the SDK configure it anew, which costs several microseconds.
 #[derive(Debug)]
-pub(super) struct Watch;
+pub(super) struct ProbeInterceptor;
 
 #[dyn_dispatch_hint]
-impl Intercept for Watch {
+impl Intercept for ProbeInterceptor {
     fn name(&self) -> &'static str {
-        "Watch"
+        "ProbeInterceptor"
     }
 
     fn read_before_transmit(
@@ -83,8 +83,8 @@ impl Intercept for Watch {
         // The SDK's own interceptor put it there, and on the request, in the step before (`modify_before_transmit`).
         let connection = config.load::<CaptureSmithyConnection>().cloned();
         // Without a watch this is an error and nothing is sent: nobody could say what became of it.
-        OF_ATTEMPT.try_with(|wire| {
-            let _ = wire.0.connection.set(connection);
+        OF_ATTEMPT.try_with(|probe| {
+            let _ = probe.0.connection.set(connection);
         })?;
         Ok(())
     }
@@ -96,10 +96,10 @@ impl Intercept for Watch {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let status = context.response().status().as_u16();
-        OF_ATTEMPT.try_with(|wire| wire.0.status.store(status, Ordering::Relaxed))?;
+        OF_ATTEMPT.try_with(|probe| probe.0.status.store(status, Ordering::Relaxed))?;
         let body = context.response_mut().body_mut();
         let whole = std::mem::replace(body, SdkBody::taken());
-        *body = SdkBody::from_body_1_x(Limited::new(whole, MAX_ANSWER));
+        *body = SdkBody::from_body_1_x(Limited::new(whole, MAX_RESPONSE));
         Ok(())
     }
 }

@@ -5,16 +5,16 @@
 
 /// Longest text that reaches the log, in bytes.
 const MAX_TEXT: usize = 1024;
-const MASK: &str = "[redacted]";
+const REDACTED: &str = "[redacted]";
 
-/// A shorter secret can't be masked: the gaps would tell where it stood, and so what it is.
+/// A shorter secret can't be redacted: the gaps would tell where it stood, and so what it is.
 const MIN_SECRET: usize = 6;
 
 /// The text with every one of the secrets replaced, cut to a length that suits a log line; nothing of it where a secret is
 /// too short for that.
-pub(super) fn mask(text: &str, secrets: &[&str]) -> String {
+pub(super) fn redact(text: &str, secrets: &[&str]) -> String {
     if secrets.iter().any(|secret| (1..MIN_SECRET).contains(&secret.len())) {
-        return "[left out: a secret of this call is too short to be masked in it]".into();
+        return "[left out: a secret of this call is too short to be redacted in it]".into();
     }
     // As it is, and as it stood in the JSON that AWS got.
     let quoted: Vec<String> =
@@ -25,29 +25,29 @@ pub(super) fn mask(text: &str, secrets: &[&str]) -> String {
     // Longest first: a secret that is part of another must not leave the rest of it standing.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     let mut rest = text;
-    let mut masked = String::new();
+    let mut redacted = String::new();
     // One pass from left to right, so that a short secret can't be found in the mask of another.
-    while !rest.is_empty() && masked.len() < MAX_TEXT {
+    while !rest.is_empty() && redacted.len() < MAX_TEXT {
         if let Some(secret) = secrets.iter().find(|secret| rest.starts_with(**secret)) {
-            masked.push_str(MASK);
+            redacted.push_str(REDACTED);
             rest = &rest[secret.len()..];
         } else {
             let mut chars = rest.chars();
-            masked.extend(chars.next());
+            redacted.extend(chars.next());
             rest = chars.as_str();
         }
     }
     if !rest.is_empty() {
-        masked.push('…');
+        redacted.push('…');
     }
-    masked
+    redacted
 }
 
-/// A text that may hold secrets that nobody here knows, in one line: every word that could be one is masked, and what a
+/// A text that may hold secrets that nobody here knows, in one line: every word that could be one is redacted, and what a
 /// credential process printed is left out.
-pub(super) fn mask_words(text: &str) -> String {
+pub(super) fn redact_words(text: &str) -> String {
     let known = text.split_once("Stderr: ").map_or(text, |(before, _)| before);
-    let words = known.split_whitespace().map(|word| if could_be_secret(word) { MASK } else { word });
+    let words = known.split_whitespace().map(|word| if could_be_secret(word) { REDACTED } else { word });
     words.collect::<Vec<_>>().join(" ")
 }
 
@@ -70,10 +70,13 @@ mod tests {
 
     #[test]
     fn a_secret_is_masked_wherever_it_stands() {
-        assert_eq!(mask("Value 'n-1234' at 'nonce'", &["n-1234", "t-1234"]), "Value '[redacted]' at 'nonce'");
-        assert_eq!(mask("abcdefghi", &["abcdef", "abcdefghi", ""]), MASK);
-        assert_eq!(mask("ααβγδ", &["αβγδ"]), "α[redacted]");
-        assert_eq!(mask(r#"{"nonce":"a\"bcdefg"}"#, &["a\"bcdefg"]), r#"{"nonce":"[redacted]"}"#);
+        assert_eq!(
+            redact("Value 'n-1234' at 'nonce'", &["n-1234", "t-1234"]),
+            "Value '[redacted]' at 'nonce'"
+        );
+        assert_eq!(redact("abcdefghi", &["abcdef", "abcdefghi", ""]), REDACTED);
+        assert_eq!(redact("ααβγδ", &["αβγδ"]), "α[redacted]");
+        assert_eq!(redact(r#"{"nonce":"a\"bcdefg"}"#, &["a\"bcdefg"]), r#"{"nonce":"[redacted]"}"#);
     }
 
     #[test]
@@ -84,7 +87,7 @@ mod tests {
             "arn:aws:iam::123456789012:role/gateway,",
             "sts:AssumeRoleWithWebIdentity",
         ] {
-            assert_eq!(mask_words(name), name);
+            assert_eq!(redact_words(name), name);
         }
         for secret in [
             "ASIAFAKEFAKEFAKE1234",
@@ -92,22 +95,22 @@ mod tests {
             "eyJhbGciOiJIUzI1NiJ9.e30.x",
             r#"arn:aws:iam::1:role/x","Secret":"7"#,
         ] {
-            assert_eq!(mask_words(&format!("key {secret}")), format!("key {MASK}"));
+            assert_eq!(redact_words(&format!("key {secret}")), format!("key {REDACTED}"));
         }
-        assert_eq!(mask_words("it failed. Stderr: whatever it prints"), "it failed. ".trim());
+        assert_eq!(redact_words("it failed. Stderr: whatever it prints"), "it failed. ".trim());
     }
 
     #[test]
     fn a_text_with_a_secret_too_short_to_mask_is_left_out() {
-        assert!(!mask("the nonce was a", &["a"]).contains("nonce was"));
+        assert!(!redact("the nonce was a", &["a"]).contains("nonce was"));
     }
 
     proptest! {
         #[test]
         fn no_secret_of_some_length_survives(secret in "[A-Za-z0-9é]{6,40}", before in ".{0,600}", after in ".{0,600}") {
-            let masked = mask(&format!("{before}{secret}{after}{secret}"), &[&secret, "other"]);
-            prop_assert!(!masked.contains(&secret));
-            prop_assert!(masked.len() <= MAX_TEXT + MASK.len() + 3);
+            let redacted = redact(&format!("{before}{secret}{after}{secret}"), &[&secret, "other"]);
+            prop_assert!(!redacted.contains(&secret));
+            prop_assert!(redacted.len() <= MAX_TEXT + REDACTED.len() + 3);
         }
     }
 }
