@@ -6,10 +6,10 @@ use std::time::SystemTime;
 use http::HeaderMap;
 use tokio::sync::watch;
 
-use super::allow::{AllowList, SUBJECT};
-use super::keys::{KeyStatus, Keys};
-use super::pace::Pace;
-use super::source::KeySource;
+use super::allow_list::{AllowList, SUBJECT};
+use super::key_cache::{KeyCache, KeyStatus};
+use super::key_source::KeySource;
+use super::refresh::RefreshSchedule;
 use super::token::{Bearer, Expected};
 use crate::call::Call;
 use crate::error::{Failure, Reason};
@@ -20,7 +20,7 @@ use crate::telemetry::Metrics;
 pub struct Jwt {
     allow: AllowList,
     expected: Expected,
-    keys: Keys,
+    keys: KeyCache,
 }
 
 impl fmt::Display for Jwt {
@@ -32,8 +32,14 @@ impl fmt::Display for Jwt {
 impl Jwt {
     /// Tokens of this issuer for this audience, signed with these keys, whose subjects are on the list.
     #[must_use]
-    pub fn new(issuer: String, audience: &str, keys: KeySource, allow: AllowList, pace: Pace) -> Self {
-        Self { allow, expected: Expected::new(issuer, audience), keys: Keys::new(keys, pace) }
+    pub fn new(
+        issuer: String,
+        audience: &str,
+        keys: KeySource,
+        allow: AllowList,
+        schedule: RefreshSchedule,
+    ) -> Self {
+        Self { allow, expected: Expected::new(issuer, audience), keys: KeyCache::new(keys, schedule) }
     }
 
     /// Loads the keys once and tells in one line what was found.
@@ -73,8 +79,8 @@ impl Jwt {
         if let Some(subject) = keys.verified().subject(&hash, SystemTime::now()) {
             return Ok(subject);
         }
-        let proven = self.expected.verify(&token, keys.find(&signed.key_id, signed.algorithm))?;
-        keys.verified().keep(hash, &proven);
-        Ok(proven.subject)
+        let claims = self.expected.verify(&token, keys.find(&signed.key_id, signed.algorithm))?;
+        keys.verified().keep(hash, &claims);
+        Ok(claims.subject)
     }
 }

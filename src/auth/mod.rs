@@ -4,17 +4,17 @@
 //! `fetch`) and reduces to those that may sign (`jwks`), unless they have verified it before (`verified`); the name that it
 //! gives is looked up on the list (`allow`).
 
-mod allow;
+mod allow_list;
 mod certificate;
-mod fetch;
-mod jwks;
+mod https;
 mod jwt;
-mod keys;
-mod pace;
-mod refusal;
-mod source;
+mod key_cache;
+mod key_set;
+mod key_source;
+mod refresh;
+mod rejection;
 mod token;
-mod verified;
+mod token_cache;
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,13 +23,13 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use tokio::sync::watch;
 
-pub use allow::{AllowList, Rule};
+pub use allow_list::{AllowList, Rule};
 pub(crate) use certificate::Identities;
-pub use fetch::{Access, AccessError, HttpsUrl};
+pub use https::{Access, AccessError, HttpsUrl};
 pub use jwt::Jwt;
-pub(crate) use keys::KeyStatus;
-pub use pace::Pace;
-pub use source::KeySource;
+pub(crate) use key_cache::KeyStatus;
+pub use key_source::KeySource;
+pub use refresh::RefreshSchedule;
 
 use crate::call::Call;
 use crate::error::{Failure, Reason};

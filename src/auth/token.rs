@@ -12,14 +12,14 @@ use jsonwebtoken::{Algorithm, Validation, decode};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
-use super::jwks::Key;
-use super::refusal::Refusal;
-use super::verified::Proven;
+use super::key_set::Key;
+use super::rejection::TokenRejection;
+use super::token_cache::VerifiedClaims;
 
 /// The longest token that is read, in bytes: half of what all headers of a call may have.
 const MAX_TOKEN: usize = 8 * 1024;
 /// By how much the issuer's clock and ours may differ, in seconds.
-const LEEWAY: u64 = 30;
+const CLOCK_LEEWAY_SECONDS: u64 = 30;
 
 /// What a token can be known by without being known: SHA-256 of all of it, its signature included.
 pub(super) type TokenHash = [u8; digest::SHA256_OUTPUT_LEN];
@@ -77,20 +77,21 @@ impl Bearer {
     ///
     /// # Errors
     /// There isn't exactly one, or it doesn't look like a JWT.
-    pub(super) fn take(headers: &mut HeaderMap) -> Result<Self, Refusal> {
+    pub(super) fn take(headers: &mut HeaderMap) -> Result<Self, TokenRejection> {
         let several = headers.get_all(AUTHORIZATION).iter().nth(1).is_some();
-        let header = headers.remove(AUTHORIZATION).ok_or(Refusal::Missing)?;
-        if several { Err(Refusal::Malformed) } else { Self::parse(header) }
+        let header = headers.remove(AUTHORIZATION).ok_or(TokenRejection::Missing)?;
+        if several { Err(TokenRejection::Malformed) } else { Self::parse(header) }
     }
 
-    fn parse(header: HeaderValue) -> Result<Self, Refusal> {
-        let (scheme, rest) = header.as_bytes().split_at_checked("Bearer ".len()).ok_or(Refusal::Missing)?;
+    fn parse(header: HeaderValue) -> Result<Self, TokenRejection> {
+        let (scheme, rest) =
+            header.as_bytes().split_at_checked("Bearer ".len()).ok_or(TokenRejection::Missing)?;
         if !scheme.eq_ignore_ascii_case(b"Bearer ") {
-            return Err(Refusal::Missing);
+            return Err(TokenRejection::Missing);
         }
         let token = rest.trim_ascii_start();
         if token.len() > MAX_TOKEN || !is_compact(token) {
-            return Err(Refusal::Malformed);
+            return Err(TokenRejection::Malformed);
         }
         let begin = header.len() - token.len();
         Ok(Self { header, begin })
@@ -110,18 +111,19 @@ impl Bearer {
     ///
     /// # Errors
     /// By an algorithm that isn't accepted; or its header can't be read, or asks for what isn't known.
-    pub(super) fn signed(&self) -> Result<Signed, Refusal> {
+    pub(super) fn signed(&self) -> Result<Signed, TokenRejection> {
         let header = self.expose().split(|byte| *byte == b'.').next().unwrap_or_default();
-        let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| Refusal::Malformed)?;
-        let Protected { alg, kid, crit } = serde_json::from_slice(&header).map_err(|_| Refusal::Malformed)?;
+        let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| TokenRejection::Malformed)?;
+        let Protected { alg, kid, crit } =
+            serde_json::from_slice(&header).map_err(|_| TokenRejection::Malformed)?;
         let algorithm = match &*alg {
             "RS256" => Algorithm::RS256,
             "ES256" => Algorithm::ES256,
-            _ => return Err(Refusal::Algorithm),
+            _ => return Err(TokenRejection::Algorithm),
         };
         match kid {
             Some(key_id) if !crit => Ok(Signed { algorithm, key_id }),
-            _ => Err(Refusal::Malformed),
+            _ => Err(TokenRejection::Malformed),
         }
     }
 }
@@ -151,7 +153,7 @@ impl Expected {
     pub(super) fn new(issuer: String, audience: &str) -> Self {
         let validation = |algorithm| {
             let mut validation = Validation::new(algorithm);
-            validation.leeway = LEEWAY;
+            validation.leeway = CLOCK_LEEWAY_SECONDS;
             validation.validate_nbf = true;
             validation.set_audience(&[audience]);
             validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
@@ -169,29 +171,29 @@ impl Expected {
         &self,
         token: &Bearer,
         keys: impl Iterator<Item = &'a Key>,
-    ) -> Result<Proven, Refusal> {
+    ) -> Result<VerifiedClaims, TokenRejection> {
         for key in keys {
             // The key decides, whatever the token says: one algorithm each.
             let validation = if key.algorithm == Algorithm::ES256 { &self.es256 } else { &self.rs256 };
-            let refusal = match decode::<Claims>(token.expose(), &key.decoding, validation) {
-                Ok(token) => return self.proven(token.claims),
-                Err(error) => Refusal::of(error.kind()),
+            let rejection = match decode::<Claims>(token.expose(), &key.decoding, validation) {
+                Ok(token) => return self.claims(token.claims),
+                Err(error) => TokenRejection::of(error.kind()),
             };
-            if refusal != Refusal::Signature {
-                return Err(refusal);
+            if rejection != TokenRejection::Signature {
+                return Err(rejection);
             }
         }
-        Err(Refusal::Signature)
+        Err(TokenRejection::Signature)
     }
 
-    fn proven(&self, claims: Claims) -> Result<Proven, Refusal> {
+    fn claims(&self, claims: Claims) -> Result<VerifiedClaims, TokenRejection> {
         match claims {
-            Claims { iss, .. } if iss != self.issuer => Err(Refusal::Issuer),
-            Claims { sub, .. } if sub.is_empty() => Err(Refusal::Malformed),
+            Claims { iss, .. } if iss != self.issuer => Err(TokenRejection::Issuer),
+            Claims { sub, .. } if sub.is_empty() => Err(TokenRejection::Malformed),
             Claims { sub, exp, .. } => {
                 let expires =
                     exp.as_u64().and_then(|exp| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(exp)));
-                Ok(Proven { subject: sub, expires })
+                Ok(VerifiedClaims { subject: sub, expires })
             }
         }
     }
@@ -213,7 +215,7 @@ mod tests {
         Bearer::parse(HeaderValue::from_bytes(value).ok()?).ok()
     }
 
-    fn signed(header: &str) -> Result<(Algorithm, String), Refusal> {
+    fn signed(header: &str) -> Result<(Algorithm, String), TokenRejection> {
         let token = parse(format!("Bearer {}.e30.", URL_SAFE_NO_PAD.encode(header)).as_bytes()).unwrap();
         token.signed().map(|signed| (signed.algorithm, signed.key_id))
     }
@@ -229,7 +231,7 @@ mod tests {
             for value in several {
                 headers.append(AUTHORIZATION, HeaderValue::from_static(value));
             }
-            assert_eq!(Bearer::take(&mut headers).unwrap_err(), Refusal::Malformed);
+            assert_eq!(Bearer::take(&mut headers).unwrap_err(), TokenRejection::Malformed);
             assert!(headers.is_empty());
         }
     }
@@ -262,7 +264,7 @@ mod tests {
             let expected = match alg.as_str() {
                 "RS256" => Ok((Algorithm::RS256, kid)),
                 "ES256" => Ok((Algorithm::ES256, kid)),
-                _ => Err(Refusal::Algorithm),
+                _ => Err(TokenRejection::Algorithm),
             };
             prop_assert_eq!(signed(&header), expected);
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use codepipeline_gateway::auth::{
-    Access, AccessError, AllowList, Auth, HttpsUrl, Jwt, KeySource, Pace, Rule,
+    Access, AccessError, AllowList, Auth, HttpsUrl, Jwt, KeySource, RefreshSchedule, Rule,
 };
 
 const MTLS: &str = "--auth mtls (GATEWAY_AUTH)";
@@ -106,7 +106,7 @@ impl AuthArgs {
         };
         let (issuer, audience) = (given(&self.jwt_issuer, ISSUER)?, given(&self.jwt_audience, AUDIENCE)?);
         let list = self.list(JWT)?;
-        Ok(Jwt::new(issuer.clone(), &audience, self.keys(&issuer)?, list, Pace::default()))
+        Ok(Jwt::new(issuer.clone(), &audience, self.keys(&issuer)?, list, RefreshSchedule::default()))
     }
 
     fn keys(&self, issuer: &str) -> Result<KeySource, String> {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use codepipeline_gateway::auth::{AllowList, Auth, Jwt, KeySource, Pace};
+use codepipeline_gateway::auth::{AllowList, Auth, Jwt, KeySource, RefreshSchedule};
 use codepipeline_gateway::proto::third_party_job_service_client::ThirdPartyJobServiceClient;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -17,7 +17,7 @@ use crate::tokens::{
     with_authorization, with_token,
 };
 
-pub fn auth(source: KeySource, allow: &[&str], pace: Pace) -> Auth {
+pub fn auth(source: KeySource, allow: &[&str], pace: RefreshSchedule) -> Auth {
     let allow = AllowList::new(allow.iter().map(|rule| rule.parse().unwrap()).collect()).unwrap();
     Auth::Jwt(Arc::new(Jwt::new(ISSUER.into(), AUDIENCE, source, allow, pace)))
 }
@@ -28,7 +28,7 @@ async fn world(keys: &[Value], allow: &[&str]) -> (World, TempDir) {
     let path = folder.path().join("jwks.json");
     fs::write(&path, set_of(keys)).unwrap();
     let mut settings = settings();
-    settings.auth = auth(KeySource::file(path).unwrap(), allow, Pace::default());
+    settings.auth = auth(KeySource::file(path).unwrap(), allow, RefreshSchedule::default());
     (World::with(settings, Some(fake_keys())).await, folder)
 }
 

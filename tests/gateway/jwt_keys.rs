@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use codepipeline_gateway::auth::{Access, AccessError, Auth, HttpsUrl, KeySource, Pace};
+use codepipeline_gateway::auth::{Access, AccessError, Auth, HttpsUrl, KeySource, RefreshSchedule};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -25,9 +25,16 @@ const JWKS: &str = "/openid/v1/jwks";
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 
 /// Nothing happens by itself, but for retries.
-fn calm() -> Pace {
+fn calm() -> RefreshSchedule {
     let soon = Duration::from_millis(20);
-    Pace { file: NEVER, url: NEVER, first_retry: soon, last_retry: soon, asked: NEVER, stale: NEVER }
+    RefreshSchedule {
+        file: NEVER,
+        url: NEVER,
+        first_retry: soon,
+        last_retry: soon,
+        asked: NEVER,
+        stale: NEVER,
+    }
 }
 
 fn url(server: &KeyServer, path: &str) -> HttpsUrl {
@@ -42,13 +49,13 @@ fn by_url(server: &KeyServer) -> KeySource {
     KeySource::url(url(server, JWKS), access(server, None))
 }
 
-async fn launch(source: KeySource, pace: Pace) -> World {
+async fn launch(source: KeySource, pace: RefreshSchedule) -> World {
     let mut settings = settings();
     settings.auth = auth(source, ANYBODY, pace);
     World::launch(settings).await
 }
 
-async fn ready(source: KeySource, pace: Pace) -> World {
+async fn ready(source: KeySource, pace: RefreshSchedule) -> World {
     let world = launch(source, pace).await;
     world.gateway.wait_for_health(ServingStatus::Serving).await;
     world
@@ -92,7 +99,7 @@ async fn a_file_is_followed_and_a_bad_new_one_is_not() {
     let (folder, [old, new]) = (TempDir::new().unwrap(), ["old", "new"].map(Signer::p256));
     let path = folder.path().join("jwks.json");
     write(&path, &set(&[&old]));
-    let pace = Pace { file: Duration::from_millis(20), ..calm() };
+    let pace = RefreshSchedule { file: Duration::from_millis(20), ..calm() };
     let world = ready(KeySource::file(path.clone()).unwrap(), pace).await;
     assert!(is_let_in(&call(&world, &old).await));
     assert!(is_refused(&call(&world, &new).await));
@@ -140,7 +147,7 @@ async fn a_new_key_of_a_url_is_fetched_by_the_first_call_that_needs_it() {
 async fn a_url_is_looked_at_again_and_again_and_a_failure_keeps_the_old_keys() {
     let (server, [old, new]) = (KeyServer::start().await, ["old", "new"].map(Signer::p256));
     server.document(JWKS, set(&[&old]));
-    let world = ready(by_url(&server), Pace { url: Duration::from_millis(20), ..calm() }).await;
+    let world = ready(by_url(&server), RefreshSchedule { url: Duration::from_millis(20), ..calm() }).await;
     assert!(is_refused(&call(&world, &new).await), "the one look that calls may cause");
     server.answer(JWKS, Answer::Status(503, "<html>unavailable</html>".into()));
     let before = refreshes(&world, "error").await;
@@ -158,7 +165,8 @@ async fn a_storm_of_unknown_keys_causes_one_fetch() {
     let (server, known) = (KeyServer::start().await, Signer::p256("known"));
     server.document(JWKS, set(&[&known]));
     let mut settings = settings();
-    settings.auth = auth(by_url(&server), ANYBODY, Pace { first_retry: NEVER, last_retry: NEVER, ..calm() });
+    settings.auth =
+        auth(by_url(&server), ANYBODY, RefreshSchedule { first_retry: NEVER, last_retry: NEVER, ..calm() });
     settings.max_in_flight = 1;
     let world = World::launch(settings).await;
     world.gateway.wait_for_health(ServingStatus::Serving).await;
@@ -244,7 +252,7 @@ async fn keys_that_nobody_has_seen_for_too_long_hold_no_longer() {
     let (folder, signer) = (TempDir::new().unwrap(), Signer::p256("one"));
     let path = folder.path().join("jwks.json");
     write(&path, &set(&[&signer]));
-    let pace = Pace { file: Duration::from_millis(20), stale: Duration::from_secs(3), ..calm() };
+    let pace = RefreshSchedule { file: Duration::from_millis(20), stale: Duration::from_secs(3), ..calm() };
     let world = ready(KeySource::file(path.clone()).unwrap(), pace).await;
     assert!(is_let_in(&call(&world, &signer).await));
     fs::remove_file(&path).unwrap();
@@ -268,7 +276,7 @@ async fn a_clusters_own_keys_are_fetched_with_the_token_of_now() {
     write(&token, "fake-token-1\n");
     server.answer(JWKS, Answer::For("fake-token-1".into(), set(&[&old])));
     let source = KeySource::url(url(&server, JWKS), access(&server, Some(token.clone())));
-    let world = ready(source, Pace { asked: Duration::ZERO, ..calm() }).await;
+    let world = ready(source, RefreshSchedule { asked: Duration::ZERO, ..calm() }).await;
     assert!(is_let_in(&call(&world, &old).await));
 
     // The token is renewed, and the old one is good no longer.

@@ -13,13 +13,13 @@ use jsonwebtoken::jwk::{
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 
-use super::verified::Verified;
+use super::token_cache::VerifiedTokenCache;
 
 /// What an RSA key may measure, in bits: a smaller one is too weak (RFC 7518, 3.3), a larger one isn't verified with.
 const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
 /// A coordinate of a point on P-256, in bytes (RFC 7518, 6.2.1.2).
 const COORDINATE: usize = 32;
-/// Keys under one id and algorithm, which RFC 7517 (4.5) only advises against: each of them may have signed. More are
+/// KeyCache under one id and algorithm, which RFC 7517 (4.5) only advises against: each of them may have signed. More are
 /// left out, so that no token costs many verifications.
 const MAX_SAME_ID: usize = 4;
 
@@ -28,7 +28,7 @@ pub(super) struct KeySet {
     by_id: HashMap<String, Vec<Key>>,
     left_out: Vec<&'static str>,
     document: Vec<u8>,
-    verified: Verified,
+    verified: VerifiedTokenCache,
 }
 
 /// A public key and the one algorithm that it verifies: the key's own type decides that, never a token.
@@ -52,8 +52,12 @@ impl KeySet {
     pub(super) fn parse(document: Vec<u8>) -> Result<Self, String> {
         let read: Document =
             serde_json::from_slice(&document).map_err(|_| "it is no JSON Web Key Set".to_owned())?;
-        let mut set =
-            Self { by_id: HashMap::new(), left_out: Vec::new(), document, verified: Verified::default() };
+        let mut set = Self {
+            by_id: HashMap::new(),
+            left_out: Vec::new(),
+            document,
+            verified: VerifiedTokenCache::default(),
+        };
         for key in read.keys {
             if let Err(why) = set.take(key) {
                 set.left_out.push(why);
@@ -83,7 +87,7 @@ impl KeySet {
     }
 
     /// The tokens that it has verified.
-    pub(super) fn verified(&self) -> &Verified {
+    pub(super) fn verified(&self) -> &VerifiedTokenCache {
         &self.verified
     }
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::fetch::{Access, HttpsUrl, PANICKED, read_document};
-use super::jwks::KeySet;
+use super::https::{Access, HttpsUrl, PANICKED, read_document};
+use super::key_set::KeySet;
 
 /// Where an issuer describes itself (OpenID Connect Discovery 1.0, section 4).
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";

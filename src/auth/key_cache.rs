@@ -1,4 +1,4 @@
-//! Holds the issuer's keys: one task loads them and looks for new ones; calls only read what is held, and may ask for
+//! Holds the issuer's keys: one task loads and refreshes them; calls only read what is held, and may ask for
 //! one more look when a token names a key that isn't there.
 
 use std::sync::Arc;
@@ -7,9 +7,9 @@ use jsonwebtoken::Algorithm;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep};
 
-use super::jwks::KeySet;
-use super::pace::Pace;
-use super::source::KeySource;
+use super::key_set::KeySet;
+use super::key_source::KeySource;
+use super::refresh::RefreshSchedule;
 use crate::telemetry::Metrics;
 
 /// Calls that wait for a look at most: their callers have shown nothing yet, and the in-flight limit doesn't count them.
@@ -28,20 +28,20 @@ pub(crate) enum KeyStatus {
     Stale,
 }
 
-/// The keys that are held, and the looks for new ones.
+/// The cached keys and the state of their refresh.
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(super) struct KeyCache {
     source: KeySource,
-    pace: Pace,
-    looks: watch::Sender<Looks>,
+    schedule: RefreshSchedule,
+    state: watch::Sender<RefreshState>,
     waiting: Semaphore,
     status: watch::Sender<KeyStatus>,
 }
 
 #[derive(Debug)]
-struct Looks {
-    held: Option<Held>,
-    now: Look,
+struct RefreshState {
+    cached: Option<CachedKeys>,
+    now: Refresh,
     /// How many have ended.
     ended: u64,
     /// When a call last asked for one.
@@ -49,14 +49,14 @@ struct Looks {
 }
 
 #[derive(Clone, Debug)]
-struct Held {
+struct CachedKeys {
     keys: Arc<KeySet>,
     /// When they were last seen at their source.
     seen: Instant,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Look {
+enum Refresh {
     None,
     Wanted,
     Running,
@@ -66,14 +66,14 @@ enum Look {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NoKeys;
 
-impl Keys {
+impl KeyCache {
     /// Holds nothing yet.
-    pub(super) fn new(source: KeySource, pace: Pace) -> Self {
-        let looks = Looks { held: None, now: Look::None, ended: 0, asked: None };
+    pub(super) fn new(source: KeySource, schedule: RefreshSchedule) -> Self {
+        let state = RefreshState { cached: None, now: Refresh::None, ended: 0, asked: None };
         Self {
             source,
-            pace,
-            looks: watch::Sender::new(looks),
+            schedule,
+            state: watch::Sender::new(state),
             waiting: Semaphore::new(MAX_WAITING),
             status: watch::Sender::new(KeyStatus::Loading),
         }
@@ -95,60 +95,60 @@ impl Keys {
     /// None were loaded yet, or not for too long.
     pub(super) async fn with(&self, id: &str, algorithm: Algorithm) -> Result<Arc<KeySet>, NoKeys> {
         let keys = self.current()?;
-        if keys.find(id, algorithm).next().is_some() || !self.look_again().await {
+        if keys.find(id, algorithm).next().is_some() || !self.request_refresh().await {
             return Ok(keys);
         }
         self.current()
     }
 
     fn current(&self) -> Result<Arc<KeySet>, NoKeys> {
-        let looks = self.looks.borrow();
-        let held = looks.held.as_ref().filter(|held| held.seen.elapsed() < self.pace.stale);
-        held.map(|held| held.keys.clone()).ok_or(NoKeys)
+        let state = self.state.borrow();
+        let cached = state.cached.as_ref().filter(|cached| cached.seen.elapsed() < self.schedule.stale);
+        cached.map(|cached| cached.keys.clone()).ok_or(NoKeys)
     }
 
     /// Waits for the look that is under way, or for one more if another may be taken already.
-    async fn look_again(&self) -> bool {
-        let mut looks = self.looks.subscribe();
+    async fn request_refresh(&self) -> bool {
+        let mut state = self.state.subscribe();
         let (mut before, mut comes) = (0, false);
-        self.looks.send_if_modified(|looks| {
-            before = looks.ended;
-            let begins =
-                looks.now == Look::None && looks.asked.is_none_or(|asked| asked.elapsed() >= self.pace.asked);
+        self.state.send_if_modified(|state| {
+            before = state.ended;
+            let begins = state.now == Refresh::None
+                && state.asked.is_none_or(|asked| asked.elapsed() >= self.schedule.asked);
             if begins {
-                looks.now = Look::Wanted;
-                looks.asked = Some(Instant::now());
+                state.now = Refresh::Wanted;
+                state.asked = Some(Instant::now());
             }
-            comes = looks.now != Look::None;
+            comes = state.now != Refresh::None;
             begins
         });
         let Ok(_place) = self.waiting.try_acquire() else {
             return false;
         };
-        comes && looks.wait_for(|looks| looks.ended > before).await.is_ok()
+        comes && state.wait_for(|state| state.ended > before).await.is_ok()
     }
 
-    /// Loads the keys and looks for new ones. Never ends by itself: its owner drops it.
+    /// Loads and refreshes the keys. Never ends by itself: its owner drops it.
     pub(super) async fn keep_fresh(&self, metrics: &Metrics) {
-        let mut looks = self.looks.subscribe();
+        let mut state = self.state.subscribe();
         let mut failures = 0;
         loop {
-            self.looks.send_modify(|looks| looks.now = Look::Running);
+            self.state.send_modify(|state| state.now = Refresh::Running);
             let loaded = self.source.load().await;
             metrics.jwt_keys_looked_for(loaded.is_ok());
             failures = if loaded.is_ok() { 0 } else { failures + 1 };
-            let wait = self.pace.wait(self.source.is_file(), failures);
-            let before = self.looks.borrow().held.clone();
-            let (held, status) = self.after(loaded, before, failures);
-            self.looks.send_modify(|looks| {
-                looks.held = held;
-                looks.now = Look::None;
-                looks.ended += 1;
+            let wait = self.schedule.wait(self.source.is_file(), failures);
+            let before = self.state.borrow().cached.clone();
+            let (cached, status) = self.after(loaded, before, failures);
+            self.state.send_modify(|state| {
+                state.cached = cached;
+                state.now = Refresh::None;
+                state.ended += 1;
             });
             self.status.send_if_modified(|before| std::mem::replace(before, status) != status);
             let asked = async {
                 // It fails only without its sender, which is `self`.
-                let _ = looks.wait_for(|looks| looks.now == Look::Wanted).await;
+                let _ = state.wait_for(|state| state.now == Refresh::Wanted).await;
             };
             tokio::select! {
                 () = sleep(wait) => {}
@@ -161,9 +161,9 @@ impl Keys {
     fn after(
         &self,
         loaded: Result<KeySet, String>,
-        before: Option<Held>,
+        before: Option<CachedKeys>,
         failures: u32,
-    ) -> (Option<Held>, KeyStatus) {
+    ) -> (Option<CachedKeys>, KeyStatus) {
         let why = match loaded {
             Ok(keys) => {
                 // The same set stays, and with it the tokens that it has verified.
@@ -173,7 +173,7 @@ impl Keys {
                     tracing::info!(keys = keys.len(), %source, "using the issuer's keys{}", keys.left_out());
                     Arc::new(keys)
                 });
-                return (Some(Held { keys, seen: Instant::now() }), KeyStatus::Held);
+                return (Some(CachedKeys { keys, seen: Instant::now() }), KeyStatus::Held);
             }
             Err(why) => why,
         };
@@ -183,7 +183,7 @@ impl Keys {
         }
         let status = match &before {
             None => KeyStatus::Failed,
-            Some(held) if held.seen.elapsed() < self.pace.stale => KeyStatus::Held,
+            Some(held) if held.seen.elapsed() < self.schedule.stale => KeyStatus::Held,
             Some(_) => KeyStatus::Stale,
         };
         (before, status)
@@ -205,16 +205,16 @@ mod tests {
         "x":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","y":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}"#;
     const HOUR: Duration = Duration::from_secs(3600);
 
-    /// Keys of a file that is looked at so often.
-    fn keys(folder: &TempDir, every: Duration) -> Arc<Keys> {
+    /// KeyCache of a file that is looked at so often.
+    fn keys(folder: &TempDir, every: Duration) -> Arc<KeyCache> {
         let path = folder.path().join("jwks.json");
         fs::write(&path, SET).unwrap();
-        let pace = Pace { file: every, ..Pace::default() };
-        Arc::new(Keys::new(KeySource::file(path).unwrap(), pace))
+        let schedule = RefreshSchedule { file: every, ..RefreshSchedule::default() };
+        Arc::new(KeyCache::new(KeySource::file(path).unwrap(), schedule))
     }
 
     /// The task that the gateway has, until the first keys are there.
-    async fn start(keys: &Arc<Keys>) -> tokio::task::JoinHandle<()> {
+    async fn start(keys: &Arc<KeyCache>) -> tokio::task::JoinHandle<()> {
         let (task, mut status) = (keys.clone(), keys.status());
         let task = tokio::spawn(async move { task.keep_fresh(&Metrics::new()).await });
         status.wait_for(|status| *status == KeyStatus::Held).await.unwrap();
@@ -226,7 +226,7 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let keys = keys(&folder, 10 * HOUR);
         let task = start(&keys).await;
-        let looks = |keys: &Keys| keys.looks.borrow().ended;
+        let state = |keys: &KeyCache| keys.state.borrow().ended;
         // Half a minute of a call every tenth of a second: at 0, 10 and 20 s.
         for _tenth in 0..299 {
             assert!(keys.with("unknown", Algorithm::ES256).await.is_ok());
@@ -236,12 +236,12 @@ mod tests {
             );
             advance(Duration::from_millis(100)).await;
         }
-        assert_eq!(looks(&keys), 1 + 3);
+        assert_eq!(state(&keys), 1 + 3);
         for _known in 0..10 {
             advance(Duration::from_secs(20)).await;
             assert!(keys.with("known", Algorithm::ES256).await.is_ok());
         }
-        assert_eq!(looks(&keys), 1 + 3);
+        assert_eq!(state(&keys), 1 + 3);
         task.abort();
     }
 
@@ -251,7 +251,7 @@ mod tests {
         let keys = keys(&folder, 10 * HOUR);
         // From now on nobody takes the look that is asked for.
         start(&keys).await.abort();
-        let ask = |keys: Arc<Keys>| async move { keys.with("unknown", Algorithm::ES256).await.is_ok() };
+        let ask = |keys: Arc<KeyCache>| async move { keys.with("unknown", Algorithm::ES256).await.is_ok() };
         let mut waiting: JoinSet<_> = (0..MAX_WAITING).map(|_| ask(keys.clone())).collect();
         for _turn in 0..10 * MAX_WAITING {
             yield_now().await;
@@ -268,14 +268,14 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let keys = keys(&folder, Duration::from_secs(5));
         let task = start(&keys).await;
-        let mut looks = keys.looks.subscribe();
+        let mut state = keys.state.subscribe();
         let first = keys.current().unwrap();
-        let seen = looks.borrow().ended;
-        looks.wait_for(|looks| looks.ended > seen + 1).await.unwrap();
+        let seen = state.borrow().ended;
+        state.wait_for(|state| state.ended > seen + 1).await.unwrap();
         assert!(Arc::ptr_eq(&first, &keys.current().unwrap()));
         fs::write(folder.path().join("jwks.json"), SET.replace("known", "new")).unwrap();
-        let seen = looks.borrow().ended;
-        looks.wait_for(|looks| looks.ended > seen + 1).await.unwrap();
+        let seen = state.borrow().ended;
+        state.wait_for(|state| state.ended > seen + 1).await.unwrap();
         assert!(!Arc::ptr_eq(&first, &keys.current().unwrap()));
         task.abort();
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// How often keys are looked for. The defaults are the command's; tests are in more of a hurry.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct RefreshSchedule {
     /// In a file. A Kubernetes volume takes a minute to change, and looking costs next to nothing.
     pub file: Duration,
     /// At a URL, a tenth more or less, so that replicas don't come together.
@@ -19,7 +19,7 @@ pub struct Pace {
     pub stale: Duration,
 }
 
-impl Default for Pace {
+impl Default for RefreshSchedule {
     fn default() -> Self {
         Self {
             file: Duration::from_secs(5),
@@ -32,7 +32,7 @@ impl Default for Pace {
     }
 }
 
-impl Pace {
+impl RefreshSchedule {
     /// How long until the next look, after so many failures in a row.
     pub(super) fn wait(&self, is_file: bool, failures: u32) -> Duration {
         let usual = if is_file { self.file } else { self.url.mul_f64(0.9 + 0.2 * fastrand::f64()) };
@@ -50,7 +50,8 @@ mod tests {
     #[test]
     fn the_wait_doubles_after_each_failure_to_a_minute() {
         let waits = |is_file| {
-            [0, 1, 2, 3, 6, 7, 40, u32::MAX].map(|failures| Pace::default().wait(is_file, failures).as_secs())
+            [0, 1, 2, 3, 6, 7, 40, u32::MAX]
+                .map(|failures| RefreshSchedule::default().wait(is_file, failures).as_secs())
         };
         assert_eq!(waits(true), [5, 1, 2, 4, 5, 5, 5, 5]);
         let [usual, after @ ..] = waits(false);

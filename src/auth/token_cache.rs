@@ -16,7 +16,7 @@ const MAX_KEPT: usize = 4096;
 
 /// What a good token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Proven {
+pub(super) struct VerifiedClaims {
     pub(super) subject: String,
     /// When it expires, if that can be told.
     pub(super) expires: Option<SystemTime>,
@@ -24,14 +24,14 @@ pub(super) struct Proven {
 
 /// The tokens that one key set has verified.
 #[derive(Default)]
-pub(super) struct Verified(Mutex<HashMap<TokenHash, Kept>>);
+pub(super) struct VerifiedTokenCache(Mutex<HashMap<TokenHash, Kept>>);
 
 struct Kept {
     subject: String,
     until: SystemTime,
 }
 
-impl Verified {
+impl VerifiedTokenCache {
     /// The subject of a token that was verified before and hasn't expired. The time in which the issuer's clock may differ
     /// from ours isn't for this to grant: in it, the token is verified again.
     pub(super) fn subject(&self, token: &TokenHash, now: SystemTime) -> Option<String> {
@@ -39,14 +39,14 @@ impl Verified {
     }
 
     /// Keeps a token that has just been verified.
-    pub(super) fn keep(&self, token: TokenHash, proven: &Proven) {
-        let Some(until) = proven.expires else { return };
+    pub(super) fn keep(&self, token: TokenHash, claims: &VerifiedClaims) {
+        let Some(until) = claims.expires else { return };
         let mut kept = self.lock();
         // Which of them are still in use nobody knows: those that are come back with their next call.
         if kept.len() >= MAX_KEPT {
             kept.clear();
         }
-        kept.insert(token, Kept { subject: proven.subject.clone(), until });
+        kept.insert(token, Kept { subject: claims.subject.clone(), until });
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<TokenHash, Kept>> {
@@ -54,9 +54,9 @@ impl Verified {
     }
 }
 
-impl fmt::Debug for Verified {
+impl fmt::Debug for VerifiedTokenCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Verified({})", self.lock().len())
+        write!(f, "VerifiedTokenCache({})", self.lock().len())
     }
 }
 
@@ -66,35 +66,35 @@ mod tests {
 
     use super::*;
 
-    fn proven(subject: &str, expires: Option<SystemTime>) -> Proven {
-        Proven { subject: subject.to_owned(), expires }
+    fn claims(subject: &str, expires: Option<SystemTime>) -> VerifiedClaims {
+        VerifiedClaims { subject: subject.to_owned(), expires }
     }
 
     #[test]
     fn a_token_is_known_until_it_expires_and_no_other_is() {
-        let (verified, now) = (Verified::default(), SystemTime::now());
+        let (verified, now) = (VerifiedTokenCache::default(), SystemTime::now());
         let expires = now + Duration::from_secs(10);
-        verified.keep([1; 32], &proven("one", Some(expires)));
-        verified.keep([2; 32], &proven("two", None));
+        verified.keep([1; 32], &claims("one", Some(expires)));
+        verified.keep([2; 32], &claims("two", None));
         let just_before = expires - Duration::from_nanos(1);
         assert_eq!(verified.subject(&[1; 32], now).as_deref(), Some("one"));
         assert_eq!(verified.subject(&[1; 32], just_before).as_deref(), Some("one"));
         assert_eq!(verified.subject(&[1; 32], expires), None);
         assert_eq!(verified.subject(&[2; 32], now), None, "nobody knows how long it holds");
         assert_eq!(verified.subject(&[3; 32], now), None);
-        assert_eq!(format!("{verified:?}"), "Verified(1)");
+        assert_eq!(format!("{verified:?}"), "VerifiedTokenCache(1)");
     }
 
     #[test]
     fn there_are_only_so_many() {
-        let (verified, now) = (Verified::default(), SystemTime::now());
+        let (verified, now) = (VerifiedTokenCache::default(), SystemTime::now());
         let hash = |number: usize| {
             let mut hash = [0; 32];
             hash[..8].copy_from_slice(&number.to_le_bytes());
             hash
         };
         for number in 0..=2 * MAX_KEPT {
-            verified.keep(hash(number), &proven("x", Some(now + Duration::from_secs(1))));
+            verified.keep(hash(number), &claims("x", Some(now + Duration::from_secs(1))));
             assert!(verified.lock().len() <= MAX_KEPT);
             assert!(verified.subject(&hash(number), now).is_some());
         }

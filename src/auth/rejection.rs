@@ -6,7 +6,7 @@ use crate::error::{Failure, Reason};
 
 /// Why a token isn't accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum TokenRejection {
     Missing,
     Malformed,
     Algorithm,
@@ -17,7 +17,7 @@ pub(super) enum Refusal {
     Audience,
 }
 
-impl Refusal {
+impl TokenRejection {
     /// What the library says, in our words.
     pub(super) fn of(error: &ErrorKind) -> Self {
         match error {
@@ -53,8 +53,8 @@ impl Refusal {
     }
 }
 
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        Self::not_sent(Reason::CallerUnauthenticated).with_message(refusal.message())
+impl From<TokenRejection> for Failure {
+    fn from(rejection: TokenRejection) -> Self {
+        Self::not_sent(Reason::CallerUnauthenticated).with_message(rejection.message())
     }
 }
