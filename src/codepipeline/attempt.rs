@@ -19,7 +19,7 @@ use super::{CodePipeline, classify, credentials, error_response};
 use crate::call::Progress;
 use crate::error::{AwsResponse, Failure, Outcome, Reason};
 use crate::job::{AcknowledgeJob, Acknowledgement};
-use crate::telemetry::{AttemptResult, AttemptSpan, AwsPlace, Metrics, Traces};
+use crate::telemetry::{AttemptResult, AttemptSpan, AwsEndpoint, Metrics, Traces};
 
 /// How long and how often AWS is tried.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +37,7 @@ pub struct AwsCodePipeline {
     client: Client,
     credentials: Arc<credentials::CredentialCache>,
     limits: Limits,
-    place: AwsPlace,
+    endpoint: AwsEndpoint,
     metrics: Arc<Metrics>,
     traces: Traces,
 }
@@ -53,8 +53,8 @@ impl AwsCodePipeline {
         traces: Traces,
     ) -> Self {
         let client = aws.client(credentials.clone(), limits.connect_timeout);
-        let place = AwsPlace::new(aws.region(), aws.endpoint());
-        Self { client, credentials, limits, place, metrics, traces }
+        let endpoint = AwsEndpoint::new(aws.region(), aws.endpoint());
+        Self { client, credentials, limits, endpoint, metrics, traces }
     }
 
     async fn attempt(
@@ -68,7 +68,7 @@ impl AwsCodePipeline {
         let probe = TransmitProbe::default();
         let sent = probe.clone();
         progress.attempt_begins(move || sent.may_be_sent());
-        let record = AttemptRecord::begin(&self.metrics, self.traces.attempt(progress, &self.place));
+        let record = AttemptRecord::begin(&self.metrics, self.traces.attempt(progress, &self.endpoint));
         let operation = self
             .client
             .acknowledge_third_party_job()

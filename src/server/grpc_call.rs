@@ -26,7 +26,7 @@ use crate::auth::{Auth, Identities};
 use crate::call::{Call, Deadlines};
 use crate::error::{Failure, Reason, has_details, into_response};
 use crate::methods::{Method, Role, UNKNOWN};
-use crate::telemetry::{CallRecord, Metrics, Traces};
+use crate::telemetry::{AccessLogEntry, Metrics, Traces};
 
 /// A health check waits for nothing but its own message, and whoever asks need not be known: it isn't given a call's time.
 const HEALTH_TIME: Duration = Duration::from_secs(5);
@@ -100,7 +100,7 @@ impl GrpcCalls {
         request.extensions_mut().insert(call.clone());
         let method = self.method(request.uri().path());
         // Logs, counts and traces the call even if this future is dropped because the caller hung up.
-        let record = CallRecord::begin(
+        let record = AccessLogEntry::begin(
             call.clone(),
             method,
             &request,

@@ -13,10 +13,10 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use tonic::Code;
 
-use super::by_method::ByMethod;
-use super::logs::LinesDropped;
+use super::grpc_metrics::GrpcMetrics;
+use super::logging::LinesDropped;
 use super::process::Process;
-use super::traces::SpanFate;
+use super::traces::ExportResult;
 use crate::error::{Outcome, Reason};
 use crate::methods::Method;
 
@@ -51,7 +51,7 @@ impl AttemptResult {
 /// Everything that `/metrics` shows. Its handles are cheap to use from any task.
 pub struct Metrics {
     registry: Registry,
-    by_method: ByMethod,
+    grpc: GrpcMetrics,
     errors: Family<Labels<1>, Counter>,
     attempts: Family<Labels<2>, Counter>,
     /// Of these, what nearly all attempts are: a look-up by labels hashes some hundred bytes.
@@ -81,7 +81,7 @@ impl Metrics {
         let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
         let metrics = Self {
             registry: Registry::default(),
-            by_method: ByMethod::at_zero(histogram),
+            grpc: GrpcMetrics::at_zero(histogram),
             errors: Family::default(),
             attempts: Family::default(),
             attempts_accepted: Counter::default(),
@@ -111,8 +111,8 @@ impl Metrics {
         }
         self.attempts_accepted =
             self.attempts.get_or_create_owned(&attempt_labels(AttemptResult::Accepted, ""));
-        for fate in SpanFate::ALL {
-            drop(self.spans.get_or_create(&[("result", fate.as_str())]));
+        for result in ExportResult::ALL {
+            drop(self.spans.get_or_create(&[("result", result.as_str())]));
         }
         for result in ["ok", "error"] {
             drop(self.certificate_loads.get_or_create(&[("result", result)]));
@@ -125,7 +125,7 @@ impl Metrics {
     fn registered(mut self) -> Self {
         let registry = &mut self.registry;
         let version = [("version", env!("CARGO_PKG_VERSION"))];
-        self.by_method.register(registry);
+        self.grpc.register(registry);
         registry.register_collector(Box::new(Process));
         let own = registry.sub_registry_with_prefix("codepipeline_gateway");
         own.register("errors", "Failed calls, by the reason that the caller was told", self.errors.clone());
@@ -160,12 +160,12 @@ impl Metrics {
 
     /// A call begins.
     pub(crate) fn call_started(&self, method: &Method) {
-        self.by_method.started(method);
+        self.grpc.started(method);
     }
 
     /// A call has ended.
     pub(crate) fn call_ended(&self, method: &Method, code: Code, took: Duration, reason: Option<Reason>) {
-        self.by_method.ended(method, code, took);
+        self.grpc.ended(method, code, took);
         if let Some(reason) = reason {
             self.errors.get_or_create(&[("reason", reason.name())]).inc();
         }
@@ -213,8 +213,8 @@ impl Metrics {
     }
 
     /// This became of so many spans.
-    pub(crate) fn spans_ended(&self, fate: SpanFate, spans: u64) {
-        self.spans.get_or_create(&[("result", fate.as_str())]).inc_by(spans);
+    pub(crate) fn spans_ended(&self, result: ExportResult, spans: u64) {
+        self.spans.get_or_create(&[("result", result.as_str())]).inc_by(spans);
     }
 
     /// What `/metrics` answers, as OpenMetrics or as the older Prometheus text.

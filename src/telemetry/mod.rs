@@ -1,16 +1,16 @@
 //! What the gateway shows of itself: a log line a call, metrics, and what an operator has to know.
 
-mod by_method;
-mod calls;
+mod access_log;
+mod grpc_metrics;
 mod json;
-mod logs;
+mod logging;
 mod metrics;
 mod process;
 mod traces;
 
-pub(crate) use calls::CallRecord;
-pub use logs::{LogFormat, init};
+pub(crate) use access_log::AccessLogEntry;
+pub use logging::{LogFormat, init};
 pub(crate) use metrics::AttemptResult;
 pub use metrics::Metrics;
-pub(crate) use traces::{AttemptSpan, AwsPlace};
+pub(crate) use traces::{AttemptSpan, AwsEndpoint};
 pub use traces::{TraceSettings, Traces};

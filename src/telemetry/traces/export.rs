@@ -18,7 +18,7 @@ use crate::telemetry::Metrics;
 
 /// What became of a finished span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SpanFate {
+pub(crate) enum ExportResult {
     /// The collector took it.
     Exported,
     /// It was sent, or about to be, and the collector didn't take it in time.
@@ -27,7 +27,7 @@ pub(crate) enum SpanFate {
     Dropped,
 }
 
-impl SpanFate {
+impl ExportResult {
     pub(crate) const ALL: [Self; 3] = [Self::Exported, Self::Failed, Self::Dropped];
 
     pub(crate) const fn as_str(self) -> &'static str {
@@ -53,16 +53,16 @@ pub(super) struct Exports {
 }
 
 impl Exports {
-    fn count(&self, fate: SpanFate, spans: usize) {
+    fn count(&self, result: ExportResult, spans: usize) {
         if let Some(metrics) = self.metrics.get() {
-            metrics.spans_ended(fate, spans as u64);
+            metrics.spans_ended(result, spans as u64);
         }
     }
 
     /// An export has ended. The log is told when exports begin to fail and when they work again, not of each.
     fn ended(&self, spans: usize, exported: &OTelSdkResult) {
-        let fate = if exported.is_ok() { SpanFate::Exported } else { SpanFate::Failed };
-        self.count(fate, spans);
+        let result = if exported.is_ok() { ExportResult::Exported } else { ExportResult::Failed };
+        self.count(result, spans);
         let was_failing = self.failing.swap(exported.is_err(), Ordering::Relaxed);
         match exported {
             Ok(()) if was_failing => tracing::info!("traces can be exported again"),
@@ -92,7 +92,7 @@ impl SpanProcessor for Queue {
         let place = |waiting: usize| (waiting < self.max_waiting).then_some(waiting + 1);
         match self.exports.waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, place) {
             Ok(_) => self.batches.on_end(span),
-            Err(_full) => self.exports.count(SpanFate::Dropped, 1),
+            Err(_full) => self.exports.count(ExportResult::Dropped, 1),
         }
     }
 

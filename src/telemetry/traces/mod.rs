@@ -5,8 +5,8 @@
 //! this exists and a call costs nothing for it.
 
 mod export;
-mod parent;
 mod spans;
+mod traceparent;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -27,9 +27,9 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Endpoint;
 
-pub(crate) use export::SpanFate;
-pub(crate) use parent::of_caller;
-pub(crate) use spans::{AttemptSpan, AwsPlace, ServerSpan};
+pub(crate) use export::ExportResult;
+pub(crate) use spans::{AttemptSpan, AwsEndpoint, ServerSpan};
+pub(crate) use traceparent::remote_parent;
 
 use crate::call::Progress;
 use crate::methods::Method;
@@ -138,7 +138,7 @@ impl Traces {
     }
 
     /// Begins the span of the attempt that has just begun, if its call has one.
-    pub(crate) fn attempt(&self, progress: &Progress, place: &AwsPlace) -> Option<AttemptSpan> {
+    pub(crate) fn attempt(&self, progress: &Progress, place: &AwsEndpoint) -> Option<AttemptSpan> {
         let running = self.0.as_ref()?;
         let call = progress.span_of_call()?;
         Some(AttemptSpan::begin(&running.tracer, call, place, progress.attempts()))

@@ -17,7 +17,7 @@ use tonic::Code;
 use crate::call::Call;
 use crate::error::{AwsResponse, Failure, Outcome, Reason};
 use crate::methods::Method;
-use crate::telemetry::calls::code_name;
+use crate::telemetry::access_log::code_name;
 
 /// The longest part of a job id or of an unknown method's name that stands in a span, in bytes. Both are the caller's.
 const MAX_OF_CALLER: usize = 128;
@@ -111,13 +111,13 @@ const fn is_the_servers_fault(code: Code) -> bool {
 
 /// Where attempts go.
 #[derive(Clone, Debug)]
-pub(crate) struct AwsPlace {
+pub(crate) struct AwsEndpoint {
     region: Arc<str>,
     address: Arc<str>,
     port: u16,
 }
 
-impl AwsPlace {
+impl AwsEndpoint {
     /// The place of this endpoint, a URL that was validated.
     pub(crate) fn new(region: Arc<str>, endpoint: &str) -> Self {
         let url = endpoint.parse::<Uri>().unwrap_or_default();
@@ -130,7 +130,7 @@ impl AwsPlace {
 pub(crate) struct AttemptSpan(Box<Span>);
 
 impl AttemptSpan {
-    pub(super) fn begin(tracer: &SdkTracer, call: SpanContext, place: &AwsPlace, number: u32) -> Self {
+    pub(super) fn begin(tracer: &SdkTracer, call: SpanContext, place: &AwsEndpoint, number: u32) -> Self {
         let attributes = vec![
             KeyValue::new("rpc.system", "aws-api"),
             KeyValue::new("rpc.service", "CodePipeline"),
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn the_place_of_an_endpoint_is_its_host_and_port() {
         let place = |endpoint: &str| {
-            let place = AwsPlace::new("eu-west-1".into(), endpoint);
+            let place = AwsEndpoint::new("eu-west-1".into(), endpoint);
             (place.address.to_string(), place.port)
         };
         assert_eq!(place("https://codepipeline.eu-west-1.amazonaws.com").1, 443);

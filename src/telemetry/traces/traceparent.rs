@@ -12,7 +12,7 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState}
 const MAX_STATE: usize = 512;
 
 /// The caller's span, if the headers name a valid one.
-pub(crate) fn of_caller(headers: &HeaderMap) -> Option<SpanContext> {
+pub(crate) fn remote_parent(headers: &HeaderMap) -> Option<SpanContext> {
     let mut given = headers.get_all("traceparent").iter();
     // Of two nobody can tell which is right.
     let (Some(parent), None) = (given.next(), given.next()) else { return None };
@@ -64,7 +64,7 @@ mod tests {
     }
 
     fn parent(value: &str) -> Option<SpanContext> {
-        of_caller(&headers(&[("traceparent", value)]))
+        remote_parent(&headers(&[("traceparent", value)]))
     }
 
     #[test]
@@ -112,7 +112,11 @@ mod tests {
             assert_eq!(parent(&row), None, "{row:?}");
         }
         let one = format!("00-{TRACE}-{SPAN}-01");
-        assert_eq!(of_caller(&headers(&[("traceparent", &one), ("traceparent", &one)])), None, "two of them");
+        assert_eq!(
+            remote_parent(&headers(&[("traceparent", &one), ("traceparent", &one)])),
+            None,
+            "two of them"
+        );
     }
 
     #[test]
@@ -121,7 +125,7 @@ mod tests {
             let one = format!("00-{TRACE}-{SPAN}-01");
             let state = lines.iter().map(|line| ("tracestate", *line));
             let lines: Vec<_> = [("traceparent", one.as_str())].into_iter().chain(state).collect();
-            of_caller(&headers(&lines)).unwrap().trace_state().header()
+            remote_parent(&headers(&lines)).unwrap().trace_state().header()
         };
         assert_eq!(state(&[]), "");
         assert_eq!(state(&["a=1"]), "a=1");

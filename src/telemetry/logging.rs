@@ -45,7 +45,7 @@ where
     W: Write + Send + 'static,
 {
     let builder = NonBlockingBuilder::default().buffered_lines_limit(MAX_WAITING).thread_name("log");
-    let (writer, guard) = builder.finish(Gathering(BufWriter::new(writer)));
+    let (writer, guard) = builder.finish(BatchingWriter(BufWriter::new(writer)));
     let dropped = writer.error_counter();
     let layer = fmt::layer().with_writer(writer);
     let layer = match format {
@@ -66,13 +66,13 @@ where
 }
 
 /// How long the writing thread rests after it has written.
-const REST: Duration = Duration::from_millis(5);
+const PAUSE_AFTER_WRITE: Duration = Duration::from_millis(5);
 
 /// Writes what waits, and lets more gather before it looks again: to wake the thread for each line costs a busy gateway more
 /// than to put the line together. A line that finds it waiting is written at once.
-struct Gathering<W: Write>(BufWriter<W>);
+struct BatchingWriter<W: Write>(BufWriter<W>);
 
-impl<W: Write> Write for Gathering<W> {
+impl<W: Write> Write for BatchingWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.write(bytes)
     }
@@ -80,7 +80,7 @@ impl<W: Write> Write for Gathering<W> {
     /// Called whenever nothing more waits.
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()?;
-        thread::sleep(REST);
+        thread::sleep(PAUSE_AFTER_WRITE);
         Ok(())
     }
 }

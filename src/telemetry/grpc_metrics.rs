@@ -15,7 +15,7 @@ use crate::methods::{METHODS, Method, UNKNOWN};
 /// How many codes gRPC has.
 const CODES: i32 = 17;
 
-pub(super) struct ByMethod {
+pub(super) struct GrpcMetrics {
     started: Family<Labels<3>, Counter>,
     handled: Family<Labels<4>, Counter>,
     handling: Family<Labels<3>, Histogram, fn() -> Histogram>,
@@ -32,7 +32,7 @@ struct Series {
     handling: Histogram,
 }
 
-impl ByMethod {
+impl GrpcMetrics {
     pub(super) fn at_zero(histogram: fn() -> Histogram) -> Self {
         let (started, handled) = (Family::default(), Family::default());
         let handling = Family::new_with_constructor(histogram);

@@ -8,7 +8,7 @@ use http::{HeaderMap, Request};
 use opentelemetry::trace::TraceId;
 use tonic::Code;
 
-use super::traces::{ServerSpan, of_caller};
+use super::traces::{ServerSpan, remote_parent};
 use super::{Metrics, Traces};
 use crate::call::{Call, End};
 use crate::error::Reason;
@@ -18,7 +18,7 @@ use crate::methods::{Method, Role};
 const MAX_PATH: usize = 128;
 
 /// Logs and counts its call when it is answered, or when it is dropped unanswered.
-pub(crate) struct CallRecord {
+pub(crate) struct AccessLogEntry {
     call: Arc<Call>,
     method: &'static Method,
     /// What was asked for, if there is no such method.
@@ -31,7 +31,7 @@ pub(crate) struct CallRecord {
     answered: bool,
 }
 
-impl CallRecord {
+impl AccessLogEntry {
     pub(crate) fn begin<B>(
         call: Arc<Call>,
         method: &'static Method,
@@ -44,7 +44,7 @@ impl CallRecord {
         let path = request.uri().path();
         let (mut span, mut trace) = (None, None);
         if method.role != Role::Health {
-            let caller = of_caller(request.headers());
+            let caller = remote_parent(request.headers());
             span = traces.call(method, path, peer, caller.as_ref());
             trace = span.as_ref().map(ServerSpan::trace_id).or(caller.map(|caller| caller.trace_id()));
         }
@@ -99,7 +99,7 @@ impl CallRecord {
     }
 }
 
-impl Drop for CallRecord {
+impl Drop for AccessLogEntry {
     fn drop(&mut self) {
         if !self.answered {
             let failure = self.call.interrupted(Reason::CallerCancelled);
