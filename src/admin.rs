@@ -40,7 +40,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 #[derive(Clone)]
-struct Shown {
+struct AdminState {
     metrics: Arc<Metrics>,
     readiness: watch::Receiver<Readiness>,
 }
@@ -59,8 +59,8 @@ pub(crate) async fn serve(
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(page))
-        .fallback(nowhere)
-        .with_state(Shown { metrics, readiness });
+        .fallback(not_found)
+        .with_state(AdminState { metrics, readiness });
     accept(listener, &routes, end).await
 }
 
@@ -107,18 +107,18 @@ async fn livez() -> &'static str {
     "alive\n"
 }
 
-async fn nowhere() -> (StatusCode, &'static str) {
+async fn not_found() -> (StatusCode, &'static str) {
     (StatusCode::NOT_FOUND, "Here are /livez, /readyz and /metrics; gRPC has a port of its own.\n")
 }
 
-async fn readyz(State(shown): State<Shown>) -> (StatusCode, String) {
+async fn readyz(State(shown): State<AdminState>) -> (StatusCode, String) {
     match &*shown.readiness.borrow() {
         Readiness::Ready => (StatusCode::OK, "ready\n".into()),
         Readiness::NotReady(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")),
     }
 }
 
-async fn page(State(shown): State<Shown>, headers: HeaderMap) -> Response {
+async fn page(State(shown): State<AdminState>, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let open = accept.contains("application/openmetrics-text");
     match shown.metrics.encode(open) {

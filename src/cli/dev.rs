@@ -9,11 +9,11 @@ use codepipeline_gateway::gateway::Listeners;
 use codepipeline_gateway::server::Shutdown;
 use codepipeline_simulator::{AccessKey, AnswerFault, CallMoment, Config, Fault, Job};
 
+use super::bind::bind;
 use super::health::until_serving;
-use super::listen::bind;
 use super::serve::{Signals, gateway, start_logs};
-use super::{Stop, say, simulator};
-use crate::config::{Behaviour, Logs, address};
+use super::{CliError, print_line, simulator};
+use crate::config::{LimitArgs, Logs, address};
 
 /// A fault that stays: the lines may be pasted as often as one likes.
 const ALWAYS: u32 = u32::MAX;
@@ -32,13 +32,13 @@ pub(super) struct Dev {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4599", value_parser = address)]
     simulator_addr: SocketAddr,
     #[command(flatten)]
-    behaviour: Behaviour,
+    limits: LimitArgs,
     #[command(flatten)]
     logs: Logs,
 }
 
 /// One line to try.
-struct Try {
+struct DemoCall {
     shows: &'static str,
     answer: &'static str,
     job: &'static str,
@@ -47,49 +47,49 @@ struct Try {
     options: &'static str,
 }
 
-const fn try_job(shows: &'static str, answer: &'static str, job: &'static str) -> Try {
-    Try { shows, answer, job, nonce: "nonce-1", token: "token-1", options: "" }
+const fn demo_call(shows: &'static str, answer: &'static str, job: &'static str) -> DemoCall {
+    DemoCall { shows, answer, job, nonce: "nonce-1", token: "token-1", options: "" }
 }
 
 /// In the order in which they are printed and meant to be tried.
-const TRIES: [Try; 11] = [
-    try_job("take a job", "OK", "job-1"),
-    try_job("take it again: somebody was first", "FAILED_PRECONDITION INVALID_NONCE", "job-1"),
-    try_job("a job that isn't there", "NOT_FOUND JOB_NOT_FOUND", "job-0"),
-    Try {
+const DEMO_CALLS: [DemoCall; 11] = [
+    demo_call("take a job", "OK", "job-1"),
+    demo_call("take it again: somebody was first", "FAILED_PRECONDITION INVALID_NONCE", "job-1"),
+    demo_call("a job that isn't there", "NOT_FOUND JOB_NOT_FOUND", "job-0"),
+    DemoCall {
         token: "token-9",
-        ..try_job("a token that isn't the job's", "PERMISSION_DENIED INVALID_CLIENT_TOKEN", "job-2")
+        ..demo_call("a token that isn't the job's", "PERMISSION_DENIED INVALID_CLIENT_TOKEN", "job-2")
     },
-    Try {
+    DemoCall {
         nonce: "",
         token: "",
-        ..try_job("fields left empty, all named at once", "INVALID_ARGUMENT INVALID_REQUEST", "job-2")
+        ..demo_call("fields left empty, all named at once", "INVALID_ARGUMENT INVALID_REQUEST", "job-2")
     },
-    Try {
+    DemoCall {
         options: "-emit-defaults ",
-        ..try_job(
+        ..demo_call(
             "AWS answers with a status from the future, here JOB_STATUS_UNSPECIFIED",
             "OK",
             "job-future-status",
         )
     },
-    try_job("AWS throttles, three times over", "RESOURCE_EXHAUSTED AWS_THROTTLED", "job-throttled"),
-    try_job("AWS fails inside: nobody can know", "UNKNOWN AWS_UNAVAILABLE", "job-broken"),
-    try_job("AWS took it, and the answer got lost", "UNKNOWN AWS_CONNECTION_LOST", "job-lost-answer"),
-    Try {
+    demo_call("AWS throttles, three times over", "RESOURCE_EXHAUSTED AWS_THROTTLED", "job-throttled"),
+    demo_call("AWS fails inside: nobody can know", "UNKNOWN AWS_UNAVAILABLE", "job-broken"),
+    demo_call("AWS took it, and the answer got lost", "UNKNOWN AWS_CONNECTION_LOST", "job-lost-answer"),
+    DemoCall {
         options: "-max-time 1 ",
-        ..try_job(
+        ..demo_call(
             "AWS is slow and the caller's time is up",
             "DEADLINE_EXCEEDED DEADLINE_EXCEEDED",
             "job-slow",
         )
     },
-    try_job("AWS denies the gateway's role", "INTERNAL GATEWAY_ACCESS_DENIED", "job-denied"),
+    demo_call("AWS denies the gateway's role", "INTERNAL GATEWAY_ACCESS_DENIED", "job-denied"),
 ];
 
 impl Dev {
-    pub(super) async fn run(self) -> Result<(), Stop> {
-        let settings = self.behaviour.settings(None, Auth::None).map_err(Stop::Usage)?;
+    pub(super) async fn run(self) -> Result<(), CliError> {
+        let settings = self.limits.settings(None, Auth::None).map_err(CliError::Usage)?;
         let _log = start_logs(&self.logs)?;
         let (signals, shutdown) = (Signals::listen()?, Shutdown::new());
         let simulator = simulator::start(
@@ -103,17 +103,17 @@ impl Dev {
         };
         let aws = Aws::load(source(simulator.endpoint_url()))
             .await
-            .map_err(|error| Stop::Failed(error.to_string()))?;
-        let address = listeners.grpc.local_addr().map_err(|error| Stop::Failed(error.to_string()))?;
-        let admin = listeners.admin.local_addr().map_err(|error| Stop::Failed(error.to_string()))?;
+            .map_err(|error| CliError::Failed(error.to_string()))?;
+        let address = listeners.grpc.local_addr().map_err(|error| CliError::Failed(error.to_string()))?;
+        let admin = listeners.admin.local_addr().map_err(|error| CliError::Failed(error.to_string()))?;
         // Printed when it serves: a script may run the lines as soon as it reads them.
         let told = async {
             until_serving(address).await?;
-            say(format!(
+            print_line(format!(
                 "Gateway on {address}, its probes and metrics on http://{admin}, CodePipeline simulator on {}. Ctrl-C ends all. Try:",
                 simulator.addr()
             ))?;
-            print_tries(address)?;
+            print_demo_calls(address)?;
             std::future::pending().await
         };
         let work = async {
@@ -152,18 +152,20 @@ fn jobs() -> Vec<Job> {
     ]
 }
 
-fn print_tries(address: SocketAddr) -> Result<(), Stop> {
-    say("")?;
-    say("  # what there is: OK")?;
-    say(format!("  grpcurl -plaintext {address} list"))?;
-    say("  # the call, its fields and its errors, described: OK")?;
-    say(format!("  grpcurl -plaintext {address} describe codepipeline.thirdparty.v1.ThirdPartyJobService"))?;
-    say("  # is it healthy: OK")?;
-    say(format!("  grpcurl -plaintext {address} grpc.health.v1.Health/Check"))?;
-    for Try { shows, answer, job, nonce, token, options } in &TRIES {
-        say(format!("  # {shows}: {answer}"))?;
+fn print_demo_calls(address: SocketAddr) -> Result<(), CliError> {
+    print_line("")?;
+    print_line("  # what there is: OK")?;
+    print_line(format!("  grpcurl -plaintext {address} list"))?;
+    print_line("  # the call, its fields and its errors, described: OK")?;
+    print_line(format!(
+        "  grpcurl -plaintext {address} describe codepipeline.thirdparty.v1.ThirdPartyJobService"
+    ))?;
+    print_line("  # is it healthy: OK")?;
+    print_line(format!("  grpcurl -plaintext {address} grpc.health.v1.Health/Check"))?;
+    for DemoCall { shows, answer, job, nonce, token, options } in &DEMO_CALLS {
+        print_line(format!("  # {shows}: {answer}"))?;
         let request = format!(r#"{{"job_id":"{job}","nonce":"{nonce}","client_token":"{token}"}}"#);
-        say(format!("  grpcurl -plaintext {options}-d '{request}' {address} {METHOD}"))?;
+        print_line(format!("  grpcurl -plaintext {options}-d '{request}' {address} {METHOD}"))?;
     }
-    say("")
+    print_line("")
 }

@@ -11,7 +11,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use super::{Stop, say};
+use super::{CliError, print_line};
 use crate::config::positive;
 
 /// The flags of `health`.
@@ -41,9 +41,9 @@ pub(super) struct Health {
 }
 
 impl Health {
-    pub(super) async fn run(self) -> Result<(), Stop> {
+    pub(super) async fn run(self) -> Result<(), CliError> {
         let bad = |error: &dyn std::fmt::Display| {
-            Stop::Usage(format!("--addr: {:?} is not HOST:PORT: {error}", self.addr))
+            CliError::Usage(format!("--addr: {:?} is not HOST:PORT: {error}", self.addr))
         };
         let tls = self.tls_config()?;
         let secured = tls.is_some();
@@ -58,7 +58,7 @@ impl Health {
         let endpoint = match tls {
             Some(tls) => endpoint
                 .tls_config(tls)
-                .map_err(|error| Stop::Usage(format!("--ca, --cert, --key: {}", unusable(&error))))?,
+                .map_err(|error| CliError::Usage(format!("--ca, --cert, --key: {}", unusable(&error))))?,
             None => endpoint,
         };
         let ask = async {
@@ -69,21 +69,23 @@ impl Health {
                 .map_err(|status| not_answered(&status, secured, self.cert.is_some()))
         };
         match tokio::time::timeout(self.timeout, ask).await {
-            Ok(Ok(ServingStatus::Serving)) => say("SERVING"),
-            Ok(Ok(status)) => Err(Stop::Failed(format!("{}: {}", self.addr, status.as_str_name()))),
-            Ok(Err(reason)) => Err(Stop::Failed(format!("{}: {reason}", self.addr))),
-            Err(_elapsed) => Err(Stop::Failed(format!("{}: no answer within {:?}", self.addr, self.timeout))),
+            Ok(Ok(ServingStatus::Serving)) => print_line("SERVING"),
+            Ok(Ok(status)) => Err(CliError::Failed(format!("{}: {}", self.addr, status.as_str_name()))),
+            Ok(Err(reason)) => Err(CliError::Failed(format!("{}: {reason}", self.addr))),
+            Err(_elapsed) => {
+                Err(CliError::Failed(format!("{}: no answer within {:?}", self.addr, self.timeout)))
+            }
         }
     }
 }
 
 impl Health {
-    fn tls_config(&self) -> Result<Option<ClientTlsConfig>, Stop> {
+    fn tls_config(&self) -> Result<Option<ClientTlsConfig>, CliError> {
         if !self.tls && self.ca.is_none() && self.cert.is_none() && self.server_name.is_none() {
             return Ok(None);
         }
         let read = |flag: &str, path: &PathBuf| {
-            fs::read(path).map_err(|error| Stop::Usage(format!("{flag} {}: {error}", path.display())))
+            fs::read(path).map_err(|error| CliError::Usage(format!("{flag} {}: {error}", path.display())))
         };
         let mut tls = ClientTlsConfig::new();
         tls = match &self.ca {
@@ -139,8 +141,9 @@ fn not_answered(status: &Status, secured: bool, certificate: bool) -> String {
 
 /// Returns once a gateway of this process serves.
 #[cfg(feature = "simulator")]
-pub(super) async fn until_serving(address: std::net::SocketAddr) -> Result<(), Stop> {
-    let failed = |error: &dyn std::fmt::Display| Stop::Failed(format!("the gateway doesn't start: {error}"));
+pub(super) async fn until_serving(address: std::net::SocketAddr) -> Result<(), CliError> {
+    let failed =
+        |error: &dyn std::fmt::Display| CliError::Failed(format!("the gateway doesn't start: {error}"));
     let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|error| failed(&error))?;
     let channel = endpoint.connect().await.map_err(|error| failed(&error))?;
     let request = HealthCheckRequest { service: String::new() };

@@ -1,11 +1,11 @@
 //! The subcommands. What they share: how a failure is told and what exit code it has.
 
-mod aws;
+mod aws_env;
+mod bind;
 mod check;
 #[cfg(feature = "simulator")]
 mod dev;
 mod health;
-mod listen;
 mod serve;
 #[cfg(feature = "simulator")]
 mod simulator;
@@ -49,14 +49,14 @@ enum Command {
 
 /// Why the command ends without having done its work.
 #[derive(Debug)]
-pub(crate) enum Stop {
+pub(crate) enum CliError {
     /// Bad usage or configuration: exit 64 (`EX_USAGE` of sysexits.h).
     Usage(String),
     /// It could not start, or lost its listener: exit 1.
     Failed(String),
 }
 
-impl Stop {
+impl CliError {
     /// Tells it in one line on standard error.
     pub(crate) fn report(self) -> ExitCode {
         let (line, code) = match self {
@@ -70,16 +70,16 @@ impl Stop {
 }
 
 /// Parses the command line and the environment, and runs the subcommand.
-pub(crate) fn run() -> Result<(), Stop> {
+pub(crate) fn run() -> Result<(), CliError> {
     let parsed = command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) if !error.use_stderr() => {
-            return error.print().map_err(|error| Stop::Failed(error.to_string()));
+            return error.print().map_err(|error| CliError::Failed(error.to_string()));
         }
         Err(error) => {
             let (all, given) = (command(), std::env::args_os().nth(1).unwrap_or_default());
-            return Err(Stop::Usage(usage::line(&error, all.find_subcommand(given).unwrap_or(&all))));
+            return Err(CliError::Usage(usage::line(&error, all.find_subcommand(given).unwrap_or(&all))));
         }
     };
     match cli.command {
@@ -102,10 +102,10 @@ fn command() -> clap::Command {
     command
 }
 
-fn block_on(work: impl Future<Output = Result<(), Stop>>) -> Result<(), Stop> {
+fn block_on(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
     // As many workers as the cgroup's CPU quota has CPUs (`available_parallelism`).
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Stop::Failed(format!("can't start the runtime: {error}")))?;
+    let runtime = runtime.map_err(|error| CliError::Failed(format!("can't start the runtime: {error}")))?;
     let done = runtime.block_on(work);
     // A name look-up or a read of a file may hang, and can't be given up: nothing waits for it.
     runtime.shutdown_background();
@@ -113,8 +113,8 @@ fn block_on(work: impl Future<Output = Result<(), Stop>>) -> Result<(), Stop> {
 }
 
 /// Prints a line for the person who ran the command.
-fn say(line: impl AsRef<str>) -> Result<(), Stop> {
+fn print_line(line: impl AsRef<str>) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
     let written = writeln!(out, "{}", line.as_ref()).and_then(|()| out.flush());
-    written.map_err(|error| Stop::Failed(format!("can't write to standard output: {error}")))
+    written.map_err(|error| CliError::Failed(format!("can't write to standard output: {error}")))
 }

@@ -11,10 +11,10 @@ use codepipeline_gateway::telemetry::{self, LogFormat, Traces};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::Stop;
-use super::aws::{credential_variables, environment, ignored_variables, plaintext};
-use super::listen::{bind, raise_file_limit};
-use crate::config::{AuthArgs, Behaviour, Listen, Logs, TlsArgs, TraceArgs};
+use super::CliError;
+use super::aws_env::{credential_variables, environment, ignored_variables, plaintext};
+use super::bind::{bind, raise_file_limit};
+use crate::config::{AuthArgs, LimitArgs, Listen, Logs, TlsArgs, TraceArgs};
 
 /// The flags of `serve`.
 #[derive(clap::Args, Debug)]
@@ -26,7 +26,7 @@ pub(super) struct Serve {
     #[command(flatten)]
     pub(super) auth: AuthArgs,
     #[command(flatten)]
-    pub(super) behaviour: Behaviour,
+    pub(super) limits: LimitArgs,
     #[command(flatten)]
     pub(super) logs: Logs,
     #[command(flatten)]
@@ -35,25 +35,25 @@ pub(super) struct Serve {
 
 impl Serve {
     /// What the flags mean together.
-    pub(super) fn settings(&self) -> Result<Settings, Stop> {
-        let tls = self.tls.load().map_err(Stop::Usage)?;
-        let auth = self.auth.auth(self.tls.has_client_ca()).map_err(Stop::Usage)?;
-        let settings = self.behaviour.settings(tls, auth).map_err(Stop::Usage)?;
-        self.listen.check().map_err(Stop::Usage)?;
+    pub(super) fn settings(&self) -> Result<Settings, CliError> {
+        let tls = self.tls.load().map_err(CliError::Usage)?;
+        let auth = self.auth.auth(self.tls.has_client_ca()).map_err(CliError::Usage)?;
+        let settings = self.limits.settings(tls, auth).map_err(CliError::Usage)?;
+        self.listen.check().map_err(CliError::Usage)?;
         Ok(settings)
     }
 
     /// What is allowed and probably not meant, a line each.
     pub(super) fn warnings(&self) -> impl Iterator<Item = &'static str> {
-        self.behaviour.warnings().into_iter().chain(ignored_variables())
+        self.limits.warnings().into_iter().chain(ignored_variables())
     }
 
     /// Runs the gateway. Configuration is checked whole before anything listens.
-    pub(super) async fn run(self) -> Result<(), Stop> {
+    pub(super) async fn run(self) -> Result<(), CliError> {
         // As PID 1 of a container it would not even be killed by a signal that comes before there is a handler.
         let signals = Signals::listen()?;
         let mut settings = self.settings()?;
-        let traces = self.traces.config().map_err(Stop::Usage)?;
+        let traces = self.traces.config().map_err(CliError::Usage)?;
         let _log = start_logs(&self.logs)?;
         for warning in self.warnings() {
             tracing::warn!("{warning}");
@@ -61,7 +61,7 @@ impl Serve {
         for warning in traces.warnings {
             tracing::warn!("{warning}");
         }
-        let aws = Aws::load(environment()).await.map_err(|error| Stop::Usage(error.to_string()))?;
+        let aws = Aws::load(environment()).await.map_err(|error| CliError::Usage(error.to_string()))?;
         raise_file_limit(&settings)?;
         let listeners = Listeners {
             grpc: bind(self.listen.grpc_addr, "--grpc-addr (GATEWAY_GRPC_ADDR)").await?,
@@ -70,7 +70,7 @@ impl Serve {
         if let Some(wanted) = &traces.settings {
             let started = Traces::start(wanted);
             settings.traces =
-                started.map_err(|error| Stop::Failed(format!("can't start traces: {error}")))?;
+                started.map_err(|error| CliError::Failed(format!("can't start traces: {error}")))?;
             tracing::info!("traces go {}", traces.shown);
         }
         if let Some(warning) = plaintext(&aws) {
@@ -88,22 +88,22 @@ pub(super) async fn gateway(
     aws: Aws,
     settings: Settings,
     shutdown: Shutdown,
-) -> Result<(), Stop> {
+) -> Result<(), CliError> {
     let address =
-        |listener: &TcpListener| listener.local_addr().map_err(|error| Stop::Failed(error.to_string()));
+        |listener: &TcpListener| listener.local_addr().map_err(|error| CliError::Failed(error.to_string()));
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"), grpc = %address(&listeners.grpc)?, admin = %address(&listeners.admin)?,
         region = &*aws.region(), endpoint = aws.endpoint(), tls = settings.tls.is_some(), auth = settings.auth.mode(), "listening"
     );
-    for warning in open_doors(&settings) {
+    for warning in security_warnings(&settings) {
         tracing::warn!("{warning}");
     }
     let served = gateway::run(listeners, aws, settings, shutdown).await;
-    served.map_err(|error| Stop::Failed(error.to_string()))
+    served.map_err(|error| CliError::Failed(error.to_string()))
 }
 
 /// What is left for others to protect, a warning each.
-pub(super) fn open_doors(settings: &Settings) -> Vec<&'static str> {
+pub(super) fn security_warnings(settings: &Settings) -> Vec<&'static str> {
     let mut warnings = Vec::new();
     if settings.tls.is_none() {
         warnings.push(
@@ -117,11 +117,11 @@ pub(super) fn open_doors(settings: &Settings) -> Vec<&'static str> {
 }
 
 /// Logs to standard error until the guard is dropped.
-pub(super) fn start_logs(logs: &Logs) -> Result<impl Drop + use<>, Stop> {
+pub(super) fn start_logs(logs: &Logs) -> Result<impl Drop + use<>, CliError> {
     let on_terminal = if io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json };
     let started =
         telemetry::init(logs.log_format.unwrap_or(on_terminal), logs.log_level.clone(), io::stderr());
-    started.map_err(|error| Stop::Failed(error.to_string()))
+    started.map_err(|error| CliError::Failed(error.to_string()))
 }
 
 /// SIGTERM and SIGINT: the first begins the shutdown, the second ends it at once.
@@ -132,9 +132,10 @@ pub(super) struct Signals {
 
 impl Signals {
     /// From now on a signal doesn't kill the process.
-    pub(super) fn listen() -> Result<Self, Stop> {
-        let listen =
-            |kind| signal(kind).map_err(|error| Stop::Failed(format!("can't listen for signals: {error}")));
+    pub(super) fn listen() -> Result<Self, CliError> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| CliError::Failed(format!("can't listen for signals: {error}")))
+        };
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 

@@ -9,9 +9,9 @@ use tokio::net::TcpListener;
 
 use codepipeline_gateway::server::Shutdown;
 
-use super::listen::bind;
+use super::bind::bind;
 use super::serve::Signals;
-use super::{Stop, say};
+use super::{CliError, print_line};
 use crate::config::address;
 
 /// The flags of `simulator`.
@@ -26,7 +26,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) async fn run(self) -> Result<(), Stop> {
+    pub(super) async fn run(self) -> Result<(), CliError> {
         let mut config = Config::default();
         let jobs = match &self.jobs {
             Some(path) => read_jobs(path, &mut config)?,
@@ -35,15 +35,15 @@ impl Run {
         let (signals, shutdown) = (Signals::listen()?, Shutdown::new());
         let count = jobs.len();
         let simulator = start(bind(self.addr, "--addr").await?, config, jobs)?;
-        say(format!("CodePipeline simulator with {count} jobs. Point any AWS SDK at it:"))?;
-        say(format!(
+        print_line(format!("CodePipeline simulator with {count} jobs. Point any AWS SDK at it:"))?;
+        print_line(format!(
             "  export AWS_ENDPOINT_URL_CODEPIPELINE={} AWS_REGION=eu-west-1",
             simulator.endpoint_url()
         ))?;
-        say(
+        print_line(
             "  export AWS_ACCESS_KEY_ID=AKIAFAKEFAKEFAKEFAKE AWS_SECRET_ACCESS_KEY=fake-secret-access-key-for-the-simulator",
         )?;
-        say(format!(
+        print_line(format!(
             "Jobs and what came in: curl {}/_simulator/jobs, curl {0}/_simulator/requests",
             simulator.endpoint_url()
         ))?;
@@ -54,17 +54,18 @@ impl Run {
 }
 
 /// A simulator that holds these jobs.
-pub(super) fn start(listener: TcpListener, config: Config, jobs: Vec<Job>) -> Result<Simulator, Stop> {
+pub(super) fn start(listener: TcpListener, config: Config, jobs: Vec<Job>) -> Result<Simulator, CliError> {
     let simulator = Simulator::start(listener, config);
-    let simulator = simulator.map_err(|error| Stop::Failed(format!("can't start the simulator: {error}")))?;
+    let simulator =
+        simulator.map_err(|error| CliError::Failed(format!("can't start the simulator: {error}")))?;
     for job in jobs {
         simulator.add_job(job);
     }
     Ok(simulator)
 }
 
-fn read_jobs(path: &Path, config: &mut Config) -> Result<Vec<Job>, Stop> {
-    let bad = |error: &dyn std::fmt::Display| Stop::Usage(format!("--jobs {}: {error}", path.display()));
+fn read_jobs(path: &Path, config: &mut Config) -> Result<Vec<Job>, CliError> {
+    let bad = |error: &dyn std::fmt::Display| CliError::Usage(format!("--jobs {}: {error}", path.display()));
     let file = jobs::from_json(&fs::read_to_string(path).map_err(|error| bad(&error))?)
         .map_err(|error| bad(&error))?;
     config.second_acknowledge = file.second_acknowledge.unwrap_or(config.second_acknowledge);

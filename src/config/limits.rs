@@ -10,11 +10,11 @@ use codepipeline_gateway::codepipeline::Limits;
 use codepipeline_gateway::server::{Settings, Tls};
 use codepipeline_gateway::telemetry::Traces;
 
-use super::values::{at_least_one, duration, positive};
+use super::parse::{at_least_one, duration, positive};
 
 /// How it behaves.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Behaviour {
+pub(crate) struct LimitArgs {
     /// Deadline of a call whose caller sends none
     #[arg(long, env = "GATEWAY_DEFAULT_DEADLINE", value_name = "TIME", default_value = "10s", value_parser = positive)]
     default_deadline: Duration,
@@ -50,7 +50,7 @@ pub(crate) struct Behaviour {
     aws_max_attempts: NonZeroU32,
 }
 
-impl Behaviour {
+impl LimitArgs {
     /// The settings, once they make sense together; without traces, which aren't started here.
     ///
     /// # Errors

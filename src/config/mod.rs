@@ -2,23 +2,23 @@
 //! together.
 
 mod auth;
-mod behaviour;
+mod limits;
 mod logs;
 mod otel;
+mod parse;
 mod tls;
 mod traces;
-mod values;
 
 use std::net::SocketAddr;
 
 use clap::Args;
 
 pub(crate) use auth::AuthArgs;
-pub(crate) use behaviour::Behaviour;
+pub(crate) use limits::LimitArgs;
 pub(crate) use logs::Logs;
+pub(crate) use parse::{address, positive};
 pub(crate) use tls::TlsArgs;
 pub(crate) use traces::TraceArgs;
-pub(crate) use values::{address, positive};
 
 /// Where it listens.
 #[derive(Args, Clone, Debug)]
