@@ -1,6 +1,9 @@
 //! Small helpers that several modules share. Each of them exists once, here.
 
+pub(crate) mod backoff;
 pub(crate) mod error_chain;
+pub(crate) mod file_watch;
 pub(crate) mod pem;
 pub(crate) mod rfc3339;
+pub(crate) mod text;
 pub mod url;
