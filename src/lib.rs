@@ -1,13 +1,12 @@
 //! A gRPC gateway to AWS CodePipeline's third-party job API.
 //!
-//! `gateway` puts it together. A call's way in: `server` accepts its connection and takes it through the layers (request id,
-//! log line, panics, deadline, `auth`, in-flight limit) to `service`, which parses it into a `job` and hands it to
-//! `codepipeline`; that makes attempts at AWS through the SDK until one counts. Its way out: an `Acknowledgement`, or a
-//! `Failure` that `error` turns into the one gRPC status that says what happened. `call` keeps, all the way, what is known
-//! of it.
+//! `gateway` wires the parts. A call's way in: `server` accepts its connection and takes the call through the layers (request
+//! id, log line, panics, deadline, `auth`, in-flight limit) to `service`. `operations` parses the request, and `codepipeline`
+//! makes attempts at AWS through the SDK. Its way out: the operation's response, or a `Failure` that `error` converts into
+//! the one gRPC status that says what happened. `call` keeps what is known about the call on the whole way.
 //!
-//! The library binds no port, reads no environment (the AWS SDK and the trace exporter read their own), installs no signal handler, prints
-//! nothing and never exits: `main.rs` and `cli` do.
+//! The library binds no port, reads no environment, installs no signal handler, prints nothing, and never exits. `main.rs`
+//! and `cli` do. (The AWS SDK and the trace exporter read their own variables.)
 
 pub mod gateway;
 
@@ -17,11 +16,11 @@ pub mod call;
 
 pub mod auth;
 
-mod methods;
+pub mod methods;
 
 pub mod service;
 
-pub mod job;
+pub mod operations;
 
 pub mod codepipeline;
 

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use codepipeline_gateway::codepipeline::meaning_of_error;
 use codepipeline_gateway::error::{Failure, Outcome};
+use codepipeline_gateway::methods::ACKNOWLEDGE;
+use codepipeline_gateway::operations::Acknowledge;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
@@ -19,10 +21,10 @@ fuzz_target!(|input: &[u8]| {
         let mut named = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
         named.next().map(|(_, value)| *value)
     };
-    let failure = meaning_of_error(status, header, body);
+    let failure = meaning_of_error::<Acknowledge>(status, header, body);
     check(&failure, status);
     // The same answer means the same.
-    assert_eq!(failure, meaning_of_error(status, header, body));
+    assert_eq!(failure, meaning_of_error::<Acknowledge>(status, header, body));
 });
 
 fn split_headers(input: &[u8]) -> (Vec<(&str, &str)>, &[u8]) {
@@ -45,7 +47,7 @@ fn check(failure: &Failure, status: u16) {
         assert!(!reason.has_retry_info(), "it tells to repeat what may have happened: {failure:?}");
     }
     // The message is the table's own sentence: not one byte of it came from the answer.
-    assert_eq!(failure.message(), reason.message(*outcome));
+    assert_eq!(failure.message(&ACKNOWLEDGE), reason.message(*outcome, &ACKNOWLEDGE));
     for violation in violations {
         assert!(["job_id", "nonce", "client_token"].contains(&violation.field), "{violation:?}");
         assert_eq!(violation.description, "was refused by AWS");

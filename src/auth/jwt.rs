@@ -62,7 +62,11 @@ impl Jwt {
     /// Admits the call if its token is good and its subject is on the list.
     pub(super) async fn admit(&self, headers: &mut HeaderMap, call: &Call) -> Result<(), Failure> {
         let subject = self.subject(headers).await.inspect_err(|refused| {
-            tracing::debug!(request_id = call.request_id(), why = &*refused.message(), "refused a token");
+            tracing::debug!(
+                request_id = call.request_id(),
+                why = &*refused.message(call.method()),
+                "refused a token"
+            );
         })?;
         let name = format!("{SUBJECT}{subject}");
         call.set_caller(&name);

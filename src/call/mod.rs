@@ -1,10 +1,11 @@
-//! One call: who it is, how long it may take, and what is known of it so far.
+//! One call: its method, how long it may take, and what is known about it so far.
 //!
-//! Made by the outermost layer, carried in the request's extensions, filled on the way. However the call ends, by an
-//! answer, its deadline, a caller that hangs up, a drain or a panic, `Progress` knows what happened at AWS.
+//! The outermost layer creates it and puts it into the request's extensions. However the call ends (a response, its
+//! deadline, a caller that disconnects, a drain, or a panic), `Progress` knows what happened at AWS.
 
-mod headers;
+mod deadline;
 mod progress;
+mod trace_context;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -13,8 +14,14 @@ use http::HeaderMap;
 use tokio::time::Instant;
 
 pub use progress::Progress;
+pub use trace_context::TraceContext;
 
-use crate::error::{AwsResponse, Failure, Outcome, Reason};
+use crate::error::{AwsResponse, CallFacts, Failure, Outcome, Reason};
+use crate::methods::Method;
+use crate::util::text::truncate;
+
+/// The header with the call's id. The layer stack makes sure that every request has a usable one.
+pub const REQUEST_ID: &str = "x-request-id";
 
 /// The longest part of a caller's name that is kept, in bytes.
 const MAX_CALLER: usize = 256;
@@ -22,21 +29,23 @@ const MAX_CALLER: usize = 256;
 /// How long a call may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadlines {
-    /// For a caller that sends none.
+    /// For a caller that sends no deadline.
     pub default: Duration,
-    /// For a caller that sends a longer one.
+    /// The limit for a caller that sends a longer one.
     pub max: Duration,
 }
 
-/// What is known of one call.
+/// What is known about one call.
 #[derive(Debug)]
 pub struct Call {
+    method: &'static Method,
     request_id: String,
     region: Arc<str>,
     started: Instant,
     deadline: Option<Instant>,
     caller: OnceLock<String>,
     job_id: OnceLock<String>,
+    trace: OnceLock<TraceContext>,
     progress: Progress,
     end: OnceLock<End>,
 }
@@ -44,33 +53,52 @@ pub struct Call {
 /// How a call ended, for its log line.
 #[derive(Debug, Default)]
 pub struct End {
-    /// Why it failed and what is known of it; nothing for a success.
+    /// Why it failed, and what is known about it; none for a success.
     pub failure: Option<(Reason, Outcome)>,
-    /// The request's fields that break a rule, ours or AWS's.
+    /// The request's fields that break a rule of the gateway or of AWS.
     pub invalid_fields: Vec<&'static str>,
-    /// What AWS said.
+    /// What AWS answered.
     pub aws: AwsResponse,
-    /// The same in AWS's or the network's own words, secrets masked.
+    /// The error message of AWS or of the network, with secrets redacted.
     pub log_text: Option<String>,
 }
 
-impl Call {
-    /// Begins a call that has just arrived with these headers.
-    #[must_use]
-    pub fn begin(headers: &HeaderMap, deadlines: Deadlines, region: Arc<str>) -> Self {
-        let started = Instant::now();
-        let timeout = match headers::timeout(headers) {
-            headers::Timeout::None => Some(deadlines.default),
-            headers::Timeout::Of(time) => Some(time.saturating_sub(margin(time)).min(deadlines.max)),
-            headers::Timeout::Malformed => None,
-        };
+impl From<&Failure> for End {
+    fn from(failure: &Failure) -> Self {
         Self {
-            request_id: headers::request_id(headers),
+            failure: Some((failure.reason, failure.outcome)),
+            invalid_fields: failure.violations.iter().map(|violation| violation.field).collect(),
+            aws: failure.aws.clone(),
+            log_text: failure.log_text.clone(),
+        }
+    }
+}
+
+impl Call {
+    /// A call of this method that has just arrived with these headers.
+    #[must_use]
+    pub fn begin(
+        method: &'static Method,
+        headers: &HeaderMap,
+        deadlines: Deadlines,
+        region: Arc<str>,
+    ) -> Self {
+        let started = Instant::now();
+        let timeout = match deadline::timeout(headers) {
+            deadline::Timeout::None => Some(deadlines.default),
+            deadline::Timeout::Of(timeout) => Some(deadline::without_margin(timeout).min(deadlines.max)),
+            deadline::Timeout::Malformed => None,
+        };
+        let request_id = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
+        Self {
+            method,
+            request_id: request_id.to_owned(),
             region,
             started,
             deadline: timeout.map(|timeout| started + timeout),
             caller: OnceLock::new(),
             job_id: OnceLock::new(),
+            trace: OnceLock::new(),
             progress: Progress::default(),
             end: OnceLock::new(),
         }
@@ -101,13 +129,19 @@ impl Call {
         })
     }
 
-    /// The caller's own id of the call if it gave a usable one, else a fresh one.
+    /// The method that was called.
+    #[must_use]
+    pub fn method(&self) -> &'static Method {
+        self.method
+    }
+
+    /// The caller's own id of the call if it sent a usable one, else a new one.
     #[must_use]
     pub fn request_id(&self) -> &str {
         &self.request_id
     }
 
-    /// The AWS region that the gateway speaks to.
+    /// The AWS region that the gateway uses.
     #[must_use]
     pub fn region(&self) -> &str {
         &self.region
@@ -119,29 +153,28 @@ impl Call {
         self.started
     }
 
-    /// Who calls, if the gateway tells callers apart: the name that was allowed, or one that wasn't. Fit for a log line.
+    /// The caller's name, if the gateway authenticates callers: the allowed name, or one that isn't allowed. It fits into
+    /// a log line.
     #[must_use]
     pub fn caller(&self) -> Option<&str> {
         self.caller.get().map(String::as_str)
     }
 
-    /// Notes who calls.
+    /// Records the caller's name.
     pub fn set_caller(&self, caller: &str) {
-        // Names come from outside, and a line break in one would look like a log line of ours.
+        // Names come from outside. A line break in one would look like a log line of the gateway.
         let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-        let cut = &caller[..caller.floor_char_boundary(MAX_CALLER)];
-        let _ = self.caller.set(cut.replace(breaks, "\u{fffd}"));
+        let _ = self.caller.set(truncate(caller, MAX_CALLER).replace(breaks, "\u{fffd}"));
     }
 
-    /// Which job it is about, once that is known.
+    /// The job that the call is about, once that is known.
     #[must_use]
     pub fn job_id(&self) -> Option<&str> {
         self.job_id.get().map(String::as_str)
     }
 
-    /// Notes which job it is about.
+    /// Records the job that the call is about.
     pub fn set_job_id(&self, job_id: &str) {
-        // A call is about one job; a second word on it would change nothing.
         let _ = self.job_id.set(job_id.to_owned());
     }
 
@@ -151,7 +184,30 @@ impl Call {
         &self.progress
     }
 
-    /// Notes how it ended; the first word counts.
+    /// The span that the call's attempts belong under, if they are traced.
+    #[must_use]
+    pub fn trace(&self) -> Option<&TraceContext> {
+        self.trace.get()
+    }
+
+    /// Records the span that the call's attempts belong under.
+    pub fn set_trace(&self, trace: TraceContext) {
+        let _ = self.trace.set(trace);
+    }
+
+    /// What the call's error says about the call.
+    #[must_use]
+    pub fn facts(&self) -> CallFacts<'_> {
+        CallFacts {
+            method: self.method,
+            request_id: &self.request_id,
+            region: &self.region,
+            attempts: self.progress.attempts(),
+            job_id: self.job_id(),
+        }
+    }
+
+    /// Records how the call ended. The first record counts.
     pub fn set_end(&self, end: End) {
         let _ = self.end.set(end);
     }
@@ -162,14 +218,14 @@ impl Call {
         self.end.get()
     }
 
-    /// The failure of a call whose handling panicked. What the gateway believed of it counts no more.
+    /// The failure of a call whose handling panicked. The recorded outcome of its attempts can't be trusted then.
     #[must_use]
     pub fn panicked(&self) -> Failure {
         let outcome = if self.progress.attempts() == 0 { Outcome::NotSent } else { Outcome::Unknown };
         Failure::new(Reason::GatewayBug, outcome)
     }
 
-    /// The failure of a call that ends now for a reason of the gateway's own, with what is true of it at AWS.
+    /// The failure of a call that the gateway ends now, with what is known about the call at AWS.
     #[must_use]
     pub fn interrupted(&self, reason: Reason) -> Failure {
         let (outcome, aws) = self.progress.outcome_if_cancelled();
@@ -177,25 +233,11 @@ impl Call {
     }
 }
 
-/// How much earlier than the caller's deadline the gateway answers, so that the answer arrives in time: 5 %, at least
-/// 20 ms, at most 250 ms, and never more than there is.
-fn margin(timeout: Duration) -> Duration {
-    (timeout / 20).clamp(Duration::from_millis(20), Duration::from_millis(250)).min(timeout)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::Outcomes;
-
-    #[test]
-    fn the_answer_comes_a_little_before_the_deadline() {
-        let before = |millis| margin(Duration::from_millis(millis)).as_millis();
-        assert_eq!(before(10), 10);
-        assert_eq!(before(100), 20);
-        assert_eq!(before(1_000), 50);
-        assert_eq!(before(60_000), 250);
-    }
+    use crate::methods::ACKNOWLEDGE;
 
     #[test]
     fn a_callers_name_is_one_line_of_limited_length() {
@@ -211,7 +253,12 @@ mod tests {
 
     fn call() -> Call {
         let second = Duration::from_secs(1);
-        Call::begin(&HeaderMap::new(), Deadlines { default: second, max: second }, "eu-west-1".into())
+        Call::begin(
+            &ACKNOWLEDGE,
+            &HeaderMap::new(),
+            Deadlines { default: second, max: second },
+            "eu-west-1".into(),
+        )
     }
 
     #[test]
@@ -219,25 +266,25 @@ mod tests {
         let outcome = |call: &Call| call.interrupted(Reason::DeadlineExceeded).outcome;
         let call = call();
         assert_eq!(outcome(&call), Outcome::NotSent);
-        call.progress().attempt_begins(|| false);
+        call.progress().attempt_started(|| false);
         assert_eq!(outcome(&call), Outcome::NotSent);
-        call.progress().attempt_begins(|| true);
+        call.progress().attempt_started(|| true);
         assert_eq!(outcome(&call), Outcome::Unknown);
         call.progress().attempt_failed(&Failure::new(Reason::AwsThrottled, Outcome::Rejected));
         assert_eq!(outcome(&call), Outcome::Rejected);
-        call.progress().attempt_begins(|| false);
+        call.progress().attempt_started(|| false);
         assert_eq!((outcome(&call), call.progress().attempts()), (Outcome::NotSent, 3));
     }
 
     #[test]
     fn what_aws_said_of_one_attempt_is_not_told_of_the_next() {
         let call = call();
-        call.progress().attempt_begins(|| true);
+        call.progress().attempt_started(|| true);
         let aws = AwsResponse { http_status: Some(429), ..AwsResponse::default() };
         call.progress()
             .attempt_failed(&Failure { aws, ..Failure::new(Reason::AwsThrottled, Outcome::Rejected) });
         assert_eq!(call.interrupted(Reason::DeadlineExceeded).aws.http_status, Some(429));
-        call.progress().attempt_begins(|| true);
+        call.progress().attempt_started(|| true);
         assert_eq!(call.interrupted(Reason::DeadlineExceeded).aws, AwsResponse::default());
     }
 

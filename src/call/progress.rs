@@ -1,9 +1,7 @@
-//! What has happened at AWS so far: kept outside the future that does it, so that whoever drops that knows.
+//! What has happened at AWS so far. It is kept outside the future that calls AWS, so that it survives a cancellation.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use opentelemetry::trace::SpanContext;
 
 use crate::error::{AwsResponse, Failure, Outcome};
 
@@ -15,8 +13,7 @@ pub struct Progress(Mutex<Known>);
 struct Known {
     attempts: u32,
     attempt: Attempt,
-    answer: AwsResponse,
-    span_of_call: Option<SpanContext>,
+    response: AwsResponse,
 }
 
 #[derive(Default)]
@@ -28,39 +25,29 @@ enum Attempt {
 }
 
 impl Progress {
-    /// The call's attempts belong under this span.
-    pub(crate) fn is_traced(&self, span_of_call: SpanContext) {
-        self.lock().span_of_call = Some(span_of_call);
-    }
-
-    /// The span that attempts belong under, if they are to have spans.
-    pub(crate) fn span_of_call(&self) -> Option<SpanContext> {
-        self.lock().span_of_call.clone()
-    }
-
-    /// How many attempts at AWS were begun.
+    /// How many attempts at AWS were started.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.lock().attempts
     }
 
-    /// A further attempt begins; `may_be_sent` tells from now on whether its request may have reached AWS.
-    pub fn attempt_begins(&self, may_be_sent: impl Fn() -> bool + Send + 'static) {
+    /// Another attempt starts. From now on, `may_be_sent` says whether its request may have reached AWS.
+    pub fn attempt_started(&self, may_be_sent: impl Fn() -> bool + Send + 'static) {
         let mut known = self.lock();
         known.attempts += 1;
-        // What AWS said of an earlier attempt says nothing of this one.
-        known.answer = AwsResponse::default();
+        // The response to an earlier attempt says nothing about this one.
+        known.response = AwsResponse::default();
         known.attempt = Attempt::Running(Box::new(may_be_sent));
     }
 
-    /// The attempt failed like this.
+    /// The attempt failed.
     pub fn attempt_failed(&self, failure: &Failure) {
         let mut known = self.lock();
         known.attempt = Attempt::Ended(failure.outcome);
-        known.answer = failure.aws.clone();
+        known.response = failure.aws.clone();
     }
 
-    /// What is true of the call at AWS if it ends now, and what AWS last said.
+    /// What is known about the call at AWS if it ends now, and AWS's last response.
     pub(super) fn outcome_if_cancelled(&self) -> (Outcome, AwsResponse) {
         let known = self.lock();
         let outcome = match &known.attempt {
@@ -68,12 +55,12 @@ impl Progress {
             Attempt::None | Attempt::Running(_) => Outcome::NotSent,
             Attempt::Ended(outcome) => *outcome,
         };
-        (outcome, known.answer.clone())
+        (outcome, known.response.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        // A panic while it is held leaves no half-written value behind: nothing between two assignments can panic, and what is
-        // asked under the lock (`may_be_sent`) changes nothing.
+        // A panic under the lock leaves no half-written value: nothing between two assignments can panic, and
+        // `may_be_sent` changes nothing.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,7 @@
 //! `check`: what `serve` would run with, printed redacted. Makes no call to CodePipeline.
 
 use codepipeline_gateway::auth::Auth;
-use codepipeline_gateway::codepipeline::Aws;
+use codepipeline_gateway::codepipeline::{Aws, describe_credentials};
 use codepipeline_gateway::server::Tls;
 use humantime::format_duration as time;
 
@@ -53,7 +53,7 @@ pub(super) async fn run(serve: Serve) -> Result<(), CliError> {
         print_line(format!("keys of the issuer:  {found}"))?;
     }
     print_line(format!("AWS variables:       {}", credential_variables()))?;
-    let found = aws.describe_credentials().await;
+    let found = describe_credentials(&aws).await;
     let found = found.map_err(|reason| CliError::Failed(format!("no AWS credentials: {reason}")))?;
     print_line(format!("AWS credentials:     {found}"))?;
     let doors = security_warnings(&settings).into_iter().chain(plaintext(&aws));

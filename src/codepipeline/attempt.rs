@@ -1,38 +1,39 @@
-//! The SDK's client as the port: one attempt, and what became of it.
+//! The port's implementation with the AWS SDK: one attempt, and the record of its result.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use aws_sdk_codepipeline::Client;
 use aws_sdk_codepipeline::operation::RequestId;
-use aws_sdk_codepipeline::operation::acknowledge_third_party_job::AcknowledgeThirdPartyJobOutput;
 use tokio::time::{Instant, timeout};
 
+use super::client::Client;
 use super::config::Aws;
 use super::outcome::failure_of;
 use super::redact::redact;
-use super::retry::{AttemptFailed, attempts};
+use super::retry::{AttemptFailed, Policy, attempts};
 use super::transmit_probe::TransmitProbe;
-use super::{CodePipeline, classify, credentials, error_response};
-use crate::call::Progress;
+use super::{AwsOperation, CodePipeline, classify, credentials, error_response};
+use crate::call::Call;
 use crate::error::{AwsResponse, Failure, Outcome, Reason};
-use crate::job::{AcknowledgeJob, Acknowledgement};
+use crate::methods::Method;
 use crate::telemetry::{AttemptResult, AttemptSpan, AwsEndpoint, Metrics, Traces};
 
-/// How long and how often AWS is tried.
+/// How long and how often a call tries AWS.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// For one attempt, connecting included.
+    /// The maximum time for one attempt, connecting included.
     pub attempt_timeout: Duration,
-    /// For name lookup, connect and TLS handshake.
+    /// The maximum time for name lookup, connect, and TLS handshake.
     pub connect_timeout: Duration,
-    /// How many attempts a call makes at most; at least 1.
+    /// How long an idle connection to AWS stays open.
+    pub idle_timeout: Duration,
+    /// The maximum number of attempts per call; at least 1.
     pub max_attempts: u32,
 }
 
-/// AWS CodePipeline through the SDK's client.
+/// AWS CodePipeline through the SDK.
 pub struct AwsCodePipeline {
     client: Client,
     credentials: Arc<credentials::CredentialCache>,
@@ -43,7 +44,7 @@ pub struct AwsCodePipeline {
 }
 
 impl AwsCodePipeline {
-    /// A client that signs with whatever credentials are held at the time. Makes no call.
+    /// A client that signs with the cached credentials of the moment. Makes no call.
     #[must_use]
     pub fn new(
         aws: &Aws,
@@ -52,51 +53,57 @@ impl AwsCodePipeline {
         metrics: Arc<Metrics>,
         traces: Traces,
     ) -> Self {
-        let client = aws.client(credentials.clone(), limits.connect_timeout);
+        let transport = aws.transport(limits.connect_timeout, limits.idle_timeout);
+        let client = Client::new(&transport, credentials.clone());
         let endpoint = AwsEndpoint::new(aws.region(), aws.endpoint());
         Self { client, credentials, limits, endpoint, metrics, traces }
     }
 
-    async fn attempt(
+    async fn attempt<O: AwsOperation>(
         &self,
-        job: &AcknowledgeJob,
-        progress: &Progress,
-    ) -> Result<Acknowledgement, AttemptFailed> {
+        operation: &O,
+        call: &Call,
+    ) -> Result<(O::Output, AwsResponse), AttemptFailed> {
         let Some(credentials) = self.credentials.current() else {
             return Err(Failure::not_sent(Reason::GatewayCredentialsUnavailable).into());
         };
-        let probe = TransmitProbe::default();
+        let probe = TransmitProbe::new(O::MAX_RESPONSE);
         let sent = probe.clone();
-        progress.attempt_begins(move || sent.may_be_sent());
-        let record = AttemptRecord::begin(&self.metrics, self.traces.attempt(progress, &self.endpoint));
-        let operation = self
-            .client
-            .acknowledge_third_party_job()
-            .job_id(job.job_id.as_str())
-            .nonce(job.nonce.expose())
-            .client_token(job.client_token.expose());
+        call.progress().attempt_started(move || sent.may_be_sent());
+        let record =
+            AttemptRecord::begin(O::METHOD, &self.metrics, self.traces.attempt(call, &self.endpoint));
         // In a box: it is some kilobytes, and each future around it would move and hold them.
-        let attempt = Box::pin(probe.over(operation.send()));
-        let mut failed = match timeout(self.limits.attempt_timeout, attempt).await {
+        let attempt = Box::pin(probe.observe(self.client.send(operation)));
+        let failed = match timeout(self.limits.attempt_timeout, attempt).await {
             Ok(Ok(output)) => {
-                let accepted = accepted(&output);
-                record.accepted(&accepted, probe.http_status());
-                return Ok(accepted);
+                let request_id = output.request_id().and_then(error_response::plain_id);
+                let aws = AwsResponse { request_id, http_status: probe.http_status(), error_code: None };
+                record.accepted(&aws);
+                return Ok((O::output(output), aws));
             }
-            Ok(Err(error)) => failure_of(&error, &probe),
+            Ok(Err(error)) => failure_of(&error, &probe, O::FIELDS),
             Err(_elapsed) if probe.may_be_sent() => Failure::new(Reason::AwsTimeout, Outcome::Unknown).into(),
             Err(_elapsed) => Failure::not_sent(Reason::AwsUnreachable).into(),
         };
         record.failed(&failed.failure);
-        // The SDK signed with what was held a moment after `credentials`: a renewal may have come between.
-        let signed_with = self.credentials.current();
-        let text = failed.failure.log_text.take();
-        failed.failure.log_text = text.map(|text| {
-            let all = [&credentials].into_iter().chain(&signed_with).flat_map(|held| secrets(job, held));
-            redact(&text, &all.collect::<Vec<_>>())
-        });
         self.credentials.on_rejected(failed.failure.reason);
-        Err(failed)
+        Err(self.redacted(failed, operation, &credentials))
+    }
+
+    /// The failure without the call's secrets in its text for the log.
+    fn redacted<O: AwsOperation>(
+        &self,
+        mut failed: AttemptFailed,
+        operation: &O,
+        credentials: &Credentials,
+    ) -> AttemptFailed {
+        failed.failure.log_text = failed.failure.log_text.map(|text| {
+            // The SDK signed a moment after `credentials` were read, and might have used newer ones.
+            let newer = self.credentials.current();
+            let keys = [credentials].into_iter().chain(&newer).flat_map(keys);
+            redact(&text, &operation.secrets().into_iter().chain(keys).collect::<Vec<_>>())
+        });
+        failed
     }
 }
 
@@ -108,18 +115,23 @@ impl fmt::Debug for AwsCodePipeline {
 }
 
 impl CodePipeline for AwsCodePipeline {
-    async fn acknowledge(
+    async fn call<O: AwsOperation>(
         &self,
-        job: &AcknowledgeJob,
-        deadline: Instant,
-        progress: &Progress,
-    ) -> Result<Acknowledgement, Failure> {
-        attempts(self.limits.max_attempts, deadline, progress, || self.attempt(job, progress)).await
+        operation: &O,
+        call: &Call,
+    ) -> Result<(O::Output, AwsResponse), Failure> {
+        let policy = Policy {
+            max_attempts: self.limits.max_attempts,
+            deadline: call.deadline()?,
+            retries_unknown: O::METHOD.retries_unknown,
+        };
+        attempts(policy, call.progress(), || self.attempt(operation, call)).await
     }
 }
 
-/// The record of an attempt: its metrics and its span, when it ends or when it is dropped because its call ended first.
+/// Records an attempt's metrics and span when it ends, or when it is dropped because its call ended first.
 struct AttemptRecord<'a> {
+    method: &'static Method,
     metrics: &'a Metrics,
     span: Option<AttemptSpan>,
     begun: Instant,
@@ -127,15 +139,14 @@ struct AttemptRecord<'a> {
 }
 
 impl<'a> AttemptRecord<'a> {
-    fn begin(metrics: &'a Metrics, span: Option<AttemptSpan>) -> Self {
-        Self { metrics, span, begun: Instant::now(), end: (AttemptResult::Abandoned, "") }
+    fn begin(method: &'static Method, metrics: &'a Metrics, span: Option<AttemptSpan>) -> Self {
+        Self { method, metrics, span, begun: Instant::now(), end: (AttemptResult::Abandoned, "") }
     }
 
-    fn accepted(mut self, acknowledgement: &Acknowledgement, http_status: Option<u16>) {
+    fn accepted(mut self, aws: &AwsResponse) {
         self.end = (AttemptResult::Accepted, "");
         if let Some(span) = self.span.take() {
-            let request_id = acknowledgement.aws_request_id.clone();
-            span.accepted(&AwsResponse { request_id, http_status, error_code: None });
+            span.accepted(aws);
         }
     }
 
@@ -150,25 +161,17 @@ impl<'a> AttemptRecord<'a> {
 
 impl Drop for AttemptRecord<'_> {
     fn drop(&mut self) {
-        self.metrics.attempt_ended(self.end.0, self.end.1, self.begun.elapsed());
+        let (result, aws_error_code) = self.end;
+        self.metrics.attempt_ended(self.method, result, aws_error_code, self.begun.elapsed());
         if let Some(span) = self.span.take() {
             span.abandoned();
         }
     }
 }
 
-fn accepted(output: &AcknowledgeThirdPartyJobOutput) -> Acknowledgement {
-    Acknowledgement {
-        aws_status: output.status().map(|status| status.as_str().to_owned()),
-        aws_request_id: output.request_id().and_then(error_response::plain_id),
-    }
-}
-
-/// Everything that must not reach the log.
-fn secrets<'a>(job: &'a AcknowledgeJob, credentials: &'a Credentials) -> [&'a str; 5] {
+/// The gateway's own secrets, which AWS's error messages can repeat.
+fn keys(credentials: &Credentials) -> [&str; 3] {
     [
-        job.nonce.expose(),
-        job.client_token.expose(),
         credentials.access_key_id(),
         credentials.secret_access_key(),
         credentials.session_token().unwrap_or_default(),

@@ -6,11 +6,12 @@
 
 use aws_runtime::retries::classifiers::THROTTLING_ERRORS;
 
+use super::Fields;
 use super::error_response::ErrorResponse;
 use crate::error::{AwsResponse, Failure, Outcome, Reason, Violation};
 
 /// What an answer with a status other than 2xx means. AWS's code counts first, then the status, then the body.
-pub(super) fn error_answer(answer: &ErrorResponse) -> Failure {
+pub(super) fn error_answer(answer: &ErrorResponse, fields: Fields) -> Failure {
     let message = answer.message.as_deref().unwrap_or_default();
     let by_code = answer.code.as_deref().and_then(|code| reason_of_code(code, message));
     let reason = by_code.unwrap_or_else(|| reason_of_status(answer));
@@ -26,7 +27,7 @@ pub(super) fn error_answer(answer: &ErrorResponse) -> Failure {
         },
         retry_after: answer.retry_after,
         ..if reason == Reason::ValidationFailed {
-            Failure::value_refused(fields_named_in(message))
+            Failure::value_refused(named_fields(message, fields))
         } else {
             Failure::new(reason, outcome)
         }
@@ -91,11 +92,16 @@ fn reason_of_code(code: &str, message: &str) -> Option<Reason> {
     CODES.iter().find(|(known, _)| *known == code).map(|(_, reason)| *reason).or_else(throttling)
 }
 
-/// The code as a metric's label: one that the gateway knows, else `other`. AWS, or whoever answers in its place, must
-/// not be able to make new series.
+/// Every code that the gateway knows, with what it means.
+pub fn error_codes() -> impl Iterator<Item = (&'static str, Reason)> {
+    let throttling = THROTTLING_ERRORS.iter().map(|code| (*code, Reason::AwsThrottled));
+    CODES.into_iter().chain(throttling)
+}
+
+/// The code as a metric's label: a code that the gateway knows, else `other`. A response must not be able to create new time
+/// series.
 pub(super) fn label(code: &str) -> &'static str {
-    let mut known = CODES.iter().map(|(code, _)| *code).chain(THROTTLING_ERRORS.iter().copied());
-    known.find(|known| *known == code).unwrap_or("other")
+    error_codes().find(|(known, _)| *known == code).map_or("other", |(known, _)| known)
 }
 
 /// AWS's words: "Signature expired: …" and "Signature not yet current: …".
@@ -115,9 +121,9 @@ fn reason_of_status(answer: &ErrorResponse) -> Reason {
 }
 
 /// The fields that a ValidationException names: "Value at 'nonce' failed to satisfy constraint: …".
-fn fields_named_in(message: &str) -> Vec<Violation> {
-    [("jobId", "job_id"), ("nonce", "nonce"), ("clientToken", "client_token")]
-        .into_iter()
+fn named_fields(message: &str, fields: Fields) -> Vec<Violation> {
+    fields
+        .iter()
         .filter(|(aws, _)| message.contains(&format!("at '{aws}'")))
         .map(|(_, field)| Violation { field, description: "was refused by AWS".into() })
         .collect()

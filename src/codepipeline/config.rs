@@ -4,26 +4,21 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
-use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_runtime::env_config::file::EnvConfigFiles;
-use aws_sdk_codepipeline::Client;
+use aws_runtime::user_agent::{ApiMetadata, AwsUserAgent};
+use aws_sdk_codepipeline::config::Region;
 use aws_sdk_codepipeline::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
-use aws_sdk_codepipeline::config::{IdentityCache, Region};
 use aws_types::SdkConfig;
 use aws_types::os_shim_internal::{Env, Fs};
 use aws_types::service_config::ServiceConfigKey;
 
-use super::credentials::{self, CredentialCache};
-use super::transmit_probe::ProbeInterceptor;
-use super::user_agent::StaticUserAgentInterceptor;
-use crate::util::rfc3339::rfc3339;
+use super::client::Transport;
 
 /// What switches the kind of endpoint: variable, and key in the profile.
 pub const ENDPOINT_SWITCHES: [(&str, &str); 2] = [
@@ -141,37 +136,20 @@ impl Aws {
         &self.endpoint
     }
 
-    /// Runs the provider chain once and tells in one line what it found, redacted.
-    ///
-    /// # Errors
-    /// Why there are no credentials, in one line.
-    pub async fn describe_credentials(&self) -> Result<String, String> {
-        let found = credentials::load(self).await?;
-        if let Some(expiry) = found.expiry().filter(|expiry| *expiry <= SystemTime::now()) {
-            return Err(format!("the provider's credentials expired at {}", rfc3339(expiry)));
+    /// How requests are made with this configuration.
+    pub(super) fn transport(&self, connect_timeout: Duration, idle_timeout: Duration) -> Transport {
+        let api = ApiMetadata::new("codepipeline", aws_sdk_codepipeline::meta::PKG_VERSION);
+        let mut user_agent = AwsUserAgent::new_from_environment(Env::real(), api);
+        if let Some(name) = self.config.app_name() {
+            user_agent.set_app_name(name.clone());
         }
-        let key = found.access_key_id();
-        let tail = key.get(key.len().saturating_sub(4)..).filter(|_| key.len() >= 16).unwrap_or_default();
-        let expiry = found.expiry().map(|at| format!(", until {}", rfc3339(at)));
-        Ok(format!("access key ****{tail}{}", expiry.unwrap_or_else(|| ", without expiry".into())))
-    }
-
-    /// A client for this configuration. Building one takes milliseconds: there is one for the life of the gateway.
-    pub(super) fn client(&self, credentials: Arc<CredentialCache>, connect_timeout: Duration) -> Client {
-        let config = aws_sdk_codepipeline::config::Builder::from(&self.config)
-            .credentials_provider(SharedCredentialsProvider::from(credentials as Arc<dyn ProvideCredentials>))
-            // Ours are always fresh; the SDK's cache would keep what AWS has called expired.
-            .identity_cache(IdentityCache::no_cache())
-            // `retry.rs` decides.
-            .retry_config(RetryConfig::disabled())
-            // The gateway has timeouts of its own for attempts and calls; only the connector can time a connect.
-            .timeout_config(TimeoutConfig::builder().connect_timeout(connect_timeout).build())
-            // It watches bodies of unknown length; ours are tiny and under the attempt timeout.
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .interceptor(ProbeInterceptor)
-            .interceptor(StaticUserAgentInterceptor::default())
-            .build();
-        Client::from_conf(config)
+        Transport {
+            endpoint: self.endpoint.clone(),
+            region: self.region.clone(),
+            user_agent: user_agent.aws_ua_header(),
+            connect_timeout,
+            idle_timeout,
+        }
     }
 
     /// The files whose change means new credentials.

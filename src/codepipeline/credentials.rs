@@ -4,7 +4,6 @@
 //! The SDK's own cache loads inside a call, keeps what AWS has called expired, and reads a profile file once.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -12,24 +11,23 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
 use tokio::sync::{Notify, watch};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::config::Aws;
 use super::redact::redact_words;
 use crate::error::Reason;
 use crate::telemetry::Metrics;
+use crate::util::backoff::Backoff;
 use crate::util::error_chain::chain;
+use crate::util::file_watch::FileWatch;
 use crate::util::rfc3339::rfc3339;
 
 /// How long one load of the provider chain may take.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// The wait after a failed load doubles from the first to the last of these.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LAST_RETRY: Duration = Duration::from_secs(30);
+/// The delay after a failed load.
+const RETRY: Backoff = Backoff { first: Duration::from_secs(1), max: Duration::from_secs(30) };
 /// Credentials are renewed this long before they expire, or in the last quarter of a shorter life.
 const RENEW_BEFORE_EXPIRY: Duration = Duration::from_secs(15 * 60);
-/// How often the shared files are looked at.
-const POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// However soon they expire, and however often AWS calls them bad, the provider isn't asked more often than this.
 const MIN_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -80,7 +78,17 @@ impl CredentialCache {
         }
     }
 
-    fn hold(&self, credentials: Credentials) {
+    fn load_failed(&self) {
+        self.status.send_if_modified(|status| {
+            let first = !matches!(status, CredentialStatus::Held { .. });
+            if first {
+                *status = CredentialStatus::Failed;
+            }
+            first
+        });
+    }
+
+    fn store(&self, credentials: Credentials) {
         let status = CredentialStatus::Held { expiry: credentials.expiry() };
         self.current.send_replace(Some(credentials));
         self.status.send_replace(status);
@@ -105,11 +113,11 @@ impl ProvideCredentials for CredentialCache {
 }
 
 /// Loads the credentials and keeps them fresh. Never ends by itself: its owner drops it.
-pub async fn keep_fresh(aws: Aws, held: Arc<CredentialCache>, metrics: Arc<Metrics>) {
+pub async fn keep_fresh(aws: Aws, cache: Arc<CredentialCache>, metrics: Arc<Metrics>) {
     let mut failures = 0;
+    // Before the first load: a change while it runs leads to another load.
+    let mut files = FileWatch::new(aws.shared_files().to_vec()).await;
     loop {
-        // Before the load: a change while it runs is one to load again for.
-        let files = look(aws.shared_files()).await;
         let wait = match load(&aws).await {
             Ok(credentials) => {
                 failures = 0;
@@ -117,51 +125,25 @@ pub async fn keep_fresh(aws: Aws, held: Arc<CredentialCache>, metrics: Arc<Metri
                 let wait = renew_in(credentials.expiry(), SystemTime::now());
                 let expiry = credentials.expiry().map(rfc3339);
                 tracing::info!(expiry = expiry.as_deref(), "loaded AWS credentials");
-                held.hold(credentials);
+                cache.store(credentials);
                 wait
             }
             Err(reason) => {
-                let wait = FIRST_RETRY.saturating_mul(1 << failures.min(8)).min(LAST_RETRY);
                 failures += 1;
+                let wait = RETRY.delay(failures);
                 metrics.credentials_failed();
                 tracing::warn!(%reason, retry_in = ?wait, "can't load AWS credentials");
-                held.status.send_if_modified(|status| {
-                    let first = !matches!(status, CredentialStatus::Held { .. });
-                    if first {
-                        *status = CredentialStatus::Failed;
-                    }
-                    first
-                });
+                cache.load_failed();
                 Some(wait)
             }
         };
-        tokio::time::sleep(MIN_INTERVAL.min(wait.unwrap_or(MIN_INTERVAL))).await;
-        let rest = wait.map(|wait| wait.saturating_sub(MIN_INTERVAL));
+        // The provider isn't asked more often than this.
+        sleep(MIN_INTERVAL.min(wait.unwrap_or(MIN_INTERVAL))).await;
+        let remaining = wait.map(|wait| wait.saturating_sub(MIN_INTERVAL));
         tokio::select! {
-            () = sleep_or_forever(rest) => {}
-            () = held.renew.notified() => tracing::info!("AWS refused the credentials; loading them again"),
-            () = changed(aws.shared_files(), files) => tracing::info!("the shared files changed; loading the credentials again"),
-        }
-    }
-}
-
-/// What tells one state of a file from another: when it was written, and its length. Symlinks are followed.
-type Look = Vec<Option<(SystemTime, u64)>>;
-
-async fn look(files: &[PathBuf]) -> Look {
-    let mut seen = Vec::new();
-    for file in files {
-        let found = tokio::fs::metadata(file).await.ok();
-        seen.push(found.and_then(|found| Some((found.modified().ok()?, found.len()))));
-    }
-    seen
-}
-
-async fn changed(files: &[PathBuf], before: Look) {
-    loop {
-        tokio::time::sleep(POLL_INTERVAL).await;
-        if look(files).await != before {
-            return;
+            () = sleep_or_forever(remaining) => {}
+            () = cache.renew.notified() => tracing::info!("AWS refused the credentials; loading them again"),
+            () = files.changed() => tracing::info!("the shared files changed; loading the credentials again"),
         }
     }
 }
@@ -185,6 +167,21 @@ pub(super) async fn load(aws: &Aws) -> Result<Credentials, String> {
     }
 }
 
+/// Runs the provider chain once and describes its credentials in one line, redacted.
+///
+/// # Errors
+/// Why there are no credentials, in one line.
+pub async fn describe_credentials(aws: &Aws) -> Result<String, String> {
+    let found = load(aws).await?;
+    if let Some(expiry) = found.expiry().filter(|expiry| *expiry <= SystemTime::now()) {
+        return Err(format!("the provider's credentials expired at {}", rfc3339(expiry)));
+    }
+    let key = found.access_key_id();
+    let tail = key.get(key.len().saturating_sub(4)..).filter(|_| key.len() >= 16).unwrap_or_default();
+    let expiry = found.expiry().map(|at| format!(", until {}", rfc3339(at)));
+    Ok(format!("access key ****{tail}{}", expiry.unwrap_or_else(|| ", without expiry".into())))
+}
+
 /// How long after `now` credentials are renewed; never, if they don't expire.
 fn renew_in(expiry: Option<SystemTime>, now: SystemTime) -> Option<Duration> {
     let left = expiry?.duration_since(now).unwrap_or_default();
@@ -193,7 +190,7 @@ fn renew_in(expiry: Option<SystemTime>, now: SystemTime) -> Option<Duration> {
 
 async fn sleep_or_forever(wait: Option<Duration>) {
     match wait {
-        Some(wait) => tokio::time::sleep(wait).await,
+        Some(wait) => sleep(wait).await,
         None => std::future::pending().await,
     }
 }

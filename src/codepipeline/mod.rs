@@ -1,12 +1,16 @@
-//! AWS CodePipeline: the port that the service calls, and the adapter that speaks to AWS through its SDK.
+//! AWS CodePipeline: the port that the service calls, and its implementation with the AWS SDK.
 //!
-//! Nothing outside this folder imports an AWS crate. A call's way through it: `attempt` makes one attempt, observed
-//! by `transmit_probe`; `outcome` decides what is known about it, `error_response` reads AWS's error response, and
-//! `classify` maps it to a reason; `retry` decides whether there is another attempt. `config` loads the SDK's standard
-//! configuration, and `credentials` keeps the gateway's credentials fresh.
+//! Nothing outside this folder imports an AWS crate. A call's way through it: `retry` makes attempts, one or more;
+//! `attempt` makes one, observed by `transmit_probe`, with the operation's own file (`acknowledge`) for the SDK's input
+//! and output and `client` for the transport. `outcome` decides what is known about a failed attempt, `error_response`
+//! reads AWS's error, and `classify` maps it to a reason. `config` loads the SDK's standard configuration, and
+//! `credentials` keeps the gateway's credentials fresh.
 
+mod acknowledge;
 mod attempt;
+mod aws_operation;
 mod classify;
+mod client;
 mod config;
 mod credentials;
 mod error_response;
@@ -14,49 +18,38 @@ mod outcome;
 mod redact;
 mod retry;
 mod transmit_probe;
-mod user_agent;
 
 use std::future::Future;
-use std::sync::Arc;
-
-use tokio::time::Instant;
 
 pub use attempt::{AwsCodePipeline, Limits};
+pub use aws_operation::{AwsOperation, Fields};
+pub use classify::error_codes;
 pub use config::{Aws, AwsError, ENDPOINT_SWITCHES, FakeKeys, Source};
-pub use credentials::{CredentialCache, CredentialStatus, keep_fresh};
+pub use credentials::{CredentialCache, CredentialStatus, describe_credentials, keep_fresh};
 
-use crate::call::Progress;
-use crate::error::Failure;
-use crate::job::{AcknowledgeJob, Acknowledgement};
-
-/// What an answer of AWS with a status other than 2xx means. Never panics, whatever the answer is.
-pub fn meaning_of_error<'a>(status: u16, header: impl Fn(&str) -> Option<&'a str>, body: &[u8]) -> Failure {
-    classify::error_answer(&error_response::read(status, header, body))
-}
+use crate::call::Call;
+use crate::error::{AwsResponse, Failure};
 
 /// CodePipeline's third-party operations, as far as the gateway offers them.
 pub trait CodePipeline: Send + Sync + 'static {
-    /// Acknowledges a job. Notes every attempt in `progress`, so that whoever drops the future knows what happened.
+    /// Makes a call at AWS. Records every attempt in the call's progress, so that a cancellation loses no outcome.
     ///
-    /// Begins nothing that can't be done by the deadline, but doesn't watch it: the caller does.
+    /// It starts nothing that can't end before the call's deadline, but it doesn't watch the deadline: its caller does.
     ///
     /// # Errors
-    /// Why it failed and what is known of it.
-    fn acknowledge(
+    /// Why the call failed, and what is known about it.
+    fn call<O: AwsOperation>(
         &self,
-        job: &AcknowledgeJob,
-        deadline: Instant,
-        progress: &Progress,
-    ) -> impl Future<Output = Result<Acknowledgement, Failure>> + Send;
+        operation: &O,
+        call: &Call,
+    ) -> impl Future<Output = Result<(O::Output, AwsResponse), Failure>> + Send;
 }
 
-impl<C: CodePipeline> CodePipeline for Arc<C> {
-    fn acknowledge(
-        &self,
-        job: &AcknowledgeJob,
-        deadline: Instant,
-        progress: &Progress,
-    ) -> impl Future<Output = Result<Acknowledgement, Failure>> + Send {
-        self.as_ref().acknowledge(job, deadline, progress)
-    }
+/// What a response of AWS with a status other than 2xx means for this operation. Never panics, whatever the response is.
+pub fn meaning_of_error<'a, O: AwsOperation>(
+    status: u16,
+    header: impl Fn(&str) -> Option<&'a str>,
+    body: &[u8],
+) -> Failure {
+    classify::error_answer(&error_response::read(status, header, body), O::FIELDS)
 }

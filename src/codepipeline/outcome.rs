@@ -9,7 +9,7 @@ use http_body_util::LengthLimitError;
 
 use super::retry::AttemptFailed;
 use super::transmit_probe::TransmitProbe;
-use super::{classify, error_response};
+use super::{Fields, classify, error_response};
 use crate::error::{AwsResponse, Failure, Outcome, Reason};
 use crate::util::error_chain::{causes, chain};
 
@@ -17,10 +17,11 @@ use crate::util::error_chain::{causes, chain};
 pub(super) fn failure_of<E: Error + 'static>(
     error: &SdkError<E, HttpResponse>,
     probe: &TransmitProbe,
+    fields: Fields,
 ) -> AttemptFailed {
     match error.raw_response() {
         Some(response) if response.status().is_success() => accepted_but_unreadable(error, response).into(),
-        Some(response) => refused(error, response),
+        Some(response) => rejected(error, response, fields),
         None => unanswered(error, probe).into(),
     }
 }
@@ -57,10 +58,10 @@ fn accepted_but_unreadable(error: &(dyn Error + 'static), response: &HttpRespons
     Failure { aws, ..Failure::new(reason, Outcome::Unknown) }
 }
 
-fn refused(error: &(dyn Error + 'static), response: &HttpResponse) -> AttemptFailed {
+fn rejected(error: &(dyn Error + 'static), response: &HttpResponse, fields: Fields) -> AttemptFailed {
     let body = response.body().bytes().unwrap_or_default();
     let answer = error_response::read(response.status().as_u16(), |name| response.headers().get(name), body);
-    let mut failure = classify::error_answer(&answer);
+    let mut failure = classify::error_answer(&answer, fields);
     // The code that was cut off may have been one that leaves the outcome open, such as RequestTimeoutException.
     if failure.reason == Reason::AwsBadResponse && Body::of(error, response) == Body::BrokenOff {
         (failure.reason, failure.outcome) = (Reason::AwsConnectionLost, Outcome::Unknown);

@@ -10,11 +10,22 @@ use tokio::time::Instant;
 
 use crate::call::Progress;
 use crate::error::{Failure, Outcome, Reason};
+use crate::util::backoff::Backoff;
 
-/// The first backoff is random between nothing and this (full jitter); each further one may be twice as long.
-const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-/// No backoff of our own is longer. AWS may ask for more.
-const MAX_BACKOFF: Duration = Duration::from_secs(2);
+/// The first backoff is random between nothing and this (full jitter); each further one may be twice as long. AWS can ask
+/// for more than the maximum.
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(100), max: Duration::from_secs(2) };
+
+/// What limits the attempts of a call.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Policy {
+    /// The maximum number of attempts; at least 1.
+    pub(super) max_attempts: u32,
+    /// No attempt and no backoff starts that can't end before this.
+    pub(super) deadline: Instant,
+    /// Whether the operation may be retried after an unknown outcome, because a second call has no further effect.
+    pub(super) retries_unknown: bool,
+}
 
 /// An attempt's failure, with what the loop has to know besides.
 #[derive(Debug)]
@@ -31,8 +42,7 @@ pub(super) struct AttemptFailed {
 /// # Errors
 /// The last attempt's failure, or that there was no time for one.
 pub(super) async fn attempts<T, A>(
-    max_attempts: u32,
-    deadline: Instant,
+    policy: Policy,
     progress: &Progress,
     attempt: impl Fn() -> A,
 ) -> Result<T, Failure>
@@ -45,7 +55,7 @@ where
     loop {
         // Also after a backoff: a timer may be late by more than there was left.
         let begun = Instant::now();
-        if begun >= deadline {
+        if begun >= policy.deadline {
             return Err(last);
         }
         made += 1;
@@ -58,12 +68,12 @@ where
         let safe = match failure.outcome {
             Outcome::NotSent => failure.reason == Reason::AwsUnreachable,
             Outcome::Rejected => failure.reason == Reason::AwsThrottled || corrects_clock,
-            Outcome::Unknown => false,
+            Outcome::Unknown => policy.retries_unknown && failure.reason != Reason::AwsBadResponse,
         };
         // A corrected clock needs no waiting.
         let wait = if corrects_clock { Duration::ZERO } else { backoff(made, failure.retry_after) };
-        let fits = Instant::now() + wait + begun.elapsed() < deadline;
-        if !safe || made >= max_attempts || !fits {
+        let fits = Instant::now() + wait + begun.elapsed() < policy.deadline;
+        if !safe || made >= policy.max_attempts || !fits {
             return Err(failure);
         }
         clock_corrected |= corrects_clock;
@@ -74,8 +84,7 @@ where
 
 /// Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"); what AWS asks for comes first.
 fn backoff(made: u32, asked: Option<Duration>) -> Duration {
-    let ceiling = FIRST_BACKOFF.saturating_mul(1 << (made - 1).min(16)).min(MAX_BACKOFF);
-    asked.unwrap_or_default() + ceiling.mul_f64(fastrand::f64())
+    asked.unwrap_or_default() + BACKOFF.delay(made).mul_f64(fastrand::f64())
 }
 
 impl From<Failure> for AttemptFailed {
@@ -98,7 +107,8 @@ mod tests {
     ) -> (Result<(), Failure>, usize) {
         let progress = Progress::default();
         let (next, made) = (Cell::new(failures.into_iter()), Cell::new(0));
-        let result = attempts(max_attempts, Instant::now() + time, &progress, || {
+        let policy = Policy { max_attempts, deadline: Instant::now() + time, retries_unknown: false };
+        let result = attempts(policy, &progress, || {
             made.set(made.get() + 1);
             let mut left = next.take();
             let failed = left.next();
@@ -165,7 +175,8 @@ mod tests {
         for _ in 0..2000 {
             let (deadline, cut) = (Instant::now() + Duration::from_millis(120), Cell::new(0));
             let progress = Progress::default();
-            let result = attempts(9, deadline, &progress, || {
+            let policy = Policy { max_attempts: 9, deadline, retries_unknown: false };
+            let result = attempts(policy, &progress, || {
                 if Instant::now() + Duration::from_millis(30) > deadline {
                     cut.set(cut.get() + 1);
                 }
@@ -187,7 +198,7 @@ mod tests {
         let begun = Instant::now();
         assert_eq!(run(vec![throttled(Some(asked))], 3, LONG).await.1, 2);
         assert!(begun.elapsed() >= asked);
-        assert!((1..200).all(|made| backoff(made, None) <= MAX_BACKOFF));
-        assert!((0..200).all(|_| backoff(1, None) <= FIRST_BACKOFF));
+        assert!((1..200).all(|made| backoff(made, None) <= BACKOFF.max));
+        assert!((0..200).all(|_| backoff(1, None) <= BACKOFF.first));
     }
 }

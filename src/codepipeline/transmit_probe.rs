@@ -1,12 +1,14 @@
-//! Watches one attempt from inside the SDK: how far its request got, what status came back, and that the answer has an end.
+//! Observes one attempt from inside the SDK: whether its request may have left, and which HTTP status came back.
 
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::connection::CaptureSmithyConnection;
+use aws_smithy_runtime_api::client::endpoint::EndpointResolverParams;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+    BeforeDeserializationInterceptorContextMut, BeforeSerializationInterceptorContextRef,
+    BeforeTransmitInterceptorContextMut, BeforeTransmitInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
@@ -15,26 +17,30 @@ use aws_smithy_types::config_bag::ConfigBag;
 use http_body_util::Limited;
 use tokio::task_local;
 
-/// The longest answer that is read, in bytes. AWS's are a few hundred; the SDK itself would read without end.
-const MAX_RESPONSE: usize = 64 * 1024;
+/// Observes an attempt.
+#[derive(Clone, Debug)]
+pub(super) struct TransmitProbe(Arc<Observed>);
 
-/// Watches how far an attempt's request got, and what status came back.
-#[derive(Clone, Debug, Default)]
-pub(super) struct TransmitProbe(Arc<Seen>);
-
-#[derive(Debug, Default)]
-struct Seen {
-    /// Empty until the request is ready to go. Then it holds the SDK's capture of the connection that the request is
-    /// given: while that has none, not one byte of the request can have left.
+#[derive(Debug)]
+struct Observed {
+    /// Empty until the request is ready to go. Then it holds the SDK's capture of the connection that the request gets.
+    /// While the capture is empty, not one byte of the request can have left.
     connection: OnceLock<Option<CaptureSmithyConnection>>,
-    /// 0 until there is an answer.
+    /// 0 until a response arrives.
     status: AtomicU16,
+    /// The longest response that is read, in bytes.
+    max_response: usize,
 }
 
 impl TransmitProbe {
-    /// The attempt under this watch.
-    pub(super) fn over<F: Future>(&self, attempt: F) -> impl Future<Output = F::Output> {
-        OF_ATTEMPT.scope(self.clone(), attempt)
+    /// A probe for an attempt whose response has at most this many bytes.
+    pub(super) fn new(max_response: usize) -> Self {
+        Self(Arc::new(Observed { connection: OnceLock::new(), status: AtomicU16::new(0), max_response }))
+    }
+
+    /// Runs the attempt under this probe.
+    pub(super) fn observe<F: Future>(&self, attempt: F) -> impl Future<Output = F::Output> {
+        CURRENT.scope(self.clone(), attempt)
     }
 
     /// Whether the request was ready to go.
@@ -42,7 +48,7 @@ impl TransmitProbe {
         self.0.connection.get().is_some()
     }
 
-    /// The answer's HTTP status, once there is one.
+    /// The response's HTTP status, once there is a response.
     pub(super) fn http_status(&self) -> Option<u16> {
         Some(self.0.status.load(Ordering::Relaxed)).filter(|status| *status != 0)
     }
@@ -51,7 +57,7 @@ impl TransmitProbe {
     pub(super) fn may_be_sent(&self) -> bool {
         match self.0.connection.get() {
             None => false,
-            // Without a capture nobody can tell.
+            // Without a capture it can't be ruled out.
             Some(None) => true,
             Some(Some(capture)) => capture.get().is_some(),
         }
@@ -59,19 +65,50 @@ impl TransmitProbe {
 }
 
 task_local! {
-    /// The watch over the attempt that this task makes.
-    static OF_ATTEMPT: TransmitProbe;
+    /// The probe of the attempt that this task makes.
+    static CURRENT: TransmitProbe;
 }
 
-/// Watches every attempt of a client. It is part of the client and finds the attempt's own `TransmitProbe` by its task: to give each
-/// operation an interceptor of its own makes the SDK configure it anew, which costs several microseconds.
+/// Feeds the probes, and adds the SDK's user agent to each request.
+///
+/// It is part of the client and finds an attempt's probe by its task. An interceptor for each attempt would make the SDK
+/// build its configuration again, which costs several microseconds.
 #[derive(Debug)]
-pub(super) struct ProbeInterceptor;
+pub(super) struct ProbeInterceptor {
+    user_agent: String,
+}
+
+impl ProbeInterceptor {
+    /// An interceptor that names the SDK like this.
+    pub(super) fn new(user_agent: String) -> Self {
+        Self { user_agent }
+    }
+}
 
 #[dyn_dispatch_hint]
 impl Intercept for ProbeInterceptor {
     fn name(&self) -> &'static str {
         "ProbeInterceptor"
+    }
+
+    fn read_before_execution(
+        &self,
+        _: &BeforeSerializationInterceptorContextRef<'_>,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        // The orchestrator takes these from here alone. The endpoint itself was resolved at the start.
+        config.interceptor_state().store_put(EndpointResolverParams::new(()));
+        Ok(())
+    }
+
+    fn modify_before_signing(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        context.request_mut().headers_mut().try_insert("user-agent", self.user_agent.clone())?;
+        Ok(())
     }
 
     fn read_before_transmit(
@@ -82,8 +119,8 @@ impl Intercept for ProbeInterceptor {
     ) -> Result<(), BoxError> {
         // The SDK's own interceptor put it there, and on the request, in the step before (`modify_before_transmit`).
         let connection = config.load::<CaptureSmithyConnection>().cloned();
-        // Without a watch this is an error and nothing is sent: nobody could say what became of it.
-        OF_ATTEMPT.try_with(|probe| {
+        // Without a probe this is an error and nothing is sent, because the outcome could not be known.
+        CURRENT.try_with(|probe| {
             let _ = probe.0.connection.set(connection);
         })?;
         Ok(())
@@ -96,10 +133,13 @@ impl Intercept for ProbeInterceptor {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let status = context.response().status().as_u16();
-        OF_ATTEMPT.try_with(|probe| probe.0.status.store(status, Ordering::Relaxed))?;
+        let max_response = CURRENT.try_with(|probe| {
+            probe.0.status.store(status, Ordering::Relaxed);
+            probe.0.max_response
+        })?;
         let body = context.response_mut().body_mut();
         let whole = std::mem::replace(body, SdkBody::taken());
-        *body = SdkBody::from_body_1_x(Limited::new(whole, MAX_RESPONSE));
+        *body = SdkBody::from_body_1_x(Limited::new(whole, max_response));
         Ok(())
     }
 }

@@ -45,6 +45,9 @@ pub(crate) struct LimitArgs {
     /// How long connecting to AWS may take
     #[arg(long, env = "GATEWAY_AWS_CONNECT_TIMEOUT", value_name = "TIME", default_value = "2s", value_parser = positive)]
     aws_connect_timeout: Duration,
+    /// How long an idle connection to AWS stays open
+    #[arg(long, env = "GATEWAY_AWS_IDLE_TIMEOUT", value_name = "TIME", default_value = "5s", value_parser = positive)]
+    aws_idle_timeout: Duration,
     /// Attempts at AWS a call makes at most; only what provably did nothing is repeated
     #[arg(long, env = "GATEWAY_AWS_MAX_ATTEMPTS", value_name = "N", default_value = "3", allow_negative_numbers = true, value_parser = at_least_one::<NonZeroU32>)]
     aws_max_attempts: NonZeroU32,
@@ -81,6 +84,7 @@ impl LimitArgs {
             aws: Limits {
                 attempt_timeout: self.aws_attempt_timeout,
                 connect_timeout: self.aws_connect_timeout,
+                idle_timeout: self.aws_idle_timeout,
                 max_attempts: self.aws_max_attempts.get(),
             },
             traces: Traces::default(),

@@ -1,25 +1,31 @@
-//! A failed call: why (`Reason`), what is known of it at AWS (`Outcome`), and what AWS said. `status` turns it into
-//! the gRPC status that leaves the gateway; nothing else in the crate builds one.
+//! A failed call: why (`Reason`), what is known about it at AWS (`Outcome`), and what AWS answered. `status` converts
+//! it into the gRPC status that leaves the gateway. Nothing else in the crate builds a status.
 
+mod outcome;
 mod reason;
 mod status;
+mod table;
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-pub use reason::{Outcome, Outcomes, Reason};
+pub use outcome::{Outcome, Outcomes};
+pub use status::CallFacts;
 pub(crate) use status::{has_details, into_response};
+pub use table::Reason;
+
+use crate::methods::Method;
 
 /// A field of the request that breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// The field's name in the proto.
+    /// The field's name in the proto file.
     pub field: &'static str,
-    /// What is wrong with it, to be read after the field's name. Never the value.
+    /// What is wrong with the field, to be read after its name. Never the value.
     pub description: String,
 }
 
-/// What AWS's last answer said, as far as it may be told to a caller.
+/// The part of AWS's last response that a caller may see.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AwsResponse {
     /// AWS's error code, such as `JobNotFoundException`.
@@ -30,22 +36,22 @@ pub struct AwsResponse {
     pub http_status: Option<u16>,
 }
 
-/// Why a call failed and what is known of it. `AwsResponse` is empty where AWS said nothing.
+/// Why a call failed, and what is known about it. `AwsResponse` is empty if AWS didn't respond.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
     /// The row of the table.
     pub reason: Reason,
-    /// Whether it may have happened.
+    /// Whether the call may have had its effect at AWS.
     pub outcome: Outcome,
-    /// What AWS said.
+    /// What AWS answered.
     pub aws: AwsResponse,
-    /// AWS's own hint how long to wait.
+    /// How long AWS asks the caller to wait.
     pub retry_after: Option<Duration>,
-    /// The request's fields that break a rule, ours or AWS's.
+    /// The request's fields that break a rule of the gateway or of AWS.
     pub violations: Vec<Violation>,
-    /// What happened in the words of AWS or of the network, secrets masked. For the log, never for a caller.
+    /// The error message of AWS or of the network, with secrets redacted. For the log, never for a caller.
     pub log_text: Option<String>,
-    /// A sentence that tells a caller more than the reason's own. Of our own words, never of anything from outside.
+    /// A message that says more than the reason's own. It never contains a text from outside.
     pub custom_message: Option<String>,
 }
 
@@ -78,7 +84,7 @@ impl Failure {
         Self { violations, ..Self::not_sent(Reason::InvalidRequest).with_message(message) }
     }
 
-    /// AWS refused the values of these fields, or didn't say which.
+    /// AWS rejected the values of these fields, or didn't name a field.
     #[must_use]
     pub fn value_refused(violations: Vec<Violation>) -> Self {
         let failure = Self::new(Reason::ValidationFailed, Outcome::Rejected);
@@ -91,19 +97,19 @@ impl Failure {
         Self { violations, ..failure.with_message(message) }
     }
 
-    /// Tells more than the reason's own sentence. Never anything that came from outside.
+    /// Says more than the reason's own message. Never pass a text from outside.
     #[must_use]
     pub fn with_message(mut self, message: impl Into<String>) -> Self {
         self.custom_message = Some(message.into());
         self
     }
 
-    /// One sentence for a person.
+    /// One sentence for a person who called this method.
     #[must_use]
-    pub fn message(&self) -> Cow<'_, str> {
+    pub fn message(&self, method: &Method) -> Cow<'_, str> {
         match &self.custom_message {
-            Some(own) => Cow::Borrowed(own),
-            None => self.reason.message(self.outcome),
+            Some(custom) => Cow::Borrowed(custom),
+            None => Cow::Owned(self.reason.message(self.outcome, method)),
         }
     }
 

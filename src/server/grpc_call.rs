@@ -16,6 +16,7 @@ use tonic::Code;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tower::ServiceExt;
+use uuid::Uuid;
 
 use super::Settings;
 use super::admission::{Admission, ConnectionLimits};
@@ -23,7 +24,7 @@ use super::connection::Tasks;
 use super::request_body::DrainOnDrop;
 use super::response_body::EndOnClose;
 use crate::auth::{Auth, Identities};
-use crate::call::{Call, Deadlines};
+use crate::call::{Call, Deadlines, End, REQUEST_ID};
 use crate::error::{Failure, Reason, has_details, into_response};
 use crate::methods::{Method, Role, UNKNOWN};
 use crate::telemetry::{AccessLogEntry, Metrics, Traces};
@@ -94,31 +95,34 @@ impl GrpcCalls {
         if !is_grpc(&request) {
             return not_grpc();
         }
+        remove_unusable_request_id(request.headers_mut());
+        let id = request.headers().get(REQUEST_ID).cloned().unwrap_or_else(new_request_id);
+        request.headers_mut().insert(REQUEST_ID, id);
         // From here on there is a call, with an id and a deadline that counts from its arrival.
-        let call =
-            Arc::new(Call::begin(request.headers(), self.shared.deadlines, self.shared.region.clone()));
-        request.extensions_mut().insert(call.clone());
         let method = self.method(request.uri().path());
-        // Logs, counts and traces the call even if this future is dropped because the caller hung up.
+        let region = self.shared.region.clone();
+        let call = Arc::new(Call::begin(method, request.headers(), self.shared.deadlines, region));
+        request.extensions_mut().insert(call.clone());
+        // Logs, counts, and traces the call even if this future is dropped because the caller disconnected.
         let record = AccessLogEntry::begin(
             call.clone(),
-            method,
             &request,
             peer.address,
             self.shared.metrics.clone(),
             &self.shared.traces,
         );
         // A panic must cost its own call only, and must tell the caller what is known.
-        let routed = AssertUnwindSafe(self.in_time(request, method, &call, peer)).catch_unwind().await;
+        let routed = AssertUnwindSafe(self.in_time(request, &call, peer)).catch_unwind().await;
         let response = routed.unwrap_or_else(|panic| after_panic(panic, &call));
         // tonic's own errors get their row of the table.
         let mut response = if has_details(response.headers()) {
             response
         } else {
-            into_response(reason_of(method, response.headers()), &call, response.headers())
+            let failure = reason_of(method, response.headers());
+            fail(&failure, &call, response.headers())
         };
         if let Ok(id) = HeaderValue::from_str(call.request_id()) {
-            response.headers_mut().insert("x-request-id", id);
+            response.headers_mut().insert(REQUEST_ID, id);
         }
         record.answered(response.headers());
         response
@@ -137,27 +141,21 @@ impl GrpcCalls {
 
     /// The deadline and the end of a drain. They also cover what comes before the service: keys that a token is to be
     /// verified with may still be on their way, and a caller that sends half a message must not hold its slot for ever.
-    async fn in_time(
-        &self,
-        request: Box<Request<DrainOnDrop>>,
-        method: &Method,
-        call: &Call,
-        peer: &Peer,
-    ) -> Response<Body> {
+    async fn in_time(&self, request: Box<Request<DrainOnDrop>>, call: &Call, peer: &Peer) -> Response<Body> {
         let deadline = match call.deadline() {
             // The first poll of an attempt may already send: with no time left there must be none.
             Ok(deadline) if Instant::now() >= deadline => return interrupted(call, Reason::DeadlineExceeded),
             Ok(deadline) => deadline,
-            Err(malformed) => return into_response(malformed, call, &HeaderMap::new()),
+            Err(malformed) => return fail(&malformed, call, &HeaderMap::new()),
         };
-        let deadline = match method.role {
+        let deadline = match call.method().role {
             Role::Health => deadline.min(call.started() + HEALTH_TIME),
             _ => deadline,
         };
         tokio::select! {
             // An answer that is there counts, even if time is up as well.
             biased;
-            response = self.admitted(request, method, call, peer) => response,
+            response = self.admitted(request, call, peer) => response,
             () = sleep_until(deadline) => interrupted(call, Reason::DeadlineExceeded),
             () = self.shared.drain_over.cancelled() => interrupted(call, Reason::GatewayShuttingDown),
         }
@@ -167,43 +165,38 @@ impl GrpcCalls {
     async fn admitted(
         &self,
         mut request: Box<Request<DrainOnDrop>>,
-        method: &Method,
         call: &Call,
         peer: &Peer,
     ) -> Response<Body> {
-        if method.role != Role::Health {
+        if call.method().role != Role::Health {
             let admitted = self.shared.auth.admit(request.headers_mut(), &peer.identities, call).await;
             if let Err(failure) = admitted {
-                return into_response(failure, call, &HeaderMap::new());
+                return fail(&failure, call, &HeaderMap::new());
             }
         }
-        if matches!(method.role, Role::Health | Role::Reflection) {
+        if matches!(call.method().role, Role::Health | Role::Reflection) {
             // They are held for as long as the stream is, and anybody may ask for health.
             retain_needed_headers(request.headers_mut());
         }
-        self.route(request, method, call, peer).await
+        self.route(request, call, peer).await
     }
 
     /// The limits, then the service. Health checks and reflection are never refused for the calls that are in flight.
-    async fn route(
-        &self,
-        request: Box<Request<DrainOnDrop>>,
-        method: &Method,
-        call: &Call,
-        peer: &Peer,
-    ) -> Response<Body> {
-        match method.role {
+    async fn route(&self, request: Box<Request<DrainOnDrop>>, call: &Call, peer: &Peer) -> Response<Body> {
+        match call.method().role {
             Role::Job => match self.shared.admission.try_call() {
                 Some(_permit) => self.serve(request).await,
                 None => overloaded(call),
             },
-            Role::Health | Role::Reflection => match self.shared.admission.try_stream(method, &peer.limits) {
-                Some(permits) => self
-                    .serve(request)
-                    .await
-                    .map(|body| Body::new(EndOnClose::new(body, peer.closing.clone(), permits))),
-                None => no_stream_permit(call),
-            },
+            Role::Health | Role::Reflection => {
+                match self.shared.admission.try_stream(call.method(), &peer.limits) {
+                    Some(permits) => self
+                        .serve(request)
+                        .await
+                        .map(|body| Body::new(EndOnClose::new(body, peer.closing.clone(), permits))),
+                    None => no_stream_permit(call),
+                }
+            }
             Role::Unknown => self.serve(request).await,
         }
     }
@@ -244,8 +237,29 @@ fn not_grpc() -> Response<Body> {
     response
 }
 
+/// The response of a call that failed here, and the record of its end.
+fn fail(failure: &Failure, call: &Call, replaced: &HeaderMap) -> Response<Body> {
+    call.set_end(End::from(failure));
+    into_response(failure, &call.facts(), replaced)
+}
+
+/// Removes a request id that can't be repeated in logs and headers.
+fn remove_unusable_request_id(headers: &mut HeaderMap) {
+    let usable = |id: &HeaderValue| {
+        (1..=128).contains(&id.len())
+            && id.as_bytes().iter().all(|b| b.is_ascii_alphanumeric() || b"._:/-".contains(b))
+    };
+    if headers.get(REQUEST_ID).is_some_and(|id| !usable(id)) {
+        headers.remove(REQUEST_ID);
+    }
+}
+
+fn new_request_id() -> HeaderValue {
+    HeaderValue::from_str(&Uuid::new_v4().to_string()).unwrap_or(HeaderValue::from_static("none"))
+}
+
 fn overloaded(call: &Call) -> Response<Body> {
-    into_response(Failure::not_sent(Reason::GatewayOverloaded), call, &HeaderMap::new())
+    fail(&Failure::not_sent(Reason::GatewayOverloaded), call, &HeaderMap::new())
 }
 
 /// However few calls there are.
@@ -253,17 +267,17 @@ fn no_stream_permit(call: &Call) -> Response<Body> {
     let failure = Failure::not_sent(Reason::GatewayOverloaded).with_message(
         "As many health watches and reflection streams are open as may be; close some, or try again later.",
     );
-    into_response(failure, call, &HeaderMap::new())
+    fail(&failure, call, &HeaderMap::new())
 }
 
 fn interrupted(call: &Call, reason: Reason) -> Response<Body> {
-    into_response(call.interrupted(reason), call, &HeaderMap::new())
+    fail(&call.interrupted(reason), call, &HeaderMap::new())
 }
 
 fn after_panic(panic: Box<dyn Any + Send>, call: &Call) -> Response<Body> {
     // Its text could hold anything; the panic hook has logged where it happened.
     drop(panic);
-    into_response(call.panicked(), call, &HeaderMap::new())
+    fail(&call.panicked(), call, &HeaderMap::new())
 }
 
 /// Why tonic refused a call: it gives a code and no details.

@@ -12,7 +12,8 @@ use super::traces::{ServerSpan, remote_parent};
 use super::{Metrics, Traces};
 use crate::call::{Call, End};
 use crate::error::Reason;
-use crate::methods::{Method, Role};
+use crate::methods::Role;
+use crate::util::text::truncate;
 
 /// Longest path of an unknown method that is logged, in bytes.
 const MAX_PATH: usize = 128;
@@ -20,7 +21,6 @@ const MAX_PATH: usize = 128;
 /// Logs and counts its call when it is answered, or when it is dropped unanswered.
 pub(crate) struct AccessLogEntry {
     call: Arc<Call>,
-    method: &'static Method,
     /// What was asked for, if there is no such method.
     unknown: Option<String>,
     peer: SocketAddr,
@@ -34,12 +34,12 @@ pub(crate) struct AccessLogEntry {
 impl AccessLogEntry {
     pub(crate) fn begin<B>(
         call: Arc<Call>,
-        method: &'static Method,
         request: &Request<B>,
         peer: SocketAddr,
         metrics: Arc<Metrics>,
         traces: &Traces,
     ) -> Self {
+        let method = call.method();
         metrics.call_started(method);
         let path = request.uri().path();
         let (mut span, mut trace) = (None, None);
@@ -48,12 +48,11 @@ impl AccessLogEntry {
             span = traces.call(method, path, peer, caller.as_ref());
             trace = span.as_ref().map(ServerSpan::trace_id).or(caller.map(|caller| caller.trace_id()));
         }
-        if let Some(parent) = span.as_ref().and_then(ServerSpan::parent_of_attempts) {
-            call.progress().is_traced(parent);
+        if let Some(trace) = span.as_ref().and_then(ServerSpan::trace_context) {
+            call.set_trace(trace);
         }
-        let unknown =
-            (method.role == Role::Unknown).then(|| path[..path.floor_char_boundary(MAX_PATH)].to_owned());
-        Self { call, method, unknown, peer, metrics, span, trace, answered: false }
+        let unknown = (method.role == Role::Unknown).then(|| truncate(path, MAX_PATH).to_owned());
+        Self { call, unknown, peer, metrics, span, trace, answered: false }
     }
 
     /// The caller gets this answer.
@@ -68,16 +67,16 @@ impl AccessLogEntry {
     fn write(&mut self, code: Code, end: &End) {
         let (call, failure, aws) = (&self.call, end.failure, &end.aws);
         let took = call.started().elapsed();
-        self.metrics.call_ended(self.method, code, took, failure.map(|(reason, _)| reason));
+        self.metrics.call_ended(self.call.method(), code, took, failure.map(|(reason, _)| reason));
         if let Some(span) = self.span.take() {
             span.ends(call, code, failure, aws);
         }
-        if self.method.role == Role::Health {
+        if self.call.method().role == Role::Health {
             return;
         }
         tracing::info!(
-            service = self.method.service,
-            method = self.unknown.as_deref().unwrap_or(self.method.name),
+            service = self.call.method().service,
+            method = self.unknown.as_deref().unwrap_or(self.call.method().name),
             code = code_name(code),
             reason = failure.map(|(reason, _)| reason.name()),
             outcome = failure.map(|(_, outcome)| outcome.as_str()),

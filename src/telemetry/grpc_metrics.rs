@@ -9,7 +9,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use tonic::Code;
 
-use super::metrics::Labels;
+use super::labels::Labels;
 use crate::methods::{METHODS, Method, UNKNOWN};
 
 /// How many codes gRPC has.
@@ -36,7 +36,7 @@ impl GrpcMetrics {
     pub(super) fn at_zero(histogram: fn() -> Histogram) -> Self {
         let (started, handled) = (Family::default(), Family::default());
         let handling = Family::new_with_constructor(histogram);
-        let series = METHODS.iter().chain([&UNKNOWN]).map(|method| Series {
+        let series = METHODS.into_iter().chain([&UNKNOWN]).map(|method| Series {
             method,
             started: started.get_or_create_owned(&labels(method)),
             handled: (0..CODES)

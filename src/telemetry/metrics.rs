@@ -13,50 +13,25 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use tonic::Code;
 
+use super::aws_metrics::{AttemptResult, AwsMetrics};
 use super::grpc_metrics::GrpcMetrics;
+use super::labels::Labels;
 use super::logging::LinesDropped;
 use super::process::Process;
 use super::traces::ExportResult;
-use crate::error::{Outcome, Reason};
+use crate::error::Reason;
 use crate::methods::Method;
 
 /// From half a millisecond, what a call adds on loopback, to the longest deadline.
 const SECONDS: [f64; 15] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
-/// A set of labels: names and values that are known at compile time, so that nobody outside can make new series.
-pub(super) type Labels<const N: usize> = [(&'static str, &'static str); N];
-
-/// How one attempt at AWS ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AttemptResult {
-    /// AWS accepted the call.
-    Accepted,
-    /// It failed, and this is known of it.
-    Failed(Outcome),
-    /// The call ended before the attempt did: deadline, caller gone, drain.
-    Abandoned,
-}
-
-impl AttemptResult {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Accepted => "ok",
-            Self::Failed(outcome) => outcome.as_str(),
-            Self::Abandoned => "abandoned",
-        }
-    }
-}
-
 /// Everything that `/metrics` shows. Its handles are cheap to use from any task.
 pub struct Metrics {
     registry: Registry,
     grpc: GrpcMetrics,
     errors: Family<Labels<1>, Counter>,
-    attempts: Family<Labels<2>, Counter>,
-    /// Of these, what nearly all attempts are: a look-up by labels hashes some hundred bytes.
-    attempts_accepted: Counter,
-    attempt_seconds: Histogram,
+    aws: AwsMetrics,
     /// Calls that hold a slot of the in-flight limit.
     pub(crate) in_flight: Gauge,
     /// Connections that are open.
@@ -83,9 +58,7 @@ impl Metrics {
             registry: Registry::default(),
             grpc: GrpcMetrics::at_zero(histogram),
             errors: Family::default(),
-            attempts: Family::default(),
-            attempts_accepted: Counter::default(),
-            attempt_seconds: histogram(),
+            aws: AwsMetrics::at_zero(histogram),
             in_flight: Gauge::default(),
             connections: Gauge::default(),
             connections_refused: Counter::default(),
@@ -101,16 +74,10 @@ impl Metrics {
         metrics.at_zero().registered()
     }
 
-    fn at_zero(mut self) -> Self {
+    fn at_zero(self) -> Self {
         for reason in Reason::ALL {
             drop(self.errors.get_or_create(&[("reason", reason.name())]));
         }
-        let results = ["ok", "rejected", "not_sent", "unknown", "abandoned"];
-        for result in results {
-            drop(self.attempts.get_or_create(&[("result", result), ("aws_error_code", "")]));
-        }
-        self.attempts_accepted =
-            self.attempts.get_or_create_owned(&attempt_labels(AttemptResult::Accepted, ""));
         for result in ExportResult::ALL {
             drop(self.spans.get_or_create(&[("result", result.as_str())]));
         }
@@ -129,8 +96,7 @@ impl Metrics {
         registry.register_collector(Box::new(Process));
         let own = registry.sub_registry_with_prefix("codepipeline_gateway");
         own.register("errors", "Failed calls, by the reason that the caller was told", self.errors.clone());
-        own.register("aws_attempts", "Attempts at AWS, by how they ended", self.attempts.clone());
-        own.register("aws_attempt_seconds", "How long attempts at AWS took", self.attempt_seconds.clone());
+        self.aws.register(own);
         own.register("in_flight", "Calls that hold a slot of the in-flight limit", self.in_flight.clone());
         own.register("connections", "Open gRPC connections", self.connections.clone());
         let help = "Connections closed at once because there were as many as there may be";
@@ -171,14 +137,16 @@ impl Metrics {
         }
     }
 
-    /// An attempt at AWS has ended. `aws_error_code` is one of a closed set: AWS, or whoever answers in its place,
-    /// must not be able to make new series.
-    pub(crate) fn attempt_ended(&self, result: AttemptResult, aws_error_code: &'static str, took: Duration) {
-        match result {
-            AttemptResult::Accepted => self.attempts_accepted.inc(),
-            _ => self.attempts.get_or_create(&attempt_labels(result, aws_error_code)).inc(),
-        };
-        self.attempt_seconds.observe(took.as_secs_f64());
+    /// An attempt at AWS has ended. `aws_error_code` is one of a closed set: a response must not be able to create new time
+    /// series.
+    pub(crate) fn attempt_ended(
+        &self,
+        method: &'static Method,
+        result: AttemptResult,
+        aws_error_code: &'static str,
+        took: Duration,
+    ) {
+        self.aws.attempt_ended(method, result, aws_error_code, took);
     }
 
     /// Credentials were loaded.
@@ -247,8 +215,4 @@ impl fmt::Debug for Metrics {
 /// In seconds.
 fn since_epoch(time: SystemTime) -> f64 {
     time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
-}
-
-fn attempt_labels(result: AttemptResult, aws_error_code: &'static str) -> Labels<2> {
-    [("result", result.as_str()), ("aws_error_code", aws_error_code)]
 }

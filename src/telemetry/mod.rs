@@ -1,16 +1,18 @@
 //! What the gateway shows of itself: a log line a call, metrics, and what an operator has to know.
 
 mod access_log;
+mod aws_metrics;
 mod grpc_metrics;
 mod json;
+mod labels;
 mod logging;
 mod metrics;
 mod process;
 mod traces;
 
 pub(crate) use access_log::AccessLogEntry;
+pub(crate) use aws_metrics::AttemptResult;
 pub use logging::{LogFormat, init};
-pub(crate) use metrics::AttemptResult;
 pub use metrics::Metrics;
 pub(crate) use traces::{AttemptSpan, AwsEndpoint};
 pub use traces::{TraceSettings, Traces};

@@ -97,14 +97,21 @@ async fn calls_and_attempts_are_counted_by_how_they_ended() {
         value(
             &page,
             &format!(
-                "codepipeline_gateway_aws_attempts_total{{result=\"{result}\",aws_error_code=\"{code}\"}}"
+                "codepipeline_gateway_aws_attempts_total{{operation=\"AcknowledgeThirdPartyJob\",\
+                 result=\"{result}\",aws_error_code=\"{code}\"}}"
             ),
         )
     };
     assert_eq!(attempts("ok", ""), 1.0);
     assert_eq!(attempts("rejected", "ThrottlingException"), 3.0);
     assert_eq!(attempts("rejected", "other"), 1.0, "AWS can't make new series");
-    assert_eq!(value(&page, "codepipeline_gateway_aws_attempt_seconds_count"), 7.0);
+    assert_eq!(
+        value(
+            &page,
+            r#"codepipeline_gateway_aws_attempt_seconds_count{operation="AcknowledgeThirdPartyJob"}"#
+        ),
+        7.0
+    );
     world.stop().await;
 }
 
@@ -124,7 +131,10 @@ async fn a_call_in_flight_is_shown_and_one_that_is_given_up_is_counted() {
     assert_eq!(value(&page, "codepipeline_gateway_in_flight"), 0.0);
     assert_eq!(value(&page, &format!("grpc_server_handled_total{{{METHOD},grpc_code=\"Canceled\"}}")), 1.0);
     assert_eq!(value(&page, r#"codepipeline_gateway_errors_total{reason="CALLER_CANCELLED"}"#), 1.0);
-    let abandoned = r#"codepipeline_gateway_aws_attempts_total{result="abandoned",aws_error_code=""}"#;
+    let abandoned = concat!(
+        r#"codepipeline_gateway_aws_attempts_total{operation="AcknowledgeThirdPartyJob","#,
+        r#"result="abandoned",aws_error_code=""}"#
+    );
     assert_eq!(value(&page, abandoned), 1.0);
     world.stop().await;
 }

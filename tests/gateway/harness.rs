@@ -46,6 +46,7 @@ pub fn settings() -> Settings {
         aws: Limits {
             attempt_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_secs(5),
             max_attempts: 3,
         },
         traces: Traces::default(),

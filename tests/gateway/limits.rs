@@ -3,16 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use codepipeline_gateway::call::Progress;
-use codepipeline_gateway::codepipeline::{CodePipeline, CredentialStatus};
-use codepipeline_gateway::error::Failure;
+use codepipeline_gateway::call::Call;
+use codepipeline_gateway::codepipeline::{AwsOperation, CodePipeline, CredentialStatus};
+use codepipeline_gateway::error::{AwsResponse, Failure};
 use codepipeline_gateway::gateway::{Listeners, serve};
-use codepipeline_gateway::job::{AcknowledgeJob, Acknowledgement};
 use codepipeline_gateway::server::Shutdown;
 use codepipeline_gateway::telemetry::Metrics;
 use codepipeline_simulator::Fault;
 use tokio::sync::watch;
-use tokio::time::Instant;
 use tonic::Code;
 use tonic::transport::Endpoint;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -55,14 +53,9 @@ struct Panicking {
 }
 
 impl CodePipeline for Panicking {
-    async fn acknowledge(
-        &self,
-        _: &AcknowledgeJob,
-        _: Instant,
-        progress: &Progress,
-    ) -> Result<Acknowledgement, Failure> {
+    async fn call<O: AwsOperation>(&self, _: &O, call: &Call) -> Result<(O::Output, AwsResponse), Failure> {
         if self.after_an_attempt {
-            progress.attempt_begins(|| false);
+            call.progress().attempt_started(|| false);
         }
         panic!("a bug, holding {}", crate::harness::NONCE);
     }

@@ -31,7 +31,7 @@ pub(crate) use export::ExportResult;
 pub(crate) use spans::{AttemptSpan, AwsEndpoint, ServerSpan};
 pub(crate) use traceparent::remote_parent;
 
-use crate::call::Progress;
+use crate::call::Call;
 use crate::methods::Method;
 use crate::telemetry::Metrics;
 use export::{Exports, Queue, Sender};
@@ -137,11 +137,10 @@ impl Traces {
         self.0.as_ref().map(|running| ServerSpan::begin(&running.tracer, method, path, peer, caller))
     }
 
-    /// Begins the span of the attempt that has just begun, if its call has one.
-    pub(crate) fn attempt(&self, progress: &Progress, place: &AwsEndpoint) -> Option<AttemptSpan> {
+    /// Starts the span of the attempt that has just started, if its call has one.
+    pub(crate) fn attempt(&self, call: &Call, endpoint: &AwsEndpoint) -> Option<AttemptSpan> {
         let running = self.0.as_ref()?;
-        let call = progress.span_of_call()?;
-        Some(AttemptSpan::begin(&running.tracer, call, place, progress.attempts()))
+        AttemptSpan::begin(&running.tracer, call, endpoint)
     }
 
     /// Sends the spans that still wait, as far as their time lasts, and makes no more. Waits for nothing `at_once`.

@@ -8,16 +8,18 @@ use std::sync::Arc;
 
 use http::Uri;
 use opentelemetry::trace::{
-    Span as _, SpanBuilder, SpanContext, SpanKind, Status, TraceContextExt, TraceId, Tracer,
+    Span as _, SpanBuilder, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId,
+    Tracer,
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{SdkTracer, Span};
 use tonic::Code;
 
-use crate::call::Call;
+use crate::call::{Call, TraceContext};
 use crate::error::{AwsResponse, Failure, Outcome, Reason};
 use crate::methods::Method;
 use crate::telemetry::access_log::code_name;
+use crate::util::text::truncate;
 
 /// The longest part of a job id or of an unknown method's name that stands in a span, in bytes. Both are the caller's.
 const MAX_OF_CALLER: usize = 128;
@@ -54,9 +56,14 @@ impl ServerSpan {
         self.0.span_context().trace_id()
     }
 
-    /// What the call's attempts belong under, if they are to have spans.
-    pub(crate) fn parent_of_attempts(&self) -> Option<SpanContext> {
-        self.0.is_recording().then(|| self.0.span_context().clone())
+    /// The position that the call's attempts belong under, if they are recorded.
+    pub(crate) fn trace_context(&self) -> Option<TraceContext> {
+        let span = self.0.span_context();
+        self.0.is_recording().then(|| TraceContext {
+            trace_id: span.trace_id().to_bytes(),
+            span_id: span.span_id().to_bytes(),
+            state: span.trace_state().header(),
+        })
     }
 
     /// The call has ended like this.
@@ -130,19 +137,23 @@ impl AwsEndpoint {
 pub(crate) struct AttemptSpan(Box<Span>);
 
 impl AttemptSpan {
-    pub(super) fn begin(tracer: &SdkTracer, call: SpanContext, place: &AwsEndpoint, number: u32) -> Self {
+    /// None, if the call has no recorded span.
+    pub(super) fn begin(tracer: &SdkTracer, call: &Call, endpoint: &AwsEndpoint) -> Option<Self> {
+        let parent = span_context(call.trace()?);
+        let operation = call.method().name;
         let attributes = vec![
             KeyValue::new("rpc.system", "aws-api"),
             KeyValue::new("rpc.service", "CodePipeline"),
-            KeyValue::new("rpc.method", "AcknowledgeThirdPartyJob"),
-            KeyValue::new("cloud.region", place.region.clone()),
-            KeyValue::new("server.address", place.address.clone()),
-            KeyValue::new("server.port", i64::from(place.port)),
-            KeyValue::new("codepipeline_gateway.attempt", i64::from(number)),
+            KeyValue::new("rpc.method", operation),
+            KeyValue::new("cloud.region", endpoint.region.clone()),
+            KeyValue::new("server.address", endpoint.address.clone()),
+            KeyValue::new("server.port", i64::from(endpoint.port)),
+            KeyValue::new("codepipeline_gateway.attempt", i64::from(call.progress().attempts())),
         ];
-        let name = "CodePipeline.AcknowledgeThirdPartyJob";
-        let span = SpanBuilder::from_name(name).with_kind(SpanKind::Client).with_attributes(attributes);
-        Self(Box::new(tracer.build_with_context(span, &under(Some(call)))))
+        let span = SpanBuilder::from_name(format!("CodePipeline.{operation}"))
+            .with_kind(SpanKind::Client)
+            .with_attributes(attributes);
+        Some(Self(Box::new(tracer.build_with_context(span, &under(Some(parent))))))
     }
 
     /// AWS accepted the call.
@@ -183,13 +194,23 @@ impl AttemptSpan {
     }
 }
 
+fn span_context(parent: &TraceContext) -> SpanContext {
+    SpanContext::new(
+        TraceId::from_bytes(parent.trace_id),
+        SpanId::from_bytes(parent.span_id),
+        TraceFlags::SAMPLED,
+        true,
+        parent.state.parse().unwrap_or_default(),
+    )
+}
+
 /// A context with nothing but this span in it; nothing is taken from the thread.
 fn under(parent: Option<SpanContext>) -> Context {
     parent.map_or_else(Context::new, |parent| Context::new().with_remote_span_context(parent))
 }
 
 fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_OF_CALLER)]
+    truncate(text, MAX_OF_CALLER)
 }
 
 #[cfg(test)]

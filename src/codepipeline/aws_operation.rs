@@ -1,0 +1,39 @@
+//! What the gateway has to know about an operation's AWS side.
+
+use std::fmt::Debug;
+
+use aws_sdk_codepipeline::operation::RequestId;
+use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
+
+use crate::operations::Operation;
+
+/// The names of fields: at AWS, and in the proto file.
+pub type Fields = &'static [(&'static str, &'static str)];
+
+/// The AWS side of an operation: its types in the SDK, and how they map to the gateway's own.
+pub trait AwsOperation: Operation {
+    /// The SDK's operation. Its configuration has the serializer, the deserializer, and the signing options.
+    type Sdk: RuntimePlugin + Default;
+    /// The SDK's input.
+    type SdkInput: Debug + Send + Sync + 'static;
+    /// The SDK's output.
+    type SdkOutput: RequestId + Debug + Send + Sync + 'static;
+
+    /// The names of its input fields at AWS and in the proto file, to translate AWS's validation errors.
+    const FIELDS: Fields;
+
+    /// The longest response that is read, in bytes. The SDK itself would read without a limit.
+    const MAX_RESPONSE: usize = 64 * 1024;
+
+    /// The input for the SDK.
+    ///
+    /// # Errors
+    /// The SDK misses a field, which a valid request has.
+    fn input(&self) -> Result<Self::SdkInput, aws_smithy_types::error::operation::BuildError>;
+
+    /// What AWS returned.
+    fn output(output: Self::SdkOutput) -> Self::Output;
+
+    /// The request's secrets, which AWS's error messages can repeat.
+    fn secrets(&self) -> Vec<&str>;
+}

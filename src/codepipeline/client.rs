@@ -1,0 +1,162 @@
+//! The AWS SDK's orchestrator with runtime plugins of our own, which are put together once at the start.
+//!
+//! The generated client merges nine plugins, evaluates the endpoint rules, and builds interceptors and retry classifiers
+//! on every call; that is half of a call's cost. Here, the SDK's serializer, deserializer, SigV4 signer, and error types
+//! stay, and everything that is the same for each call is prepared. `tests/gateway/sdk_request.rs` compares the requests
+//! of both on the wire.
+
+use std::ptr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
+use aws_runtime::service_clock_skew::ServiceClockSkewInterceptor;
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_async::time::SystemTimeSource;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_smithy_http_client::{Connector, ConnectorBuilder};
+use aws_smithy_json::protocol::aws_json_rpc::AwsJsonRpcProtocol;
+use aws_smithy_runtime::client::http::connection_poisoning::ConnectionPoisoningInterceptor;
+use aws_smithy_runtime::client::identity::IdentityCache;
+use aws_smithy_runtime::client::orchestrator::endpoints::StaticUriEndpointResolver;
+use aws_smithy_runtime::client::orchestrator::{AuthSchemeAndEndpointOrchestrationV2, invoke};
+use aws_smithy_runtime::client::retries::classifiers::HttpStatusCodeClassifier;
+use aws_smithy_runtime::client::retries::strategy::NeverRetryStrategy;
+use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::identity::SharedIdentityResolver;
+use aws_smithy_runtime_api::client::interceptors::context::{Error, Input};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
+use aws_smithy_runtime_api::client::runtime_plugin::{
+    RuntimePlugin, RuntimePlugins, SharedRuntimePlugin, StaticRuntimePlugin,
+};
+use aws_smithy_schema::protocol::{
+    ServiceShapeName, ServiceShapeNamespace, ServiceVersion, SharedClientProtocol,
+};
+use aws_smithy_types::config_bag::{FrozenLayer, Layer};
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SigningName;
+use aws_types::region::{Region, SigningRegion};
+
+use super::AwsOperation;
+use super::transmit_probe::ProbeInterceptor;
+use crate::methods::Method;
+use crate::operations::Acknowledge;
+
+/// The service's names in the SDK's model.
+const SHAPE_NAME: &str = "CodePipeline_20150709";
+const NAMESPACE: &str = "com.amazonaws.codepipeline";
+const VERSION: &str = "2015-07-09";
+
+/// An attempt's result, as the SDK's orchestrator reports it.
+pub(super) type SdkResult<T> = Result<T, SdkError<Error, HttpResponse>>;
+
+/// Where requests go and how they are made.
+#[derive(Clone, Debug)]
+pub(super) struct Transport {
+    pub(super) endpoint: String,
+    pub(super) region: Arc<str>,
+    pub(super) user_agent: String,
+    pub(super) connect_timeout: Duration,
+    pub(super) idle_timeout: Duration,
+}
+
+/// A client with the plugins of each operation.
+#[derive(Debug)]
+pub(super) struct Client(Vec<(&'static Method, RuntimePlugins)>);
+
+impl Client {
+    /// A client that signs with these credentials. Makes no call.
+    pub(super) fn new<P: ProvideCredentials + 'static>(transport: &Transport, credentials: Arc<P>) -> Self {
+        let shared = SharedRuntimePlugin::new(
+            StaticRuntimePlugin::new()
+                .with_config(config(transport))
+                .with_runtime_components(components(transport, credentials)),
+        );
+        Self(vec![prepare::<Acknowledge>(&shared)])
+    }
+
+    /// Makes one attempt.
+    pub(super) async fn send<O: AwsOperation>(&self, operation: &O) -> SdkResult<O::SdkOutput> {
+        #[expect(clippy::expect_used, reason = "proof: a unit test looks up every operation of the table")]
+        let plugins = self.plugins(O::METHOD).expect("a prepared operation");
+        let input = operation.input().map_err(SdkError::construction_failure)?;
+        let output = invoke("CodePipeline", O::METHOD.name, Input::erase(input), plugins).await?;
+        output.downcast().map_err(|_| SdkError::construction_failure("an output of another operation"))
+    }
+
+    fn plugins(&self, method: &Method) -> Option<&RuntimePlugins> {
+        self.0.iter().find(|(prepared, _)| ptr::eq(*prepared, method)).map(|(_, plugins)| plugins)
+    }
+}
+
+fn prepare<O: AwsOperation>(shared: &SharedRuntimePlugin) -> (&'static Method, RuntimePlugins) {
+    let operation = O::Sdk::default().config().unwrap_or_else(|| Layer::new(O::METHOD.name).freeze());
+    let plugins = RuntimePlugins::new()
+        .with_client_plugin(shared.clone())
+        .with_operation_plugin(StaticRuntimePlugin::new().with_config(operation));
+    (O::METHOD, plugins)
+}
+
+/// What the SDK's parts look up in the configuration. A missing entry shows at the first call, not at compile time.
+fn config(transport: &Transport) -> FrozenLayer {
+    let region = Region::new(transport.region.to_string());
+    let protocol = AwsJsonRpcProtocol::aws_json_1_1().with_default_namespace(NAMESPACE);
+    let mut config = Layer::new("codepipeline-gateway");
+    config.store_put(ServiceShapeName::new(SHAPE_NAME));
+    config.store_put(ServiceShapeNamespace::new(NAMESPACE));
+    config.store_put(ServiceVersion::new(VERSION));
+    config.store_put(SharedClientProtocol::new(protocol));
+    config.store_put(AuthSchemeAndEndpointOrchestrationV2);
+    config.store_put(SigningRegion::from(region));
+    config.store_put(SigningName::from_static("codepipeline"));
+    // `attempt` and `retry` keep the time and count the attempts.
+    config.store_put(TimeoutConfig::disabled());
+    config.store_put(RetryConfig::disabled());
+    config.freeze()
+}
+
+fn components<P: ProvideCredentials + 'static>(
+    transport: &Transport,
+    credentials: Arc<P>,
+) -> RuntimeComponentsBuilder {
+    let credentials = SharedCredentialsProvider::from(credentials as Arc<dyn ProvideCredentials>);
+    RuntimeComponentsBuilder::new("codepipeline-gateway")
+        .with_http_client(Some(http_client(transport)))
+        .with_endpoint_resolver(Some(StaticUriEndpointResolver::uri(transport.endpoint.clone())))
+        .with_auth_scheme(SigV4AuthScheme::new())
+        .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![SCHEME_ID])))
+        // The credential cache is always fresh; the SDK's would keep credentials that AWS has called expired.
+        .with_identity_cache(Some(IdentityCache::no_cache()))
+        .with_identity_resolver(SCHEME_ID, SharedIdentityResolver::new(credentials))
+        .with_interceptor(ConnectionPoisoningInterceptor::new())
+        .with_interceptor(ServiceClockSkewInterceptor::new())
+        // After the poisoning interceptor, which captures the attempt's connection.
+        .with_interceptor(ProbeInterceptor::new(transport.user_agent.clone()))
+        // Only for connection poisoning: a connection whose server answered 5xx isn't used again.
+        .with_retry_classifier(HttpStatusCodeClassifier::default())
+        .with_retry_strategy(Some(NeverRetryStrategy::new()))
+        .with_time_source(Some(SystemTimeSource::new()))
+        .with_sleep_impl(Some(TokioSleep::new()))
+}
+
+/// The SDK's own HTTPS client, with its proxy variables. Its connections are shared by all operations.
+fn http_client(transport: &Transport) -> SharedHttpClient {
+    let settings = HttpConnectorSettings::builder().connect_timeout(transport.connect_timeout).build();
+    let connector: Connector = ConnectorBuilder::default()
+        .tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc))
+        .connector_settings(settings)
+        .sleep_impl(TokioSleep::new())
+        .proxy_config(ProxyConfig::from_env())
+        .pool_idle_timeout(transport.idle_timeout)
+        .build();
+    let connector = SharedHttpConnector::new(connector);
+    http_client_fn(move |_, _| connector.clone())
+}

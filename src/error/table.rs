@@ -1,0 +1,253 @@
+//! The table of reasons: the name of each failure, its gRPC code, and the message that a caller gets.
+//!
+//! `docs/errors.md` is generated from it, and the table test goes through it row by row.
+
+use tonic::Code;
+
+use super::outcome::Outcome::{NotSent, Rejected, Unknown};
+use super::outcome::Outcomes::{self, Always, Observed};
+
+/// The columns of a reason.
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    pub(super) code: Code,
+    pub(super) outcomes: Outcomes,
+    /// Whether the error says how long to wait, because waiting helps.
+    pub(super) retry_info: bool,
+    pub(super) message: &'static str,
+    pub(super) meaning: &'static str,
+}
+
+macro_rules! reasons {
+    ($(
+        $(#[doc = $doc:literal])+
+        $variant:ident {
+            name: $name:literal,
+            code: $code:ident,
+            outcomes: $outcomes:expr,
+            retry_info: $retry_info:literal,
+            message: $message:literal,
+        }
+    )+) => {
+        /// Why a call failed: `ErrorInfo.reason`. A stable name that callers match on.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Reason { $( $(#[doc = $doc])+ $variant, )+ }
+
+        impl Reason {
+            /// Every reason, in the table's order.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            pub(super) const fn row(self) -> Row {
+                match self { $( Self::$variant => Row {
+                    name: $name,
+                    code: Code::$code,
+                    outcomes: $outcomes,
+                    retry_info: $retry_info,
+                    message: $message,
+                    meaning: concat!($($doc),+),
+                }, )+ }
+            }
+        }
+    };
+}
+
+// The doc comment of a row says what happened, and is also the text of docs/errors.md. In a message,
+// `{unknown}` and `{iam_action}` come from the method's row, and `{outcome}` is the sentence of the
+// observed outcome.
+reasons! {
+    /// A field is empty or too long; or the message is over 64 KiB, malformed, not UTF-8 or
+    /// compressed; or `grpc-timeout` is malformed.
+    InvalidRequest {
+        name: "INVALID_REQUEST", code: InvalidArgument,
+        outcomes: Always(NotSent), retry_info: false,
+        message: "The gateway can't parse the request. Nothing was sent. Compare the request with the \
+            proto file.",
+    }
+    /// There is no such service or method.
+    UnknownMethod {
+        name: "UNKNOWN_METHOD", code: Unimplemented,
+        outcomes: Always(NotSent), retry_info: false,
+        message: "This service or method doesn't exist. Nothing was sent. Compare your proto file with \
+            the gateway's version.",
+    }
+    /// grpc.health.v1 was asked about a service that the gateway doesn't have.
+    UnknownService {
+        name: "UNKNOWN_SERVICE", code: NotFound,
+        outcomes: Always(NotSent), retry_info: false,
+        message: "The gateway has no health status for this service. Use an empty name or \
+            codepipeline.thirdparty.v1.ThirdPartyJobService.",
+    }
+    /// AWS refused a value: ValidationException, ValidationError.
+    ValidationFailed {
+        name: "VALIDATION_FAILED", code: InvalidArgument,
+        outcomes: Always(Rejected), retry_info: false,
+        message: "AWS rejected a value but didn't name the field. Nothing changed. Check every field.",
+    }
+    /// JobNotFoundException.
+    JobNotFound {
+        name: "JOB_NOT_FOUND", code: NotFound,
+        outcomes: Always(Rejected), retry_info: false,
+        message: "AWS found no job with this ID. Nothing changed. Check the job ID and the gateway's \
+            region.",
+    }
+    /// InvalidNonceException.
+    InvalidNonce {
+        name: "INVALID_NONCE", code: FailedPrecondition,
+        outcomes: Always(Rejected), retry_info: false,
+        message: "AWS rejected the nonce. Nothing changed. The job was probably acknowledged before. If \
+            your earlier call had an unknown outcome, the job is probably yours; otherwise, drop it.",
+    }
+    /// InvalidClientTokenException.
+    InvalidClientToken {
+        name: "INVALID_CLIENT_TOKEN", code: PermissionDenied,
+        outcomes: Always(Rejected), retry_info: false,
+        message: "AWS rejected the client token. Nothing changed. Use the token that belongs to the job's \
+            client ID.",
+    }
+    /// AWS throttled the gateway: the SDK's throttling codes, or HTTP 429.
+    AwsThrottled {
+        name: "AWS_THROTTLED", code: ResourceExhausted,
+        outcomes: Always(Rejected), retry_info: true,
+        message: "AWS throttled the request. Nothing changed. Retry after the RetryInfo delay.",
+    }
+    /// HTTP 5xx, ServiceUnavailable, InternalFailure, InternalError, and the other names that AWS
+    /// services give these.
+    AwsUnavailable {
+        name: "AWS_UNAVAILABLE", code: Unknown,
+        outcomes: Always(Unknown), retry_info: false,
+        message: "AWS returned a server error. {unknown}",
+    }
+    /// RequestTimeout, RequestTimeoutException, RequestAbortedException, HTTP 408.
+    AwsRequestTimeout {
+        name: "AWS_REQUEST_TIMEOUT", code: Unknown,
+        outcomes: Always(Unknown), retry_info: false,
+        message: "AWS reported a request timeout. {unknown}",
+    }
+    /// AWS denies the gateway's role: AccessDenied, AccessDeniedException, NotAuthorized,
+    /// UnauthorizedOperation, OptInRequired.
+    GatewayAccessDenied {
+        name: "GATEWAY_ACCESS_DENIED", code: Internal,
+        outcomes: Always(Rejected), retry_info: false,
+        message: "AWS denied the gateway's role. Nothing changed. The gateway's operator must allow \
+            {iam_action}.",
+    }
+    /// The gateway's credentials had expired: ExpiredToken, ExpiredTokenException, RequestExpired.
+    GatewayCredentialsExpired {
+        name: "GATEWAY_CREDENTIALS_EXPIRED", code: Unavailable,
+        outcomes: Always(Rejected), retry_info: true,
+        message: "The gateway's AWS credentials expired. Nothing changed. Retry after the RetryInfo \
+            delay.",
+    }
+    /// The gateway's clock is off, even with AWS's time taken from its last answer:
+    /// RequestTimeTooSkewed, or InvalidSignatureException for an expired or not yet current
+    /// signature.
+    GatewayClockSkew {
+        name: "GATEWAY_CLOCK_SKEW", code: Unavailable,
+        outcomes: Always(Rejected), retry_info: true,
+        message: "AWS rejected the request because the gateway's clock is wrong. Nothing changed. Retry \
+            later. If this continues, the gateway's operator must correct the clock.",
+    }
+    /// AWS doesn't accept the gateway's key: UnrecognizedClientException, InvalidClientTokenId,
+    /// InvalidAccessKeyId, MissingAuthenticationToken, other signature errors.
+    GatewayCredentialsRejected {
+        name: "GATEWAY_CREDENTIALS_REJECTED", code: Internal,
+        outcomes: Always(Rejected), retry_info: false,
+        message: "AWS rejected the gateway's credentials. Nothing changed. The gateway's operator must \
+            replace them.",
+    }
+    /// The gateway has no credentials: their provider failed, timed out or hasn't answered yet.
+    GatewayCredentialsUnavailable {
+        name: "GATEWAY_CREDENTIALS_UNAVAILABLE", code: Unavailable,
+        outcomes: Always(NotSent), retry_info: true,
+        message: "The gateway has no AWS credentials. Nothing was sent. Retry after the RetryInfo delay.",
+    }
+    /// The gateway has no keys to check bearer tokens with: none could be loaded yet, or not for 24
+    /// hours (`--auth jwt`).
+    GatewayKeysUnavailable {
+        name: "GATEWAY_KEYS_UNAVAILABLE", code: Unavailable,
+        outcomes: Always(NotSent), retry_info: true,
+        message: "The gateway has no keys to verify bearer tokens. Nothing was sent. Retry after the \
+            RetryInfo delay.",
+    }
+    /// Name lookup, connect or TLS handshake failed or timed out.
+    AwsUnreachable {
+        name: "AWS_UNREACHABLE", code: Unavailable,
+        outcomes: Always(NotSent), retry_info: true,
+        message: "The gateway can't connect to AWS. Nothing was sent. Retry after the RetryInfo delay.",
+    }
+    /// The connection broke after the request may have gone out, or while an answer came in whose
+    /// meaning was still open.
+    AwsConnectionLost {
+        name: "AWS_CONNECTION_LOST", code: Unknown,
+        outcomes: Always(Unknown), retry_info: false,
+        message: "The connection to AWS failed before the response was complete. {unknown}",
+    }
+    /// AWS did not answer within the attempt timeout.
+    AwsTimeout {
+        name: "AWS_TIMEOUT", code: DeadlineExceeded,
+        outcomes: Always(Unknown), retry_info: false,
+        message: "AWS didn't respond within the attempt timeout. {unknown}",
+    }
+    /// The call's deadline passed.
+    DeadlineExceeded {
+        name: "DEADLINE_EXCEEDED", code: DeadlineExceeded,
+        outcomes: Observed, retry_info: false,
+        message: "The deadline passed. {outcome}",
+    }
+    /// An answer that can't be read: HTML, broken JSON, a wrong type, a 4xx without a code.
+    AwsBadResponse {
+        name: "AWS_BAD_RESPONSE", code: Internal,
+        outcomes: Observed, retry_info: false,
+        message: "AWS or a proxy sent a response that the gateway can't read. {outcome}",
+    }
+    /// The gateway built the request wrongly (SerializationException, UnknownOperation,
+    /// UnknownOperationException, MalformedHttpRequest, MalformedHttpRequestException,
+    /// RequestEntityTooLarge, RequestEntityTooLargeException) or panicked.
+    GatewayBug {
+        name: "GATEWAY_BUG", code: Internal,
+        outcomes: Observed, retry_info: false,
+        message: "The gateway has an internal error. {outcome} Report the request ID to the gateway's \
+            operator.",
+    }
+    /// Any other 4xx code; 1xx and 3xx.
+    AwsUnrecognizedError {
+        name: "AWS_UNRECOGNIZED_ERROR", code: Unknown,
+        outcomes: Always(Rejected), retry_info: false,
+        message: "AWS rejected the request with an unrecognized error. Nothing changed. See awsErrorCode \
+            and httpStatus.",
+    }
+    /// The gateway is at its in-flight limit, or at that of health watches and reflection streams.
+    GatewayOverloaded {
+        name: "GATEWAY_OVERLOADED", code: ResourceExhausted,
+        outcomes: Always(NotSent), retry_info: true,
+        message: "The gateway reached a concurrency limit. Nothing was sent. Retry after the RetryInfo \
+            delay.",
+    }
+    /// Still running when the drain time was over, or at a second signal; UNKNOWN instead of
+    /// UNAVAILABLE if the outcome is unknown.
+    GatewayShuttingDown {
+        name: "GATEWAY_SHUTTING_DOWN", code: Unavailable,
+        outcomes: Observed, retry_info: false,
+        message: "The gateway shut down before the call finished. {outcome}",
+    }
+    /// The caller hung up (log and metric only).
+    CallerCancelled {
+        name: "CALLER_CANCELLED", code: Cancelled,
+        outcomes: Observed, retry_info: false,
+        message: "The caller canceled the call. {outcome}",
+    }
+    /// The calling service gave no credential, or a bad one; the message says which.
+    CallerUnauthenticated {
+        name: "CALLER_UNAUTHENTICATED", code: Unauthenticated,
+        outcomes: Always(NotSent), retry_info: false,
+        message: "The gateway can't authenticate the caller. Nothing was sent. Send a valid client \
+            certificate or bearer token.",
+    }
+    /// The calling service is known and not allowed.
+    CallerNotAllowed {
+        name: "CALLER_NOT_ALLOWED", code: PermissionDenied,
+        outcomes: Always(NotSent), retry_info: false,
+        message: "Your identity isn't on the gateway's allowlist. Nothing was sent. Ask the gateway's \
+            operator to add it.",
+    }
+}
