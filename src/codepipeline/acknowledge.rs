@@ -31,3 +31,19 @@ impl AwsOperation for Acknowledge {
         vec![self.nonce.expose(), self.client_token.expose()]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::aws_operation::tests::assert_secrets_are_redacted;
+    use super::*;
+    use crate::proto::AcknowledgeThirdPartyJobRequest;
+
+    #[test]
+    fn secrets_are_redacted() {
+        assert_secrets_are_redacted::<Acknowledge>(AcknowledgeThirdPartyJobRequest {
+            job_id: "job_id".into(),
+            nonce: "nonce".into(),
+            client_token: "client_token".into(),
+        });
+    }
+}

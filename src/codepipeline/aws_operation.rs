@@ -37,3 +37,19 @@ pub trait AwsOperation: Operation {
     /// The request's secrets, which AWS's error messages can repeat.
     fn secrets(&self) -> Vec<&str>;
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::proto::SECRET_FIELDS;
+
+    /// Checks that the redacted texts are those of the request's secret fields. Each field of the request has its own name as
+    /// its value.
+    pub(in crate::codepipeline) fn assert_secrets_are_redacted<O: AwsOperation>(request: O::Request) {
+        let operation = O::parse(request).unwrap();
+        let message = format!("{}Request", O::METHOD.name);
+        let secret: Vec<&str> =
+            SECRET_FIELDS.iter().filter(|(of, _)| *of == message).map(|(_, field)| *field).collect();
+        assert_eq!(operation.secrets(), secret);
+    }
+}

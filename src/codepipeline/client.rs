@@ -160,3 +160,24 @@ fn http_client(transport: &Transport) -> SharedHttpClient {
     let connector = SharedHttpConnector::new(connector);
     http_client_fn(move |_, _| connector.clone())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codepipeline::CredentialCache;
+
+    #[test]
+    fn every_operation_is_prepared() {
+        let transport = Transport {
+            endpoint: "http://127.0.0.1:1".into(),
+            region: "eu-west-1".into(),
+            user_agent: "test".into(),
+            connect_timeout: Duration::from_secs(1),
+            idle_timeout: Duration::from_secs(1),
+        };
+        let client = Client::new(&transport, CredentialCache::empty());
+        for method in Method::operations() {
+            assert!(client.plugins(method).is_some(), "{}", method.name);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The gateway's request to AWS is the generated client's, but for the differences that are listed here.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_sdk_codepipeline::Client;
+use aws_sdk_codepipeline::config::{BehaviorVersion, Credentials, Region};
+use codepipeline_gateway::codepipeline::AwsOperation;
+use codepipeline_gateway::operations::Acknowledge;
+use codepipeline_gateway::proto::AcknowledgeThirdPartyJobRequest;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+use crate::harness::{fake_keys, settings};
+use crate::port::{Port, REGION};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A request as it came over the wire.
+#[derive(Debug, PartialEq)]
+struct WireRequest {
+    line: String,
+    headers: BTreeMap<String, String>,
+    body: String,
+}
+
+/// Reads one request, and answers it.
+async fn capture(listener: &TcpListener, response: &str) -> WireRequest {
+    let (mut socket, _) = listener.accept().await.unwrap();
+    let mut text = String::new();
+    loop {
+        let mut bytes = [0; 4096];
+        let read = socket.read(&mut bytes).await.unwrap();
+        assert!(read > 0, "the request ends early: {text}");
+        text.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let (line, headers) = head.split_once("\r\n").unwrap();
+        let headers: BTreeMap<String, String> = headers
+            .lines()
+            .map(|line| line.split_once(':').unwrap())
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            .collect();
+        if body.len() < headers["content-length"].parse().unwrap() {
+            continue;
+        }
+        let length = response.len();
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.1\r\nconnection: close\r\n";
+        let response = format!("{head}content-length: {length}\r\n\r\n{response}");
+        socket.write_all(response.as_bytes()).await.unwrap();
+        return WireRequest { line: line.to_owned(), headers, body: body.to_owned() };
+    }
+}
+
+/// A call through the gateway's own client.
+async fn call_with_gateway<O: AwsOperation>(endpoint: String, request: O::Request) {
+    let port = Port::new(endpoint, settings().aws).await;
+    assert!(port.call::<O>(request).await.is_ok());
+}
+
+/// The generated client, set up for single attempts as the gateway makes them.
+fn generated_client(endpoint: &str) -> Client {
+    let keys = fake_keys();
+    let credentials =
+        Credentials::new(keys.access_key_id, keys.secret_access_key, keys.session_token, None, "fixed");
+    let config = aws_sdk_codepipeline::Config::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new(REGION))
+        .endpoint_url(endpoint)
+        .credentials_provider(credentials)
+        .build();
+    Client::from_conf(config)
+}
+
+/// Both requests of one call.
+async fn both<O: AwsOperation>(
+    request: O::Request,
+    generated: impl AsyncFnOnce(Client),
+    response: &str,
+) -> (WireRequest, WireRequest) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let both = async {
+        let (ours, ()) =
+            tokio::join!(capture(&listener, response), call_with_gateway::<O>(endpoint.clone(), request));
+        let (theirs, ()) = tokio::join!(capture(&listener, response), generated(generated_client(&endpoint)));
+        (ours, theirs)
+    };
+    timeout(PATIENCE, both).await.unwrap()
+}
+
+/// Removes what may differ from both, after it was checked.
+fn assert_same(mut ours: WireRequest, mut theirs: WireRequest) {
+    // Two signatures of two moments. Which headers are signed differs by those below.
+    let signed = |request: &mut WireRequest| {
+        request.headers.remove("x-amz-date").unwrap();
+        let authorization = request.headers.remove("authorization").unwrap();
+        let signed = authorization.split("SignedHeaders=").nth(1).unwrap().split(',').next().unwrap();
+        signed.split(';').map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (our_signed, mut their_signed) = (signed(&mut ours), signed(&mut theirs));
+    // They number the SDK's own retries, of which the gateway has none.
+    for name in ["amz-sdk-invocation-id", "amz-sdk-request"] {
+        theirs.headers.remove(name).unwrap();
+        their_signed.retain(|signed| signed != name);
+    }
+    // The SDK's name: the gateway sends the full one as `user-agent`, which isn't signed, and sends it once. It lacks the
+    // features that the generated client counts (`m/…`) and the name of the HTTP client (`md/http#…`).
+    theirs.headers.remove("user-agent").unwrap();
+    let full = theirs.headers.remove("x-amz-user-agent").unwrap();
+    their_signed.retain(|signed| signed != "x-amz-user-agent");
+    let expected = full.split(' ').filter(|part| !part.starts_with("m/") && !part.starts_with("md/http"));
+    let user_agent = ours.headers.remove("user-agent").unwrap();
+    assert_eq!(user_agent.split(' ').collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+    assert!(user_agent.contains("aws-sdk-rust") && user_agent.contains("api/codepipeline"), "{user_agent}");
+
+    assert_eq!(our_signed, their_signed);
+    assert_eq!(ours, theirs);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acknowledge_is_sent_as_the_generated_client_sends_it() {
+    let request = AcknowledgeThirdPartyJobRequest {
+        job_id: "job-ü".into(),
+        nonce: "nonce-1".into(),
+        client_token: "token \"1\"".into(),
+    };
+    let generated = async |client: Client| {
+        let call = client.acknowledge_third_party_job();
+        let call = call.job_id("job-ü").nonce("nonce-1").client_token("token \"1\"");
+        call.send().await.unwrap();
+    };
+    let (ours, theirs) = both::<Acknowledge>(request, generated, r#"{"status":"InProgress"}"#).await;
+    assert_eq!(ours.headers["x-amz-target"], "CodePipeline_20150709.AcknowledgeThirdPartyJob");
+    assert_same(ours, theirs);
+}
