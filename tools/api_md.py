@@ -10,7 +10,7 @@ from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 PAGE = Path(__file__).parent.parent / "docs/api.md"
 HEAD = """# The API
 
-<!-- Generated from proto/{file}; `just api` writes it anew, and `just proto` compares the two. -->
+<!-- Generated from proto/{file}; `just api` regenerates it, and `just proto` compares the two. -->
 
 Package `{package}`, in [proto/{file}](../proto/{file}). Tools without server reflection take the
 [descriptor set](callers.md#the-descriptor-set). What to do with each answer is in [callers.md](callers.md), all errors are in [errors.md](errors.md).

@@ -113,7 +113,7 @@ install_grpcurl() { from_go github.com/fullstorydev/grpcurl/cmd/grpcurl "$GRPCUR
 install_kind() { from_go sigs.k8s.io/kind "$KIND_VERSION" "$1"; }
 install_controller-gen() { from_go sigs.k8s.io/controller-tools/cmd/controller-gen "$CONTROLLER_GEN_VERSION" "$1"; }
 
-# Its dependencies stand in tools/h2spec/go.sum: it has no go.mod of its own to pin them.
+# Its dependencies are in tools/h2spec/go.sum: it has no go.mod of its own to pin them.
 install_h2spec() {
     need go h2spec
     (cd "$root/tools/h2spec" && GOFLAGS=-mod=readonly GOWORK=off go build -trimpath -o "$1/bin/h2spec" github.com/summerwind/h2spec/cmd/h2spec)
@@ -154,7 +154,7 @@ virtual_environment() { # tool directory
         --require-hashes --requirement "$(requirements "$1")"
 }
 
-# ---- what each says of itself: the check is what it answers, not where it lies ---------------------------------------
+# ---- what each says of itself: the check is its output, not its path ---------------------------------------
 
 # Prints the version that the tool in this directory answers with.
 version_of() { # tool directory

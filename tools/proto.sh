@@ -11,7 +11,7 @@ trap 'rm -rf "$scratch"' EXIT
 
 (cd proto && buf lint && buf build --output /dev/null && buf format --diff --exit-code)
 
-# Against the API as it was last released. A release writes the file anew: `just proto-released`.
+# Against the API as it was last released. A release replaces the file: `just proto-released`.
 (cd proto && buf breaking --against released/v1.txtpb)
 
 # Whether that could fail: with another number a field is another field.

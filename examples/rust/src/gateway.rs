@@ -152,7 +152,7 @@ impl Gateway {
         let mut request = Request::new(message);
         request.set_timeout(end.saturating_duration_since(Instant::now()));
         if let Some(file) = &self.token_file {
-            // Read anew for each call: Kubernetes replaces a projected token before it expires.
+            // Read for each call: Kubernetes replaces a projected token before it expires.
             let header = tokio::fs::read_to_string(file)
                 .await
                 .ok()
