@@ -1,5 +1,5 @@
-//! Compiles the proto files without `protoc`: protox parses them, tonic-prost-build writes the Rust. The descriptor
-//! set, comments included, goes into the program for server reflection.
+//! Compiles the proto files without `protoc`: protox parses them, and tonic-prost-build writes the
+//! Rust code. The program contains the descriptor set with its comments for server reflection.
 
 use std::{env, error::Error, fs, path::PathBuf};
 
@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), descriptors.encode_file_descriptor_set())?;
     tonic_prost_build::configure()
-        // Two of its fields are secrets; `job.rs` writes a `Debug` that can't show them.
+        // Two of its fields are secrets. `src/proto.rs` has a `Debug` that doesn't print them.
         .skip_debug(["codepipeline.thirdparty.v1.AcknowledgeThirdPartyJobRequest"])
         .compile_fds(descriptors.file_descriptor_set())?;
     Ok(())
