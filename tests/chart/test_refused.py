@@ -160,7 +160,7 @@ def guard_of(sentence, guards):
 
 
 @pytest.mark.parametrize("values, complaint", SCHEMA)
-def test_the_schema_names_what_is_misspelt_or_of_a_wrong_type(values, complaint):
+def test_the_schema_rejects_unknown_names_and_wrong_types(values, complaint):
     refused = chart.refusal("default", "--set", values)
     assert any(complaint in line for line in refused), refused
 

@@ -1,4 +1,5 @@
-//! Takes third-party jobs through codepipeline-gateway. Copy this file, balance.rs and build.rs as they are.
+//! Acknowledges third-party jobs through codepipeline-gateway. Copy this file, balance.rs and
+//! build.rs as they are.
 
 use std::error::Error;
 use std::fs;
@@ -47,7 +48,8 @@ pub enum Verdict {
     Unknown,
 }
 
-/// What a call came to. Branch on `verdict`; match errors on `reason` and `outcome`, never on `message`.
+/// The result of a call. Branch on `verdict`. Match errors on `reason` and `outcome`, never on
+/// `message`.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Answer {
     pub code: String,
@@ -188,7 +190,7 @@ fn succeeded(reply: AcknowledgeThirdPartyJobResponse, request_id: String) -> Ans
 
 fn failed(status: &Status, not_sent: bool) -> Answer {
     let details = status.get_error_details();
-    // Without ErrorInfo it was made by something else than the gateway, and nothing is known of the call.
+    // An error without ErrorInfo isn't the gateway's, so nothing is known about the call.
     let info = details.error_info().filter(|info| info.domain == "codepipeline-gateway");
     let of = |key: &str| info.and_then(|info| info.metadata.get(key).cloned());
     Answer {
