@@ -21,7 +21,7 @@ ci:
 dev *args:
     cargo run --locked -- dev {{ args }}
 
-# the rules of the house, and whether their checks can fail
+# the project rules, and whether their checks can fail
 rules:
     tools/rules.sh --self-test
     tools/rules.sh
@@ -43,7 +43,7 @@ test *args:
 chaos seconds="180" seed="":
     RUN_SECONDS={{ seconds }} RUN_SEED={{ seed }} {{ run }} runs::chaos
 
-# the hostile-client run: floods and malformed traffic while somebody else's calls go on, and h2spec
+# the hostile-client run: floods and malformed traffic while another client's calls continue, and h2spec
 hostile rounds="3" seed="": (_tools "h2spec")
     H2SPEC=$(command -v h2spec) RUN_ROUNDS={{ rounds }} RUN_SEED={{ seed }} {{ run }} --test-threads=1 runs::h2spec runs::hostile
 
@@ -58,11 +58,11 @@ runs: (chaos "30") (hostile "1") overload
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace
 
-# docs/errors.md written anew from the program's own table
+# docs/errors.md, regenerated from the program's own table
 docs:
     UPDATE_DOCS=1 cargo test --locked --test gateway -- docs::
 
-# banned crates, licences and sources of the dependency tree; fuzz/, a workspace of its own, has a lock file that fits
+# banned crates, licenses and sources of the dependency tree; fuzz/, a workspace of its own, has a lock file that fits
 deny: (_tools "cargo-deny")
     cargo-deny --locked --workspace check bans licenses sources
     cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
@@ -75,7 +75,7 @@ advisories: (_tools "cargo-deny")
 proto:
     tools/proto.sh
 
-# docs/api.md written anew from the proto file
+# docs/api.md, regenerated from the proto file
 api: (_tools "python")
     .tools/venv/bin/python tools/api_md.py
 
@@ -94,11 +94,11 @@ scripts: (_tools "shellcheck" "actionlint" "hadolint")
     hadolint --failure-threshold style Dockerfile e2e/caller/Dockerfile
     test -z "$(gofmt -l e2e/caller/*.go)"
 
-# the chart without a cluster: goldens, schemas, guards, properties, alert rules
+# the chart without a cluster: golden files, schemas, guards, properties, alert rules
 chart *args:
     tests/chart/run.sh {{ args }}
 
-# goldens and helm/README.md written anew
+# the golden files and helm/README.md, regenerated
 chart-golden:
     UPDATE_GOLDEN=1 tests/chart/run.sh -k 'renders_as_it_did or table_of_values'
 
@@ -131,7 +131,7 @@ examples *args:
 budget *args:
     bench/harness/budget.py {{ args }}
 
-# the gateway measured against its peers: docs/performance.md anew (half an hour where nothing else runs; not part of ci)
+# the gateway measured against its peers, which regenerates docs/performance.md (half an hour where nothing else runs; not part of ci)
 bench *args:
     bench/harness/measure.py {{ args }}
 

@@ -1,7 +1,7 @@
-//! The gateway's own proto file, compiled for `echo` as its user would compile it.
+//! Compiles the gateway's proto file for `echo` and `naive`.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // Without this line whatever changes in this folder, Python too, would mean a new build.
+    // Without this line every change in this folder, Python too, would cause a new build.
     println!("cargo::rerun-if-changed=build.rs");
     #[cfg(feature = "bounds")]
     {

@@ -85,7 +85,7 @@ def listed(kind, namespace, selector=""):
 
 
 def raw(path):
-    """What the API server answers, or somebody behind it."""
+    """What the API server answers, or a server behind it."""
     return kubectl("get", "--raw", path)
 
 

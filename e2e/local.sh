@@ -36,7 +36,7 @@ trap finish EXIT
 trap '[[ -n $up ]] || skip "no cluster within $SECONDS s"; exit 143' TERM
 trap 'exit 130' INT
 
-# A cluster that runs already is somebody's: it is used, and left as it is.
+# A cluster that runs already is in use: this script uses it too and doesn't change it.
 running() { timeout --foreground 30 "$cluster/in.sh" kubectl wait --for=condition=Ready node --all --timeout=20s >/dev/null 2>&1; }
 
 start_cluster() {

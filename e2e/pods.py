@@ -121,7 +121,7 @@ def execute(where, name, inside, *arguments):
 
 
 class Load:
-    """A pod that calls at a steady rate until it is told to stop."""
+    """A pod that calls at a steady rate until a signal."""
 
     def __init__(self, image, where, name, labels=None, account="default", secrets=(), audiences=(), **flags):
         self.name, self.where, self.report = name, where, None

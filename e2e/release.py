@@ -113,7 +113,7 @@ class Release:
         )
 
     def restarts(self):
-        """How often its containers were started anew."""
+        """How often its containers restarted."""
         return sum(
             status["restartCount"] for each in self.pods() for status in each["status"].get("containerStatuses", [])
         )

@@ -31,7 +31,7 @@ def start(image):
 
 
 def put_job(job, nonce="fake-nonce", client_token="fake-client-token"):
-    """Puts a job that can be acknowledged once; one of that name starts anew."""
+    """Puts a job that can be acknowledged once; one of that name is replaced."""
     body = {"jobs": [{"id": job, "nonce": nonce, "client_token": client_token}]}
     kubectl("replace", "--raw", f"{PROXY}/jobs", "--filename", "-", stdin=json.dumps(body))
     return job

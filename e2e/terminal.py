@@ -71,6 +71,6 @@ class Terminal:
 
 
 def listens(port):
-    """Whether somebody listens on this port of this machine."""
+    """Whether a program listens on this port of this machine."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

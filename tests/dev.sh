@@ -45,7 +45,7 @@ start_dev() {
             AWS_* | OTEL_* | GATEWAY_* | [Hh][Tt][Tt][Pp]*_[Pp][Rr][Oo][Xx][Yy] | ALL_PROXY | all_proxy) unset "$name" ;;
         esac
     done
-    # Nobody has to be told that it goes away.
+    # No endpoint has to be withdrawn.
     export GATEWAY_SHUTDOWN_DELAY=0s
     GRPC=127.0.0.1:$(free_port)
     # shellcheck disable=SC2034 # not every test looks at it

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What a person with grpcurl and nothing else sees, by reflection alone: the service and its comments, a call, errors
-# with their details in clear. Then every line that `dev` prints is pasted and has to give what it promises, and the README's
+# with their decoded details. Then every line that `dev` prints is pasted and has to give what it promises, and the README's
 # session what it shows.
 #
 # grpcurl comes from tools/install.sh; the gateway is $GATEWAY_BIN, or built.
@@ -146,7 +146,7 @@ check_reflection() {
     done
 }
 
-# grpcurl takes v1 where there is v1 and can't be told otherwise, so v1alpha is called like any other service; this is
+# grpcurl takes v1 where there is v1 and has no option for that, so v1alpha is called like any other service; this is
 # the part of its definition that the question needs.
 check_reflection_v1alpha() {
     cat >"$dev_scratch/v1alpha.proto" <<'PROTO'

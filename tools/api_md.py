@@ -10,7 +10,7 @@ from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 PAGE = Path(__file__).parent.parent / "docs/api.md"
 HEAD = """# The API
 
-<!-- Generated from proto/{file}; `just api` writes it anew, and `just proto` compares the two. -->
+<!-- Generated from proto/{file}; `just api` regenerates it, and `just proto` compares the two. -->
 
 Package `{package}`, in [proto/{file}](../proto/{file}). Tools without server reflection take the
 [descriptor set](callers.md#the-descriptor-set). What to do with each answer is in [callers.md](callers.md), all errors are in [errors.md](errors.md).
@@ -36,7 +36,8 @@ def page(api):
     for m, message in enumerate(api.message_type):
         rows = ["| field | number | type | |", "|---|---|---|---|"]
         for f, field in enumerate(message.field):
-            rows.append(f"| `{field.name}` | {field.number} | {kind(field)} | {cell(MESSAGE, m, FIELD, f)} |")
+            text = cell(MESSAGE, m, FIELD, f)
+            rows.append(f"| `{field.name}` | {field.number} | {kind(field, text)} | {text} |")
         parts.append(f"## {message.name}\n\n{comments[MESSAGE, m]}\n\n" + "\n".join(rows) + "\n")
     for e, enum in enumerate(api.enum_type):
         rows = ["| value | number | |", "|---|---|---|"]
@@ -50,12 +51,13 @@ def short(name):
     return name.rpartition(".")[2]
 
 
-def kind(field):
+def kind(field, comment):
     name = short(field.type_name)
     text = f"[{name}](#{name.lower()})" if name else FieldDescriptorProto.Type.Name(field.type)[5:].lower()
     if field.label == FieldDescriptorProto.LABEL_REPEATED:
         text += ", repeated"
-    return text + (", secret" if field.options.debug_redact else "")
+    # The comment says so: protoc before version 22 rejects the option debug_redact.
+    return text + (", secret" if "Secret:" in comment else "")
 
 
 def main():

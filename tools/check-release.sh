@@ -24,7 +24,7 @@ trap 'rm -rf "$scratch"' EXIT
 (cd proto && buf build --exclude-source-info --exclude-imports --output "$scratch/now.txtpb")
 cmp -s proto/released/v1.txtpb "$scratch/now.txtpb" || die 'proto/released/v1.txtpb is not the API of this release: just proto-released'
 
-# … and must not have been written anew over a change that breaks the one before.
+# … and must not hide a change that breaks the API of the release before.
 if before=$(git describe --tags --abbrev=0 --match 'v[0-9]*' HEAD^ 2>/dev/null); then
     git show "$before:proto/released/v1.txtpb" >"$scratch/before.txtpb"
     (cd proto && buf breaking --against "$scratch/before.txtpb") || die "the API breaks callers of $before"

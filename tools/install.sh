@@ -17,7 +17,7 @@ source "$root/tools/versions.env"
 
 cache=${GATEWAY_TOOLS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/codepipeline-gateway-tools}
 links=$root/.tools
-tools=(just shellcheck actionlint hadolint grpcurl kind controller-gen h2spec buf helm helm-docs promtool cargo-deny cargo-fuzz valgrind python plots)
+tools=(just shellcheck actionlint hadolint grpcurl kind controller-gen h2spec buf protoc helm helm-docs promtool cargo-deny cargo-fuzz valgrind python plots)
 platform=$(uname -s)-$(uname -m)
 
 # Whatever the caller's build is set to, a tool is built on its own; the checkout's Rust toolchain builds it.
@@ -41,6 +41,7 @@ key() {
         hadolint) echo "hadolint-$HADOLINT_VERSION-$platform" ;;
         h2spec) echo "h2spec-$H2SPEC_VERSION-$(cksum <"$root/tools/h2spec/go.sum" | tr -c '0-9\n' -)-$platform" ;;
         buf) echo "buf-$BUF_VERSION-$platform" ;;
+        protoc) echo "protoc-$PROTOC_VERSION-$platform" ;;
         helm) echo "helm-$HELM_VERSION-k$HELM_KUBERNETES_MINOR-$platform" ;;
         helm-docs) echo "helm-docs-$HELM_DOCS_VERSION-$platform" ;;
         promtool) echo "promtool-$PROMTOOL_VERSION-$platform" ;;
@@ -113,7 +114,7 @@ install_grpcurl() { from_go github.com/fullstorydev/grpcurl/cmd/grpcurl "$GRPCUR
 install_kind() { from_go sigs.k8s.io/kind "$KIND_VERSION" "$1"; }
 install_controller-gen() { from_go sigs.k8s.io/controller-tools/cmd/controller-gen "$CONTROLLER_GEN_VERSION" "$1"; }
 
-# Its dependencies stand in tools/h2spec/go.sum: it has no go.mod of its own to pin them.
+# Its dependencies are in tools/h2spec/go.sum: it has no go.mod of its own to pin them.
 install_h2spec() {
     need go h2spec
     (cd "$root/tools/h2spec" && GOFLAGS=-mod=readonly GOWORK=off go build -trimpath -o "$1/bin/h2spec" github.com/summerwind/h2spec/cmd/h2spec)
@@ -124,6 +125,24 @@ install_buf() {
     # No install scripts: the package for this platform ships the program.
     npm install --loglevel error --no-fund --no-audit --no-save --ignore-scripts --prefix "$1" "@bufbuild/buf@$BUF_VERSION" \
         && mkdir -p "$1/bin" && ln -s ../node_modules/@bufbuild/buf/bin/buf "$1/bin/buf"
+}
+
+install_protoc() {
+    need mvn protoc
+    local system
+    case $platform in
+        Linux-x86_64) system=linux-x86_64 ;;
+        Linux-aarch64) system=linux-aarch_64 ;;
+        Darwin-x86_64) system=osx-x86_64 ;;
+        Darwin-arm64) system=osx-aarch_64 ;;
+        *) die "there is no protoc $PROTOC_VERSION for $platform" ;;
+    esac
+    local file=$1/protoc-$PROTOC_VERSION-$system.exe
+    mvn --quiet --batch-mode -Dstyle.color=never "org.apache.maven.plugins:maven-dependency-plugin:$MAVEN_DEPENDENCY_PLUGIN_VERSION:copy" \
+        "-Dartifact=com.google.protobuf:protoc:$PROTOC_VERSION:exe:$system" "-DoutputDirectory=$1" || return
+    python3 -c 'import hashlib, sys; sys.exit(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest() not in sys.argv[2:])' \
+        "$file" "${PROTOC_SHA256[@]}" || die "$file has another SHA-256 than tools/versions.env"
+    mkdir -p "$1/bin" && mv "$file" "$1/bin/protoc" && chmod +x "$1/bin/protoc"
 }
 
 install_cargo-deny() { from_crates cargo-deny "$CARGO_DENY_VERSION" "$1"; }
@@ -154,7 +173,7 @@ virtual_environment() { # tool directory
         --require-hashes --requirement "$(requirements "$1")"
 }
 
-# ---- what each says of itself: the check is what it answers, not where it lies ---------------------------------------
+# ---- what each says of itself: the check is its output, not its path ---------------------------------------
 
 # Prints the version that the tool in this directory answers with.
 version_of() { # tool directory
@@ -162,6 +181,7 @@ version_of() { # tool directory
         just) "$2/bin/just" --version | sed -n 's/^just //p' ;;
         shellcheck) "$2/bin/shellcheck" --version | sed -n 's/^version: //p' ;;
         buf) "$2/bin/buf" --version ;;
+        protoc) "$2/bin/protoc" --version | sed -n 's/^libprotoc //p' ;;
         cargo-deny | cargo-fuzz) "$2/bin/$1" --version | sed -n 's/^cargo-[a-z]* //p' ;;
         hadolint) "$2/bin/hadolint" --version | sed -n 's/^Haskell Dockerfile Linter //p' ;;
         # These don't know their version when Go installs them; the build's own record does.
@@ -199,6 +219,7 @@ wanted() {
         controller-gen) echo "$CONTROLLER_GEN_VERSION" ;;
         h2spec) echo "$H2SPEC_VERSION" ;;
         buf) echo "$BUF_VERSION" ;;
+        protoc) echo "$PROTOC_VERSION" ;;
         helm) echo "$HELM_VERSION" ;;
         helm-docs) echo "$HELM_DOCS_VERSION" ;;
         promtool) echo "$PROMTOOL_VERSION" ;;

@@ -5,9 +5,9 @@
     bench/harness/budget.py --update    writes what is measured as the new budget
     bench/harness/budget.py --profile   shows where a call's instructions go
 
-Time on a shared machine tells nothing; instructions do. valgrind's callgrind counts those of the real program, started as
-anybody starts it, for a few calls and for many; the difference is what the calls cost, without the start. What could make
-two counts differ is taken away: one worker thread, one caller that waits for each answer, one connection.
+Time on a shared machine varies; the number of instructions doesn't. valgrind's callgrind counts those of the real program,
+started as in production, for a few calls and for many. The difference is the cost of the calls without the start. One
+worker thread, one connection, and one caller that waits for each response make two counts comparable.
 """
 
 import argparse
@@ -29,7 +29,7 @@ FEW, MANY = 200, 1200
 BUDGET = BENCH / "budget.json"
 VALGRIND = ROOT / ".tools/bin/valgrind"
 # Hash seeds, the digits of a duration, how reads fall together, what jemalloc's own thread does: on a busy machine counts of one
-# program differ by some 1 %, allocations by 0.1 %. The rest is room for a compiler's mood after a change somewhere else.
+# program differ by about 1 %, allocations by 0.1 %. The rest is room for a compiler's mood after a change somewhere else.
 SLACK = {"instructions": 0.04, "allocations": 0.01}
 # The compiler's own names for what every Rust program asks its allocator for, whichever that is.
 ALLOCATORS = {"__rust_alloc", "__rust_alloc_zeroed", "__rust_realloc"}
@@ -40,7 +40,7 @@ class Gateway:
 
     def __init__(self, target, scratch):
         self.target, self.scratch = target, scratch
-        self.stand_in = f"127.0.0.1:{free_port()}"
+        self.stub = f"127.0.0.1:{free_port()}"
 
     def counted(self, calls):
         """What callgrind wrote of a gateway that answered so many calls."""
@@ -51,7 +51,7 @@ class Gateway:
         command += ["--log-format", "json", "--shutdown-delay", "0s"]
         # A call takes many times as long as usual here; that must not end it.
         command += ["--aws-attempt-timeout", "5m", "--aws-connect-timeout", "5m", "--max-deadline", "5m", "--default-deadline", "5m"]
-        env = environment(f"http://{self.stand_in}", self.scratch) | {"TOKIO_WORKER_THREADS": "1"}
+        env = environment(f"http://{self.stub}", self.scratch) | {"TOKIO_WORKER_THREADS": "1"}
         del env["SSL_CERT_FILE"], env["AWS_CA_BUNDLE"]
         with open(self.scratch / "gateway.log", "w") as log:
             process = subprocess.Popen([str(word) for word in command], env=env, stdout=log, stderr=log)
@@ -114,9 +114,9 @@ def main():
     run("cargo", "build", "--locked", "--target-dir", target, cwd=BENCH)
     with tempfile.TemporaryDirectory() as scratch:
         gateway = Gateway(target, Path(scratch))
-        stand_in = subprocess.Popen([target / "debug/stand-in", "--addr", gateway.stand_in])
+        stub = subprocess.Popen([target / "debug/stub", "--addr", gateway.stub])
         try:
-            wait_for(gateway.stand_in, stand_in)
+            wait_for(gateway.stub, stub)
             runs = []
             for _ in range(args.times):
                 few, many = gateway.counted(FEW), gateway.counted(MANY)
@@ -133,8 +133,8 @@ def main():
                 shutil.copy(many, kept)
                 subprocess.run(["callgrind_annotate", "--inclusive=no", "--threshold=92", kept], check=True)
         finally:
-            stand_in.kill()
-            stand_in.wait()
+            stub.kill()
+            stub.wait()
     if args.update:
         BUDGET.write_text(json.dumps(measured, indent=2) + "\n")
     sys.exit(judge(measured, json.loads(BUDGET.read_text())))

@@ -1,6 +1,7 @@
-"""Builds what is measured: the gateway, the harness's own programs and the peers, all of them optimised."""
+"""Builds what is measured: the gateway, the harness's own programs and the peers, all of them optimized."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,10 +11,26 @@ ROOT = Path(__file__).resolve().parents[2]
 BENCH = ROOT / "bench"
 PROTO = "codepipeline/thirdparty/v1/third_party_job_service.proto"
 
-# What its maintainers released last when this was written. It is no importable module (its own go.mod names it
-# `aws-sigv4-proxy`), so it is built from its repository, whose vendor/ folder has all that it needs.
+# Its latest release at the time of writing. It isn't an importable module (its go.mod names it `aws-sigv4-proxy`), so it
+# is built from its repository, which has a vendor/ folder.
 SIGV4_PROXY = "https://github.com/awslabs/aws-sigv4-proxy"
 SIGV4_PROXY_COMMIT = "4165dc78f51d8faae974f6d3091d2e1c14bdb4b1"
+
+
+# Its proxy keeps two idle connections to AWS, the default of Go's transport, and has no flag for that. With more callers
+# it reconnects constantly, so a second build has a larger pool.
+SIGV4_TRANSPORT = "http.DefaultTransport.(*http.Transport).IdleConnTimeout = *idleConnTimeout"
+SIGV4_POOL = "http.DefaultTransport.(*http.Transport).MaxIdleConns, http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 0, 8192"
+
+# The instructions that GOAMD64=v3 uses, as Linux names them.
+AMD64_V3 = {"abm", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe"}
+
+
+def go_environment():
+    """Go's best target for this machine. Everything else is Go's default."""
+    flags = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    v3 = flags and AMD64_V3 <= set(flags.group(1).split())
+    return os.environ | ({"GOAMD64": "v3"} if v3 else {})
 
 
 def run(*command, **options):
@@ -22,7 +39,7 @@ def run(*command, **options):
 
 
 class Programs:
-    """Where everything is, once it is built."""
+    """The paths of all programs, and how to build them."""
 
     def __init__(self):
         self.target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
@@ -33,13 +50,14 @@ class Programs:
         self.stubs = self.work / "python"
         self.go = self.work / "go-peer"
         self.sigv4 = self.work / "aws-sigv4-proxy"
+        self.sigv4_pool = self.work / "aws-sigv4-proxy-pool"
 
     def rust(self, name):
         return self.target / "release" / name
 
     def build(self):
         target = ["--target-dir", self.target]
-        # As the production image has it: without the simulator.
+        # The production image's build: without the simulator.
         run("cargo", "build", "--locked", "--release", "--package", "codepipeline-gateway", "--no-default-features", "--features", "jemalloc", *target, cwd=ROOT)
         run("cargo", "build", "--locked", "--release", "--features", "bounds", *target, cwd=BENCH)
         self.build_python()
@@ -61,7 +79,7 @@ class Programs:
             package = {"protoc-gen-go": "google.golang.org/protobuf/cmd/protoc-gen-go"}
             name = package.get(plugin, "google.golang.org/grpc/cmd/protoc-gen-go-grpc")
             run("go", "build", "-o", self.work / plugin, name, cwd=source)
-        options = [f"M{PROTO}=bench/peer/pb", "module=bench/peer"]
+        options = [f"M{PROTO}=bench/peer/pb;pb", "module=bench/peer"]
         self.protoc(
             f"--plugin=protoc-gen-go={self.work / 'protoc-gen-go'}",
             f"--plugin=protoc-gen-go-grpc={self.work / 'protoc-gen-go-grpc'}",
@@ -70,17 +88,25 @@ class Programs:
             *[f"--go_opt={option}" for option in options],
             *[f"--go-grpc_opt={option}" for option in options],
         )
-        run("go", "build", "-trimpath", "-o", self.go, ".", cwd=source)
+        run("go", "build", "-trimpath", "-o", self.go, ".", cwd=source, env=go_environment())
 
     def build_sigv4(self):
-        """From $SIGV4_PROXY_REPO, a clone of its repository, or from its public home; without either it is left out."""
+        """As its image builds it, and with a larger pool for this machine. The source is $SIGV4_PROXY_REPO, a clone of its
+        repository, or its public home; without either it is left out."""
         home = os.environ.get("SIGV4_PROXY_REPO", SIGV4_PROXY)
         source = self.work / "aws-sigv4-proxy-source"
         shutil.rmtree(source, ignore_errors=True)
         try:
             run("git", "clone", "--quiet", home, source)
             run("git", "checkout", "--quiet", SIGV4_PROXY_COMMIT, cwd=source)
-            run("go", "build", "-mod=vendor", "-trimpath", "-o", self.sigv4, "./cmd/aws-sigv4-proxy", cwd=source)
+            build = ["go", "build", "-mod=vendor", "-trimpath"]
+            run(*build, "-o", self.sigv4, "./cmd/aws-sigv4-proxy", cwd=source)
+            program = source / "cmd/aws-sigv4-proxy/main.go"
+            text = program.read_text()
+            if SIGV4_TRANSPORT not in text:
+                raise RuntimeError("aws-sigv4-proxy no longer sets its transport as expected")
+            program.write_text(text.replace(SIGV4_TRANSPORT, f"{SIGV4_TRANSPORT}\n\t{SIGV4_POOL}"))
+            run(*build, "-o", self.sigv4_pool, "./cmd/aws-sigv4-proxy", cwd=source, env=go_environment())
         except subprocess.CalledProcessError:
             print(f"aws-sigv4-proxy is left out: no source from {home}", file=sys.stderr)
-            self.sigv4 = None
+            self.sigv4 = self.sigv4_pool = None

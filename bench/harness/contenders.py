@@ -1,4 +1,4 @@
-"""Who is measured: how each is started and called. All get the same stand-in, payload and callers."""
+"""The measured programs: how each is started and called. All get the same stub, payload and callers."""
 
 import json
 import os
@@ -22,7 +22,7 @@ def free_port():
 
 
 def environment(endpoint, certificates):
-    """Nothing of the machine's own configuration reaches anybody."""
+    """The measured programs see nothing of the machine's own configuration."""
     return {
         "PATH": os.environ["PATH"],
         "HOME": "/nonexistent",
@@ -33,7 +33,7 @@ def environment(endpoint, certificates):
         "AWS_SECRET_ACCESS_KEY": "fake/secret/key/that/opens/nothing/at/all",
         "AWS_ENDPOINT_URL_CODEPIPELINE": endpoint,
         "AWS_EC2_METADATA_DISABLED": "true",
-        # The stand-in's CA: for rustls and Go, and for boto3.
+        # The stub's CA: for rustls and Go, and for boto3.
         "SSL_CERT_FILE": str(certificates / "ca.pem"),
         "AWS_CA_BUNDLE": str(certificates / "ca.pem"),
     }
@@ -41,21 +41,21 @@ def environment(endpoint, certificates):
 
 @dataclass
 class Server:
-    """A server that runs."""
+    """A running server."""
 
     address: str
     pid: int
-    stand_in: "StandIn"
+    stub: "Stub"
 
 
-class StandIn:
-    """CodePipeline's stand-in, in plaintext or TLS."""
+class Stub:
+    """The stub of CodePipeline, in plaintext or TLS."""
 
     def __init__(self, lab, tls):
         self.address = f"127.0.0.1:{free_port()}"
         self.endpoint = f"{'https' if tls else 'http'}://localhost:{self.address.rsplit(':', 1)[1]}"
         self.trust = ssl.create_default_context(cafile=lab.certificates / "ca.pem") if tls else None
-        command = [lab.programs.rust("stand-in"), "--addr", self.address]
+        command = [lab.programs.rust("stub"), "--addr", self.address]
         self.process = subprocess.Popen(command + (["--tls", lab.certificates] if tls else []))
         wait_for(self.address, self.process)
 
@@ -85,14 +85,14 @@ def wait_for(address, process):
 
 
 class Lab:
-    """The stand-ins, the certificates, and how to start and call a contender."""
+    """The stubs, the certificates, and how to start and call a measured program."""
 
     def __init__(self, programs):
         self.programs = programs
         self.certificates = programs.work / "certificates"
         subprocess.run([programs.rust("load"), "certificates", self.certificates], check=True)
-        self.plain = StandIn(self, tls=False)
-        self.tls = StandIn(self, tls=True)
+        self.plain = Stub(self, tls=False)
+        self.tls = Stub(self, tls=True)
 
     def stop(self):
         self.plain.stop()
@@ -120,18 +120,18 @@ class Lab:
             command = [programs.go, "--addr", address, *served]
         elif name == "python":
             command = [programs.python, BENCH / "peers/python/server.py", "--addr", address, *served]
-        elif name == "sigv4":
-            host = self.stand_in(mode).endpoint.split("//")[1]
-            command = [programs.sigv4, "--port", address, "--name", "codepipeline", "--region", "eu-west-1"]
+        elif name.startswith("sigv4"):
+            host = self.stub(mode).endpoint.split("//")[1]
+            command = [programs.sigv4 if name == "sigv4" else programs.sigv4_pool, "--port", address, "--name", "codepipeline", "--region", "eu-west-1"]
             command += ["--host", host, "--sign-host", host]
             command += ["--upstream-url-scheme", "http" if mode == "plain" else "https"]
         return [str(word) for word in [*command, *extra]]
 
-    def stand_in(self, mode):
+    def stub(self, mode):
         return self.plain if mode == "plain" else self.tls
 
     def environment(self, name, mode):
-        env = environment(self.stand_in(mode).endpoint, self.certificates)
+        env = environment(self.stub(mode).endpoint, self.certificates)
         if name == "python":
             env["PYTHONPATH"] = str(self.programs.stubs)
         return env
@@ -145,7 +145,7 @@ class Lab:
             process = subprocess.Popen(command, env=self.environment(name, mode), stdout=log, stderr=log)
             try:
                 wait_for(address, process)
-                server = Server(address, process.pid, self.stand_in(mode))
+                server = Server(address, process.pid, self.stub(mode))
                 end = time.monotonic() + PATIENCE
                 while self.load(name, mode, server, calls=1, warm_up=0, callers=1, may_fail=True)["failed"]:
                     if time.monotonic() > end:
@@ -161,7 +161,7 @@ class Lab:
 
     def target(self, name, mode, address, connections=8):
         words = ["--target", address, "--connections", connections]
-        if name == "sigv4":
+        if name.startswith("sigv4"):
             return words + ["--http"]
         if mode != "plain":
             words += ["--tls", self.certificates]
@@ -170,14 +170,14 @@ class Lab:
         return words + (["--token", self.certificates / "token"] if mode == "mtls-jwt" else [])
 
     def load(self, name, mode, server, may_fail=False, connections=8, address=None, **plan):
-        """Calls a server and returns what the load generator says."""
+        """Calls a server and returns the load generator's report."""
         words = [self.programs.rust("load"), "run", "--pid", server.pid]
         words += self.target(name, mode, address or server.address, connections)
         return ask(words + options(plan), may_fail)
 
     def alone(self, name, mode, **plan):
         """`sdk` and `floor` make their calls themselves."""
-        endpoint = self.stand_in(mode).endpoint
+        endpoint = self.stub(mode).endpoint
         words = [self.programs.rust(name), "--endpoint", endpoint]
         return ask(words + options(plan), env=self.environment(name, mode))
 
@@ -188,13 +188,13 @@ def options(plan):
 
 
 def ask(words, may_fail=False, **extra):
-    """Runs a program that answers in one line of JSON. A failed call spoils a measurement."""
+    """Runs a program that prints one line of JSON. A failed call makes a measurement useless."""
     done = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **extra)
     if done.returncode != 0:
         if may_fail:
             return {"failed": 1}
         raise RuntimeError(f"{words[0]}: {done.stderr}")
-    told = json.loads(done.stdout)
-    if told.get("failed") and not may_fail:
-        raise RuntimeError(f"{words}: {told}")
-    return told
+    report = json.loads(done.stdout)
+    if report.get("failed") and not may_fail:
+        raise RuntimeError(f"{words}: {report}")
+    return report

@@ -2,12 +2,12 @@
 """Measures the gateway and its peers in one run on one machine, and writes docs/performance.md's table and plots.
 
     bench/harness/measure.py                 all of it: half an hour on two cores that do nothing else
-    bench/harness/measure.py --quick         one short round: whether it works, not how fast anything is
+    bench/harness/measure.py --quick         one short round, which shows that everything works
     bench/harness/measure.py --report-only   the table and the plots again, from the last run's numbers
 
-Rounds are interleaved: in each, everybody has a turn, with a process of its own that was just started. What is reported is
-the median over the rounds and the distance between the quartiles. Other work on the machine hits all of them alike. CPU time
-has all the rounds, latency, memory and growth a quarter of them.
+Rounds are interleaved: each program has a turn in every round, with a new process. The report has the median over the
+rounds and the quartiles. Other work on the machine affects all programs alike. CPU time has all rounds; latency, memory
+and growth have a quarter of them.
 """
 
 import argparse
@@ -23,8 +23,8 @@ from contenders import Lab, free_port, options
 from machine import cpu, machine, median, own, resident
 
 ALONE = ("sdk", "floor")
-# A turn shall take a second or two: neighbours come and go, and many short rounds tell more than few long ones. It has to be some
-# fifty times the 10 ms that the kernel counts CPU time in.
+# A turn takes one to two seconds. Other work on the machine varies, so many short rounds are better than few long ones. A
+# turn must be about fifty times as long as the 10 ms in which the kernel counts CPU time.
 CALLS = {"python": 600, "echo": 40_000, "floor": 20_000}
 MANY = 6_000
 # What each part's numbers are called.
@@ -45,9 +45,9 @@ class Run:
     def __init__(self, lab, rounds, scale):
         self.lab, self.rounds, self.scale = lab, rounds, scale
         self.numbers = {}
-        self.everybody = ["gateway", "echo", "sdk", "floor", "naive", "go", "python"]
+        self.all = ["gateway", "echo", "sdk", "floor", "naive", "go", "python"]
         if lab.programs.sigv4:
-            self.everybody.append("sigv4")
+            self.all += ["sigv4", "sigv4-pool"]
 
     def note(self, *key, value):
         self.numbers.setdefault("/".join(map(str, key)), []).append(value)
@@ -65,21 +65,21 @@ class Run:
         print(f"{time.strftime('%H:%M:%S')} load {load}  {text}", file=sys.stderr, flush=True)
 
     def turns(self, number, names):
-        """In each round somebody else begins."""
+        """Each round begins with another program."""
         return names[number % len(names) :] + names[: number % len(names)]
 
-    # ---- CPU time a call, calls a second --------------------------------------------------------------------------
+    # ---- CPU time per call, calls per second -----------------------------------------------------------------------
 
     def cost(self):
-        turns = [(name, "plain") for name in self.everybody]
-        turns += [(name, "tls") for name in self.everybody if name not in ("floor", "sigv4")]
+        turns = [(name, "plain") for name in self.all]
+        turns += [(name, "tls") for name in self.all if name != "floor" and not name.startswith("sigv4")]
         turns += [("gateway", "mtls"), ("gateway", "mtls-jwt")]
         for number in range(self.rounds):
             for name, mode in self.turns(number, turns):
-                told = self.once(name, mode)
-                self.say(f"cost {number + 1}/{self.rounds} {name} {mode}: {told['cpu_us_per_call']:.1f} us")
-                self.note("cost", name, mode, "cpu", value=told["cpu_us_per_call"])
-                self.note("cost", name, mode, "rate", value=told["calls_per_second"])
+                report = self.once(name, mode)
+                self.say(f"cost {number + 1}/{self.rounds} {name} {mode}: {report['cpu_us_per_call']:.1f} us")
+                self.note("cost", name, mode, "cpu", value=report["cpu_us_per_call"])
+                self.note("cost", name, mode, "rate", value=report["calls_per_second"])
 
     def once(self, name, mode, callers=CALLERS, connections=CONNECTIONS, rate=None, calls=None, may_fail=False):
         plan = {"callers": callers, "rate": rate, "calls": calls or self.calls(name)}
@@ -90,7 +90,7 @@ class Run:
             return self.lab.load(name, mode, server, may_fail, connections, **plan)
 
     def room(self, name, callers):
-        """What lets a server take so many calls at once."""
+        """The flags that let a server take so many calls together."""
         if name == "gateway" and callers > 1024:
             return ["--max-in-flight", callers]
         return ["--threads", max(64, callers)] if name == "python" else []
@@ -101,54 +101,55 @@ class Run:
         for _ in range(max(1, self.rounds // 4)):
             for callers in (1, 8, 64, 256, 1024):
                 for name in ("gateway", "echo", "sdk", "go"):
-                    told = self.once(name, "plain", callers=callers, connections=min(callers, CONNECTIONS))
-                    self.note("callers", name, callers, value=told["cpu_us_per_call"])
-                    self.note("callers-rate", name, callers, value=told["calls_per_second"])
+                    report = self.once(name, "plain", callers=callers, connections=min(callers, CONNECTIONS))
+                    self.note("callers", name, callers, value=report["cpu_us_per_call"])
+                    self.note("callers-rate", name, callers, value=report["calls_per_second"])
                 self.say(f"growth: {callers} callers")
             for connections in (1, 8, 64, 512):
                 for name in ("gateway", "echo", "go"):
-                    told = self.once(name, "plain", callers=512, connections=connections)
-                    self.note("connections", name, connections, value=told["cpu_us_per_call"])
+                    report = self.once(name, "plain", callers=512, connections=connections)
+                    self.note("connections", name, connections, value=report["cpu_us_per_call"])
                 self.say(f"growth: {connections} connections")
             for replicas in (1, 2, 4):
                 self.note("replicas", "gateway", replicas, value=self.replicas(replicas))
                 self.say(f"growth: {replicas} replicas")
 
     def replicas(self, count):
-        """CPU time a call of all of them together; each has the same share of the calls."""
+        """CPU time per call of all replicas together; each gets the same share of the calls."""
         from contextlib import ExitStack
 
         with ExitStack() as stack:
             servers = [stack.enter_context(self.lab.serving("gateway", "plain")) for _ in range(count)]
             before = [cpu(server.pid) for server in servers]
             addresses = ",".join(server.address for server in servers)
-            told = self.lab.load(
+            report = self.lab.load(
                 "gateway", "plain", servers[0], address=addresses, calls=self.calls("gateway"), warm_up=0, callers=CALLERS
             )
             used = sum(cpu(server.pid) - was for server, was in zip(servers, before))
-            return used * 1e6 / told["calls"]
+            return used * 1e6 / report["calls"]
 
     # ---- latency at fixed rates ---------------------------------------------------------------------------------------
 
     def latency(self):
         capacity = median(self.numbers["cost/gateway/plain/rate"])
         self.numbers["capacity"] = [capacity]
-        most = {name: median(self.numbers[f"cost/{name}/plain/rate"]) for name in self.everybody}
+        names = ["sdk", "gateway", "go", "python"]
+        most = {name: median(self.numbers[f"cost/{name}/plain/rate"]) for name in names}
         for number in range(max(1, self.rounds // 4)):
             for share in (0.1, 0.25, 0.5, 0.75):
                 rate = max(20, int(capacity * share))
-                for name in self.turns(number, ["sdk", "gateway", "go", "python"]):
-                    # Past what it can do, a queue grows without end and its latencies mean nothing.
+                for name in self.turns(number, names):
+                    # Past a program's capacity its queue grows without limit, and latencies mean nothing.
                     if rate > 0.85 * most[name]:
                         continue
                     calls = max(200, int(rate * 8 * self.scale))
-                    told = self.once(name, "plain", rate=rate, calls=calls, may_fail=True)
-                    if told["failed"]:
-                        # The machine has become slower meanwhile, and this rate is past what it can do.
+                    report = self.once(name, "plain", rate=rate, calls=calls, may_fail=True)
+                    if report["failed"]:
+                        # The machine has become slower meanwhile, so this rate is past the capacity.
                         self.say(f"latency: {name} can't keep {rate}/s now")
                         continue
                     for quantile in ("p50", "p99", "p999"):
-                        self.note("latency", name, share, quantile, value=told[quantile])
+                        self.note("latency", name, share, quantile, value=report[quantile])
                 self.say(f"latency {number + 1} at {rate}/s")
 
     # ---- memory ---------------------------------------------------------------------------------------------------------
@@ -157,7 +158,7 @@ class Run:
         for _ in range(max(1, self.rounds // 4)):
             for name in ("gateway", "go", "python"):
                 for held in (100, 1000, 4000):
-                    # Python's 4,000 threads are nobody's idea of a server.
+                    # No server has 4,000 Python threads.
                     if not (name == "python" and held > 1000):
                         self.in_flight(name, "plain", held)
                 self.in_flight(name, "tls", 1000)
@@ -174,26 +175,26 @@ class Run:
         with self.lab.serving(name, mode, extra) as server:
             self.note("memory", name, mode, "fresh", value=resident(server.pid))
             self.note("memory", name, mode, "own", value=own(server.pid))
-            stand_in = server.stand_in
+            stub = server.stub
             self.lab.load(name, mode, server, calls=2000, warm_up=0, callers=16, connections=8)
             idle = resident(server.pid)
             self.note("memory", name, mode, "idle", value=idle)
-            stand_in.ask("/gate/closed", "PUT")
+            stub.ask("/gate/closed", "PUT")
             words = [self.lab.programs.rust("load"), "run", *self.lab.target(name, mode, server.address, 32)]
             words += options({"callers": held, "calls": held, "warm_up": 0, "deadline_seconds": 280})
             caller = subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE)
             end = time.monotonic() + 120
-            while stand_in.held() < held and time.monotonic() < end:
+            while stub.held() < held and time.monotonic() < end:
                 time.sleep(0.05)
-            reached, busy = stand_in.held(), resident(server.pid)
-            stand_in.ask("/gate/open", "PUT")
-            told = json.loads(caller.communicate()[0])
-            if reached < held or told["failed"]:
-                raise RuntimeError(f"{name} held {reached} of {held} calls: {told}")
+            reached, busy = stub.held(), resident(server.pid)
+            stub.ask("/gate/open", "PUT")
+            report = json.loads(caller.communicate()[0])
+            if reached < held or report["failed"]:
+                raise RuntimeError(f"{name} held {reached} of {held} calls: {report}")
             self.note("memory", name, mode, "in-flight", held, value=(busy - idle) / held)
 
     def idle_connections(self, name, mode, count):
-        """Each has had its handshakes and no call."""
+        """Connections after their handshakes, without a call."""
         with self.lab.serving(name, mode) as server:
             self.lab.load(name, mode, server, calls=2000, warm_up=0, callers=16)
             before = resident(server.pid)
@@ -206,8 +207,8 @@ class Run:
 
     def many_connections(self, count):
         with self.lab.serving("gateway", "tls", ["--max-connections", count + 10]) as server:
-            told = self.lab.load("gateway", "tls", server, connections=count, calls=count, callers=64, warm_up=0)
-            self.note("held", "gateway", value=told["calls"])
+            report = self.lab.load("gateway", "tls", server, connections=count, calls=count, callers=64, warm_up=0)
+            self.note("held", "gateway", value=report["calls"])
             self.say(f"memory: {count} connections, each with a call")
 
     # ---- start, size ------------------------------------------------------------------------------------------------------
@@ -258,7 +259,7 @@ def main():
                 run.keep(json.loads(kept.read_text())["numbers"], args.only)
             for part in args.only:
                 getattr(run, part)()
-                # What is measured is measured, even if a later part goes wrong.
+                # A failure of a later part must not lose these numbers.
                 kept.write_text(json.dumps({"machine": about, "numbers": run.numbers}, indent=1))
         finally:
             lab.stop()
@@ -266,7 +267,7 @@ def main():
         found = json.loads(kept.read_text())["numbers"]
         print("\n".join(f"{key:40} {median(values):12.2f}  of {len(values)}" for key, values in found.items()))
         return
-    # matplotlib lives in an environment of its own.
+    # matplotlib has an environment of its own.
     subprocess.run([ROOT / "tools/install.sh", "plots"], check=True)
     python = ROOT / ".tools/plots/bin/python"
     subprocess.run([python, Path(__file__).parent / "report.py", kept], check=True)

@@ -1,4 +1,4 @@
-//! A caller's side of the wire, as light as can be: the server under test needs the CPU more.
+//! A light gRPC and HTTP client, which leaves the CPU to the measured server.
 
 use std::fs::File;
 use std::future::poll_fn;
@@ -24,7 +24,7 @@ use tokio_rustls::TlsConnector;
 use crate::load::Call;
 use crate::payload;
 
-/// Whom to call, and how.
+/// The servers to call, and how.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Target {
     /// Servers; connections go to each in turn.
@@ -33,7 +33,7 @@ pub struct Target {
     /// Connections that the callers share.
     #[arg(long, default_value_t = 8)]
     pub connections: usize,
-    /// Call over HTTP/1.1 what signs and forwards plain requests, instead of gRPC.
+    /// Call a signing HTTP/1.1 proxy instead of a gRPC server.
     #[arg(long)]
     pub http: bool,
     /// Time that callers give a call.
@@ -42,7 +42,7 @@ pub struct Target {
     /// Folder with `ca.pem`: call over TLS.
     #[arg(long)]
     pub tls: Option<PathBuf>,
-    /// With TLS: show `client.pem` of that folder.
+    /// With TLS: present `client.pem` of that folder.
     #[arg(long, requires = "tls")]
     pub certificate: bool,
     /// File with a bearer token to send.
@@ -58,7 +58,7 @@ pub enum Caller {
     Http { client: Client<HttpConnector, Full<Bytes>>, targets: Vec<Uri> },
 }
 
-/// What every gRPC request has.
+/// The parts of every gRPC request.
 pub struct Template {
     uri: Uri,
     timeout: HeaderValue,

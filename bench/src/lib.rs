@@ -1,4 +1,5 @@
-//! What the programs of the harness share. `measure.py` runs them; docs/performance.md says what they show.
+//! Code that the programs of the harness share. `measure.py` runs them, and docs/performance.md
+//! has their results.
 
 pub mod caller;
 pub mod load;

@@ -1,4 +1,4 @@
-//! How calls are made: as fast as so many callers can, or at a fixed rate whatever becomes of them.
+//! Makes calls: in a closed loop of callers, or in an open loop at a fixed rate.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,13 +13,13 @@ use tokio::task::JoinSet;
 use crate::process::cpu;
 use crate::report::Report;
 
-/// Makes one call; `number` tells it which.
+/// Makes one call. `number` counts them.
 pub trait Call: Send + Sync + 'static {
     /// Makes the call.
     fn call(&self, number: u64) -> impl Future<Output = Result<(), String>> + Send;
 }
 
-/// What to do.
+/// The calls of a run.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Plan {
     /// Callers that each make one call after another.
@@ -31,14 +31,15 @@ pub struct Plan {
     /// Calls before that, which aren't.
     #[arg(long, default_value_t = 2_000)]
     pub warm_up: u64,
-    /// Calls a second, begun on time however long the ones before take. Without it: as many as the callers can make.
+    /// Calls per second, each begun on time. Without it: as many as the callers can make.
     #[arg(long)]
     pub rate: Option<u64>,
 }
 
 impl Plan {
-    /// Does it. `watched` is the process whose CPU time is told; the latencies of an open loop count from the moment at
-    /// which a call was due, so that a slow answer delays no call that should have been made meanwhile.
+    /// Makes the calls and returns the report, with the CPU time of the process `watched`.
+    ///
+    /// In an open loop a call's latency counts from its due time, so that delays count.
     ///
     /// # Panics
     /// A call panicked.
@@ -58,7 +59,7 @@ impl Plan {
 
 async fn closed<C: Call>(call: Arc<C>, callers: u64, calls: u64) -> Report {
     let next = Arc::new(AtomicU64::new(0));
-    // One for all: it takes a quarter of a megabyte, and there may be thousands of callers.
+    // One for all: it takes a quarter of a megabyte, and there can be thousands of callers.
     let report = Arc::new(Mutex::new(Report::default()));
     let mut all = JoinSet::new();
     for _ in 0..callers {
@@ -84,7 +85,7 @@ async fn closed<C: Call>(call: Arc<C>, callers: u64, calls: u64) -> Report {
 async fn open<C: Call>(call: Arc<C>, rate: u64, calls: u64) -> Report {
     let (done, mut results) = mpsc::unbounded_channel();
     let runtime = Handle::current();
-    // A thread of its own: the runtime's timers go by milliseconds, and a busy runtime would be late besides.
+    // A thread of its own: the runtime's timers have a resolution of 1 ms, and it can be late.
     let clock = thread::spawn(move || {
         let begun = Instant::now();
         for number in 0..calls {

@@ -1,4 +1,5 @@
-//! The one request and the one answer that everybody under test handles. Sizes are those of real jobs; all values are fake.
+//! The request that all measured programs handle. Its fields are as long as those of real jobs, and
+//! all values are fake.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
@@ -9,7 +10,7 @@ pub const JOB_ID: &str = "11111111-2222-4333-8444-555555555555";
 pub const NONCE: &str = "37";
 /// A client token is a UUID in practice.
 pub const CLIENT_TOKEN: &str = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee";
-/// The region that everybody signs for.
+/// The region of all signatures.
 pub const REGION: &str = "eu-west-1";
 /// A key that opens nothing.
 pub const ACCESS_KEY_ID: &str = "AKIAFAKEFAKEFAKEFAKE";

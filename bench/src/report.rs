@@ -1,11 +1,11 @@
-//! What a run found, as one line of JSON for `measure.py`.
+//! The result of a run, as one line of JSON for `measure.py`.
 
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
-/// What takes longer counts as this long, in nanoseconds: 10 minutes.
+/// The longest latency in nanoseconds: 10 minutes. Longer ones count as this.
 const LONGEST: u64 = 600_000_000_000;
 
 /// The latencies and failures of all callers.
@@ -17,7 +17,7 @@ pub struct Report {
 
 impl Default for Report {
     fn default() -> Self {
-        // Up to LONGEST with three significant digits: 0.1 %. A histogram that is told no bound records nothing above 2 ns.
+        // Three significant digits are 0.1 %. Without a maximum, it records nothing above 2 ns.
         let latencies = Histogram::new_with_max(LONGEST, 3).expect("a bound and digits that it knows");
         Self { latencies, failed: 0, first_failure: None }
     }

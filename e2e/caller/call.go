@@ -48,8 +48,8 @@ func call(ctx context.Context, arguments []string) (any, error) {
 		}
 		result := acknowledge(ctx, client, *job, *timeout)
 		client.Close()
-		nobody := result.Code == codes.Unavailable.String() && result.Reason == ""
-		if !nobody || ctx.Err() != nil || time.Now().After(end) {
+		unreached := result.Code == codes.Unavailable.String() && result.Reason == ""
+		if !unreached || ctx.Err() != nil || time.Now().After(end) {
 			return result, nil
 		}
 	}

@@ -32,7 +32,7 @@ func (c *connection) flags(flags *flag.FlagSet) {
 	flags.StringVar(&c.cert, "cert", "", "PEM client certificate")
 	flags.StringVar(&c.key, "key", "", "its key")
 	flags.StringVar(&c.serverName, "server-name", "", "the name in the gateway's certificate, if it isn't the target's")
-	flags.StringVar(&c.tokenFile, "token-file", "", "a bearer token, read anew for each call")
+	flags.StringVar(&c.tokenFile, "token-file", "", "a bearer token, read for each call")
 	flags.DurationVar(&c.dnsDelay, "dns-delay", 0, "how much later each question to DNS is asked: a busy DNS, or a lost packet")
 }
 
@@ -64,7 +64,7 @@ func (c *connection) open() (*grpc.ClientConn, error) {
 	return grpc.NewClient(c.target, options...)
 }
 
-// Connects to a DNS server, but not at once.
+// Connects to a DNS server after a delay.
 func late(delay time.Duration) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		select {
@@ -108,5 +108,5 @@ func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]strin
 	return map[string]string{"authorization": "Bearer " + strings.TrimSpace(string(token))}, nil
 }
 
-// The test's tokens may cross a test's network in clear.
+// The test's tokens may cross the test's network unencrypted.
 func (bearer) RequireTransportSecurity() bool { return false }

@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// Calls at a steady rate, each with a job of its own, for a time or until it is told to stop; prints a report.
+// Calls at a steady rate, each with a job of its own, for a time or until a signal; prints a report.
 func load(ctx context.Context, arguments []string) (any, error) {
 	flags := flag.NewFlagSet("load", flag.ExitOnError)
 	var where connection
 	where.flags(flags)
 	all := jobs{ids: make(chan string, batch)}
 	flags.StringVar(&all.simulator, "simulator", "", "the simulator's control API, such as http://simulator:4599/_simulator")
-	flags.StringVar(&all.prefix, "jobs", "load", "the beginning of the jobs' ids, used by nobody else")
+	flags.StringVar(&all.prefix, "jobs", "load", "the prefix of the jobs' ids, used by no other caller")
 	flags.IntVar(&all.delay, "delay", 0, "milliseconds that AWS takes for some of the jobs")
 	flags.IntVar(&all.every, "delay-every", 0, "every how manieth job that is; 0: none")
-	rate := flags.Int("rate", 100, "calls a second")
+	rate := flags.Int("rate", 100, "calls per second")
 	workers := flags.Int("workers", 32, "calls in flight at most")
 	limit := flags.Duration("for", 5*time.Minute, "ends by itself after this time")
 	timeout := flags.Duration("timeout", 10*time.Second, "each call's deadline")

@@ -43,7 +43,7 @@ func main() {
 	}
 }
 
-// Waits to be told to stop: a pod to run the other commands in.
+// Waits for a signal: a pod to run the other commands in.
 func idle(ctx context.Context, _ []string) (any, error) {
 	<-ctx.Done()
 	return nil, nil

@@ -13,7 +13,7 @@ import (
 // What every job of a run has; only the simulator takes them.
 const nonce, clientToken = "fake-nonce", "fake-client-token"
 
-// How many jobs are put at once, and how many lie ready.
+// How many jobs are put together, and how many are ready.
 const batch = 500
 
 // The jobs of one load, each for a single call.

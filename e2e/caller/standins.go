@@ -103,7 +103,7 @@ func podIdentity(ctx context.Context, arguments []string) (any, error) {
 
 func expiration() string { return time.Now().Add(time.Hour).UTC().Format(time.RFC3339) }
 
-// Answers until it is told to stop; a line for each request, without the token.
+// Answers until a signal; a line for each request, without the token.
 func serve(ctx context.Context, address string, answer func(http.ResponseWriter, *http.Request) error) (any, error) {
 	server := &http.Server{Addr: address, ReadHeaderTimeout: 5 * time.Second}
 	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

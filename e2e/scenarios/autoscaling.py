@@ -3,7 +3,7 @@
 from cluster import Failed, Skipped, eventually, get, raw
 from pods import figures
 
-# A small request and an impatient behaviour, so that a small load scales within a minute or two.
+# A small request and an impatient behavior, so that a small load scales within a minute or two.
 VALUES = {
     "resources": {"requests": {"cpu": "30m"}},
     # A client learns of new pods when a connection of its own ends.

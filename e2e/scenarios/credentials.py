@@ -87,7 +87,7 @@ def secret_file(stage):
     caller.is_refused(release.service, "Internal", "GATEWAY_CREDENTIALS_REJECTED", job=stage.job("wrong-key"))
     stage.secret("file", {"credentials": profile(simulator.SECRET_KEY)})
     name = release.pods()[0]["metadata"]["name"]
-    # The kubelet looks after a pod's Secrets now and then; a pod that is changed it looks after at once.
+    # The kubelet refreshes a pod's Secrets periodically, and immediately when the pod changes.
     kubectl("--namespace", stage.where, "annotate", "pod", name, "e2e/looked-at=now")
     job = stage.job("right-key")
     eventually("the new key is used", lambda: caller.acknowledges(release.service, job))
@@ -97,7 +97,7 @@ def secret_file(stage):
 
 def no_credentials(stage):
     """aws.auth=none: without credentials the pod lives, is not ready and says why, and a call that reaches it all the
-    same is told; with keys from extraEnv it serves."""
+    same gets that reason; with keys from extraEnv it serves."""
     caller, release = stage.caller(), stage.release()
     release.install({**ONE, "aws": {"auth": "none", **NO_SECRET}}, wait=False)
     one = eventually("the pod runs", lambda: running(release))
@@ -128,7 +128,7 @@ def token_for(audience, variables):
 
 
 def given(stage, name, inside):
-    """The stand-in has given its key away, and refused nobody."""
+    """The stand-in has given its key away, and has rejected no request."""
     log = kubectl("--namespace", stage.where, "logs", name, "--container", inside)
     check("credentials given" in log and "refused" not in log, f"{name}: {log}")
 

@@ -34,7 +34,7 @@ def rotation(stage):
     with stage.load(release.headless, secrets=["serving"], ca="/serving/ca.crt") as load:
         load.wait_for_calls(200)
         new = serving_certificate(stage, authority, release)
-        # The kubelet looks after a pod's Secrets now and then; a pod that is changed it looks after at once.
+        # The kubelet refreshes a pod's Secrets periodically, and immediately when the pod changes.
         for name in pods:
             kubectl("--namespace", stage.where, "annotate", "pod", name, "e2e/looked-at=now")
         eventually(

@@ -55,7 +55,7 @@ def install(stage):
 
 
 def first_call(caller, target, job):
-    """Calls from now on until somebody answers."""
+    """Calls from now on until the gateway answers."""
     return subprocess.Popen(
         [
             "kubectl",

@@ -33,7 +33,7 @@ def network_policy(stage):
     listed = stage.caller("listed", labels=LISTED)
     worn = {"app.kubernetes.io/name": "codepipeline-gateway-test", "app.kubernetes.io/instance": release.name}
     impostor = stage.caller("impostor", labels=worn)
-    strangers = [stage.caller("stranger"), stage.caller("neighbour", where=others, labels=LISTED), impostor]
+    strangers = [stage.caller("stranger"), stage.caller("neighbor", where=others, labels=LISTED), impostor]
     for name, target in (("service", release.service), ("headless", release.headless)):
         listed.acknowledges(target, stage.job(name))
     one = release.ready()[0]
@@ -52,7 +52,7 @@ def network_policy(stage):
         check(strangers[0].reaches(address), f"{address} can't be reached at all, so that nothing is shown")
         check(not from_gateway(address), f"the gateway's pod reaches {address}")
     release.test()
-    eventually("nobody gets in as the test any more", lambda: not impostor.reaches(f"{one['status']['podIP']}:50051"))
+    eventually("no pod gets in as the test any more", lambda: not impostor.reaches(f"{one['status']['podIP']}:50051"))
     listed.acknowledges(release.headless, stage.job("at-the-end"))
     check(len(release.ready()) == 2 and release.restarts() == 0, "the probes don't get through")
     return (

@@ -10,7 +10,7 @@ LONG = {"delay": 300, "delay_every": 10}
 
 
 def upgrade(stage):
-    """An upgrade, and at once its rollback, as hard on the clients as they get: they have asked DNS just before and ask
+    """An upgrade, and immediately its rollback, as hard on the clients as they get: they have asked DNS just before and ask
     again no sooner than 30 s later. Over the Service and over the headless name, no call fails."""
     as_delivered(stage)
     release = stage.install()
@@ -32,7 +32,7 @@ def upgrade(stage):
 
 
 def scale(stage):
-    """2 to 5 pods, and once the clients call all five, back to 2: no call fails, three pods with clients going at once
+    """2 to 5 pods, and once the clients call all five, back to 2: no call fails, three pods with clients that end together
     included."""
     as_delivered(stage)
     # A client learns of new pods when a connection of its own ends, and asks DNS at most every 30 s.
@@ -103,7 +103,7 @@ def kill(stage):
 
 def bad_configuration(stage):
     """An upgrade to settings that the gateway refuses: its new pod ends with exit code 64 and one line that names flag
-    and variable, the old pods serve on and no call fails; rolling back mends it."""
+    and variable, the old pods serve on and no call fails; rolling back fixes it."""
     release = stage.install()
     stage.secret("broken", {"tls.crt": "not a certificate\n", "tls.key": "not a key\n"})
     with stage.load(release.headless) as load:

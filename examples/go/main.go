@@ -24,7 +24,7 @@ func main() {
 	flag.StringVar(&options.CA, "ca", "", "PEM roots; without them it is plaintext")
 	flag.StringVar(&options.Cert, "cert", "", "PEM client certificate")
 	flag.StringVar(&options.Key, "key", "", "its key")
-	flag.StringVar(&options.TokenFile, "token-file", "", "a bearer token, read anew for each call")
+	flag.StringVar(&options.TokenFile, "token-file", "", "a bearer token, read for each call")
 	flag.StringVar(&options.ServiceConfig, "service-config", "", "a gRPC service config in place of the built-in one")
 	flag.Parse()
 	os.Exit(run(*target, *jobID, time.Duration(*timeout*float64(time.Second)), options))

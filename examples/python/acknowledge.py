@@ -19,7 +19,7 @@ def main():
     parser.add_argument("--ca", help="PEM roots; without them it is plaintext")
     parser.add_argument("--cert", help="PEM client certificate")
     parser.add_argument("--key", help="its key")
-    parser.add_argument("--token-file", help="a bearer token, read anew for each call")
+    parser.add_argument("--token-file", help="a bearer token, read for each call")
     parser.add_argument("--service-config", help="a gRPC service config in place of the built-in one")
     options = vars(parser.parse_args())
     target, job_id, timeout = options.pop("target"), options.pop("job_id"), options.pop("timeout")

@@ -108,7 +108,7 @@ class Gateway:
 
 
 class BearerToken(grpc.AuthMetadataPlugin):
-    """Reads the token anew for each call: Kubernetes replaces a projected one before it expires."""
+    """Reads the token for each call: Kubernetes replaces a projected one before it expires."""
 
     def __init__(self, file):
         self.file = Path(file)

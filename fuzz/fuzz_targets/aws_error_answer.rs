@@ -1,5 +1,5 @@
-//! Whatever AWS, or something that poses as AWS, answers: the gateway reads it without a panic, and what it makes of
-//! it keeps the promises that callers of a non-idempotent call live by.
+//! The gateway reads every response of AWS, or of a server that poses as AWS, without a panic. The
+//! result keeps the promises that a call that isn't idempotent needs.
 //!
 //! An input is two bytes of HTTP status, lines of `name: value` up to an empty one, and the body.
 

@@ -97,7 +97,7 @@ none of the chart's (aws.auth=none){{ if .Values.aws.disableImds }}, and aws.dis
 {{- if ne .Values.auth.mode "none" -}}
 {{ join ", " .Values.auth.allow }} (auth.mode={{ .Values.auth.mode }}).
 {{- else if .Values.networkPolicy.enabled -}}
-whoever networkPolicy.ingress.from lets through (auth.mode=none).
+the pods that networkPolicy.ingress.from allows (auth.mode=none).
 {{- else -}}
 ANYONE IN THIS CLUSTER, with the gateway's AWS permission (auth.mode=none and no network policy). Change that with one of
 
@@ -108,6 +108,6 @@ ANYONE IN THIS CLUSTER, with the gateway's AWS permission (auth.mode=none and no
 {{- end }}
 {{- if not .Values.tls.enabled }}
 
-Without TLS, nonces and client tokens cross the network in clear unless a mesh protects them (tls.enabled=false).
+Without TLS, nonces and client tokens cross the network unencrypted unless a mesh protects them (tls.enabled=false).
 {{- end }}
 {{- end }}

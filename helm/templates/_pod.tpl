@@ -1,4 +1,4 @@
-{{/* What the container is told and given: one place for each variable, and for the file that it points at. */}}
+{{/* The container's configuration: each variable stands beside the file that it names. */}}
 
 {{- define "codepipeline-gateway.files" -}}/var/run/codepipeline-gateway{{- end }}
 

@@ -1,5 +1,5 @@
-{{/* What the values mean together. values.schema.json has refused what is misspelt or of a wrong type before; here is what
-only makes no sense beside another value. Each sentence names the value, and all of them are told at once. */}}
+{{/* Checks values against each other. values.schema.json has rejected unknown names and wrong types before. Each sentence
+names the value, and helm prints all of them together. */}}
 
 {{- define "codepipeline-gateway.validate" -}}
 {{- $wrong := list -}}
@@ -80,7 +80,7 @@ only makes no sense beside another value. Each sentence names the value, and all
 {{- end -}}
 {{- else -}}
 {{- if not $v.auth.allow -}}
-{{- $wrong = append $wrong (printf "auth.allow is empty: with auth.mode=%s nobody could call" $v.auth.mode) -}}
+{{- $wrong = append $wrong (printf "auth.allow is empty: with auth.mode=%s no caller is allowed" $v.auth.mode) -}}
 {{- end -}}
 {{- range $name := $v.auth.allow -}}
 {{- $fits := false -}}

@@ -47,7 +47,7 @@ HOSTILE = {
     "what AWS says of a bad field": "at 'nonce' failed to satisfy constraint",
     "null": "null",
     "a number": "1e999",
-    "a secret's mask": "[redacted]",
+    "a redacted secret": "[redacted]",
 }
 
 # AWS's statuses → the proto's.
@@ -153,7 +153,7 @@ def boundary_cases():
                     yield matching(
                         f"{name}: {length} × {kind}", replace(Values(), **{name: of_length(alphabet, length)})
                     )
-    # Every set of fields at once, too short and too long, and a mix of both.
+    # Every set of fields together, too short and too long, and a mix of both.
     names = list(FIELDS)
     for chosen in range(1, 8):
         fields = [name for bit, name in enumerate(names) if chosen >> bit & 1]
@@ -223,14 +223,14 @@ def error_cases():
             continue
         status = 500 if code.startswith("Internal") else 503 if code == "ServiceUnavailable" else 400
         # The four errors that the operation has come in every shape, of the others each in one.
-        modelled = code in (
+        modeled = code in (
             "ValidationException",
             "JobNotFoundException",
             "InvalidNonceException",
             "InvalidClientTokenException",
         )
-        for shape in shapes if modelled else (shapes[number % len(shapes)],):
-            fault = {"error": {"code": code, "http_status": status, "shape": shape, "message": "AWS's own words."}}
+        for shape in shapes if modeled else (shapes[number % len(shapes)],):
+            fault = {"error": {"code": code, "http_status": status, "shape": shape, "message": "AWS's own text."}}
             # boto3 knows these shapes for other protocols only: it falls back to the HTTP status.
             unread = str(status) if shape in ("header", "code") else None
             yield Case(f"AWS answers {code} ({shape})", job, code, job=job, faults=(fault,), expect_of_boto3=unread)

@@ -154,7 +154,7 @@ class Gateway:
             return Verdict(), None, [f"{error.code()} without ErrorInfo: {error.details()}"]
         if info.domain != "codepipeline-gateway":
             wrong.append(f"the domain is {info.domain!r}")
-        # A word of an ordinary sentence may be somebody's nonce; a long one is no accident.
+        # A short nonce may be a word of an ordinary sentence; a long one is no accident.
         for secret in (values.nonce, values.clientToken):
             if len(secret) >= 20 and (secret in error.details() or secret in str(status)):
                 wrong.append("the error shows a secret")

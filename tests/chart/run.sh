@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The chart without a cluster: goldens, schemas, guards, properties, alert rules, the table of values.
+# The chart without a cluster: golden files, schemas, guards, properties, alert rules, the table of values.
 #
 #   tests/chart/run.sh [pytest's arguments]
-#   UPDATE_GOLDEN=1 tests/chart/run.sh       write goldens and helm/README.md anew
+#   UPDATE_GOLDEN=1 tests/chart/run.sh       regenerate the golden files and helm/README.md
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 

@@ -37,7 +37,7 @@ GUARDS = [
     ("default", "gateway.defaultDeadline=31s", "gateway.defaultDeadline is longer than gateway.maxDeadline"),
     ("default", "gateway.awsConnectTimeout=1m", "gateway.awsConnectTimeout is longer than gateway.awsAttemptTimeout"),
     ("default", "auth.allow={dns:a.example}", "auth.allow has no effect with auth.mode=none: set auth.mode to mtls or jwt"),
-    ("mtls", "auth.allow=null", "auth.allow is empty: with auth.mode=mtls nobody could call"),
+    ("mtls", "auth.allow=null", "auth.allow is empty: with auth.mode=mtls no caller is allowed"),
     ("mtls", "auth.allow={sub:a}", 'auth.allow has "sub:a": with auth.mode=mtls an entry begins with spiffe:// or dns:'),
     ("jwt-cluster", "auth.allow={dns:a}", 'auth.allow has "dns:a": with auth.mode=jwt an entry begins with sub:'),
     ("jwt-cluster", "auth.allow={sub:a\\,sub:b}", 'auth.allow has "sub:a,sub:b": an entry has no comma'),
@@ -121,7 +121,7 @@ def test_a_guard_says_what_is_wrong(scenario_name, values, sentence, how):
     assert chart.refusal(scenario_name, how, values) == [sentence]
 
 
-def test_all_that_is_wrong_is_told_at_once():
+def test_all_violations_are_reported_together():
     wrong = chart.refusal("default", "--set", "aws.region=,tls.enabled=true,podDisruptionBudget.maxUnavailable=0")
     assert [sentence.split(" ")[0] for sentence in wrong] == ["aws.region", "tls.existingSecret", "podDisruptionBudget.maxUnavailable"]
 
@@ -160,7 +160,7 @@ def guard_of(sentence, guards):
 
 
 @pytest.mark.parametrize("values, complaint", SCHEMA)
-def test_the_schema_names_what_is_misspelt_or_of_a_wrong_type(values, complaint):
+def test_the_schema_rejects_unknown_names_and_wrong_types(values, complaint):
     refused = chart.refusal("default", "--set", values)
     assert any(complaint in line for line in refused), refused
 

@@ -22,12 +22,12 @@ def test_a_scenario_renders_as_it_did(scenario):
         if UPDATE:
             golden.write_text(text, encoding="utf-8")
         before = golden.read_text(encoding="utf-8")
-        assert text == before, f"{name} isn't as it was: if that is meant, `just chart-golden` writes it anew"
+        assert text == before, f"{name} changed: if that is intended, `just chart-golden` regenerates it"
 
 
 def test_no_golden_is_left_of_a_scenario_that_is_gone():
-    goldens = {path.name for path in chart.GOLDEN.iterdir()}
-    assert goldens == {f"{name}.{kind}" for name in chart.SCENARIOS for kind in ("yaml", "notes.txt")}
+    files = {path.name for path in chart.GOLDEN.iterdir()}
+    assert files == {f"{name}.{kind}" for name in chart.SCENARIOS for kind in ("yaml", "notes.txt")}
 
 
 @pytest.mark.parametrize("version", KUBERNETES)

@@ -199,7 +199,7 @@ def test_chart_image_and_crate_have_one_version():
 
 
 def test_the_table_of_values_is_the_values_own(tmp_path):
-    """helm-docs makes helm/README.md from the comments; UPDATE_GOLDEN writes it anew."""
+    """helm-docs makes helm/README.md from the comments; UPDATE_GOLDEN regenerates it."""
     copy = tmp_path / "helm"
     shutil.copytree(chart.HELM, copy)
     subprocess.run(["helm-docs", "--chart-search-root", str(copy), "--sort-values-order", "file"], check=True, timeout=60)
@@ -207,7 +207,7 @@ def test_the_table_of_values_is_the_values_own(tmp_path):
     readme = chart.HELM / "README.md"
     if os.environ.get("UPDATE_GOLDEN"):
         readme.write_text(made, encoding="utf-8")
-    assert readme.read_text(encoding="utf-8") == made, "helm/README.md is stale: `just chart-golden` writes it anew"
+    assert readme.read_text(encoding="utf-8") == made, "helm/README.md is stale: `just chart-golden` regenerates it"
     rows = re.findall(r"^\| (\S+) \|.*\| (.*) \|$", made, re.MULTILINE)
     assert len(rows) > 100 and all(described for _, described in rows), rows
 

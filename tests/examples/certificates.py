@@ -1,4 +1,4 @@
-"""Certificates and tokens for the scenarios, made anew for each run."""
+"""Certificates and tokens for the scenarios, created for each run."""
 
 import base64
 import datetime

@@ -87,7 +87,7 @@ class Run:
             stderr=self.errors,
             text=True,
         )
-        # Nothing waits for ever for a client that says nothing.
+        # A client that prints nothing is stopped.
         self.watchdog = threading.Timer(3 * PATIENCE, self.process.kill)
         self.watchdog.start()
 

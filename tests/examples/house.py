@@ -58,7 +58,7 @@ def get(url):
 
 
 class Process:
-    """A program that runs until it is told not to; what it says goes to a file."""
+    """A program that runs until a signal; its output goes to a file."""
 
     def __init__(self, command, scratch, name, environment):
         self.said = Path(scratch) / f"{name}.log"
@@ -103,7 +103,7 @@ class Simulator(Process):
         return any(record["outcome"] == "pending" for record in self.requests(job_id))
 
     def acknowledged(self):
-        """The jobs that CodePipeline gave away, whether or not anybody learned of it."""
+        """The jobs that CodePipeline gave away, whether or not a caller learned of it."""
         return {r["job_id"] for r in self.requests() if r["processed"] and r["processed"]["error_code"] is None}
 
 
@@ -125,7 +125,7 @@ class Gateway(Process):
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
-            # Nobody has to be told that it goes away, unless a scenario is about that.
+            # No endpoint has to be withdrawn, unless a scenario is about that.
             "GATEWAY_SHUTDOWN_DELAY": "0s",
             **(KEYS if environment is None else environment),
         }
@@ -261,7 +261,7 @@ class House:
 
     @staticmethod
     def tls_target(gateway):
-        """By the name that stands in the certificate."""
+        """By the name in the certificate."""
         return f"dns:///localhost:{gateway.port}"
 
     @contextlib.contextmanager
@@ -284,10 +284,10 @@ class House:
                 process.stop()
 
     def lost_jobs(self):
-        """The jobs that CodePipeline gave away and nobody may think of as his.
+        """The jobs that CodePipeline gave away and that no worker believes to have.
 
-        A job is lost if the simulator acknowledged it, and no caller of it was told OK in progress (`yours`) or that it
-        may have happened (`unknown`). Such a worker drops the job, and it runs into its timeout.
+        A job is lost if the simulator acknowledged it, and no caller of it got OK in progress (`yours`) or an error
+        after which it may have happened (`unknown`). Such a worker drops the job, and it runs into its timeout.
         """
         kept = {answer["job_id"] for answer in self.answers if answer["verdict"] in ("yours", "unknown")}
         called = {answer["job_id"] for answer in self.answers}

@@ -20,7 +20,7 @@ from house import CLIENT_TOKEN, NONCE, House, job, wait_for
 from scenarios import SCENARIOS, NotHere, fresh, plain
 
 # Clients at the same time; most of it is waiting.
-AT_ONCE = 2
+PARALLEL = 2
 
 
 def go_through(house, client, rows, function):
@@ -47,7 +47,7 @@ def go_through(house, client, rows, function):
 
 
 def a_lost_job_is_seen(house, client):
-    """With a mesh that repeats what broke, a job gets lost: whoever got it is told that another worker has it."""
+    """With a mesh that repeats what broke, a job gets lost: its worker learns that another worker has it."""
     job_id = fresh(client, "lost")
     house.simulator.put_jobs(job(job_id, {"hang": {"process": True}}))
     with house.own_gateway("killed-and-repeated", "--aws-attempt-timeout", "60s") as gateway:
@@ -119,7 +119,7 @@ def main():
     options = parser.parse_args()
     reasons.check_complete(options.root)
 
-    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(AT_ONCE) as pool:
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(PARALLEL) as pool:
         clients = built_clients(options.clients, options.client)
         columns = list(pool.map(lambda client: column(options, scratch, client), clients))
     results = {}

@@ -29,7 +29,7 @@ def scenario(*rows):
 
 
 def fresh(client, what):
-    """A job id that nobody has used."""
+    """A new job id."""
     return f"{client.name}-{what}-{next(_numbers)}"
 
 
@@ -66,7 +66,7 @@ def new_status(house, client):
         expect(run.call(job_id), code="OK", status="JOB_STATUS_UNSPECIFIED", aws_status="Paused", verdict="unknown")
 
 
-@scenario("answers that the stubs don't know, or that something on the way has spoilt: unknown")
+@scenario("answers that the stubs don't know, or that something on the way has damaged: unknown")
 def foreign_answers(house, client):
     # JobStatus 99; details that are no google.rpc.Status; and some for NOT_FOUND (5) under another code.
     answers = {
@@ -112,7 +112,7 @@ def every_reason(house, client):
 def no_credentials(house, client):
     gateway = house.gateway("no-credentials", environment={}, ready=False)
     with Run(house, client, gateway.address) as run:
-        expect_reason(house, "GATEWAY_CREDENTIALS_UNAVAILABLE", run.call(fresh(client, "nobody")))
+        expect_reason(house, "GATEWAY_CREDENTIALS_UNAVAILABLE", run.call(fresh(client, "no-credentials")))
 
 
 @scenario("AWS_UNREACHABLE")
@@ -249,7 +249,7 @@ def shutting_down(house, client):
     return problems
 
 
-@scenario("a restart: the call in flight finishes, the next one connects anew")
+@scenario("a restart: the call in flight finishes, the next one reconnects")
 def restart(house, client):
     during, after = fresh(client, "during"), fresh(client, "after")
     house.simulator.put_jobs(job(during, {"delay": {"ms": 1500}}), job(after))
@@ -372,7 +372,7 @@ def mtls(house, client):
     return problems
 
 
-@scenario("bearer token, read anew", "a bearer token of another service", "no bearer token")
+@scenario("bearer token, read again", "a bearer token of another service", "no bearer token")
 def bearer(house, client):
     if "jwt" not in house.modes():
         raise NotHere("this gateway has no --auth jwt")

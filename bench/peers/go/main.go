@@ -1,5 +1,5 @@
-// A gateway as a Go team would write it: grpc-go in front, aws-sdk-go-v2 behind, the libraries' own defaults. It has
-// none of the gateway's features (no metrics, no log, no limits, no details in its errors).
+// A gateway of grpc-go and aws-sdk-go-v2 with the libraries' defaults and a connection pool for all callers. It has no
+// metrics, no log, no limits, and no details in its errors.
 package main
 
 import (
@@ -46,8 +46,8 @@ func main() {
 	certs := flag.String("tls", "", "folder with server.pem and server-key.pem: serve TLS")
 	flag.Parse()
 
-	// The SDK keeps 10 idle connections to a host by default, and opens 2,048 at most. With more callers than that it would
-	// connect anew all the time, or wait, which whoever runs it would soon see and mend.
+	// By default the SDK keeps 10 idle connections to a host and opens at most 2,048. With more callers it would
+	// reconnect constantly or wait, so its users raise both.
 	transport := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		t.MaxIdleConns, t.MaxIdleConnsPerHost, t.MaxConnsPerHost = 0, 8192, 0
 	})

@@ -1,4 +1,4 @@
-"""A gateway as a Python team would write it: grpcio in front, boto3 behind, a thread for each call in flight."""
+"""A gateway of grpcio and boto3, with a thread for each call in flight."""
 
 import argparse
 from concurrent import futures
@@ -14,7 +14,7 @@ from codepipeline.thirdparty.v1 import third_party_job_service_pb2_grpc as pb_gr
 
 class Service(pb_grpc.ThirdPartyJobServiceServicer):
     def __init__(self, threads):
-        # As many connections as threads, or they would wait for one another.
+        # As many connections as threads, so that no thread waits for a connection.
         config = botocore.config.Config(max_pool_connections=threads, retries={"total_max_attempts": 1})
         self.client = boto3.client("codepipeline", config=config)
 

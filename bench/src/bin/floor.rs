@@ -1,5 +1,5 @@
-//! `floor`: signing with the SDK's own signer and a plain hyper client, nothing else: no forward that is signed can cost
-//! less than this.
+//! `floor`: the SDK's signer and a plain hyper client alone. No signed call to AWS through these
+//! libraries costs less.
 
 use std::time::SystemTime;
 
@@ -16,9 +16,13 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 
+// The gateway's allocator, so that no program differs by it.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[derive(Parser, Debug)]
 struct Cli {
-    /// The stand-in's URL
+    /// The stub's URL
     #[arg(long)]
     endpoint: Uri,
     #[command(flatten)]

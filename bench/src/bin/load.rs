@@ -1,4 +1,4 @@
-//! `load`: calls a server and tells in one line of JSON how it went.
+//! `load`: calls a server and prints the result as one line of JSON.
 
 use std::fs;
 use std::io::{self, Read};
@@ -38,7 +38,7 @@ enum What {
         #[command(flatten)]
         target: Target,
     },
-    /// Start a program and tell how long it took to answer its first call
+    /// Start a program and measure the time to its first response
     Start {
         #[command(flatten)]
         target: Target,
@@ -46,7 +46,7 @@ enum What {
         #[arg(last = true, required = true)]
         program: Vec<String>,
     },
-    /// Write a CA, a server's certificate and a caller's, an issuer's keys and a caller's token into a folder
+    /// Write the certificates, keys and tokens of a server and its callers into a folder
     Certificates {
         /// Where to
         folder: PathBuf,
@@ -59,7 +59,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 // One thread: the server under test has the machine's other cores.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let told = match Cli::parse().command {
+    let report = match Cli::parse().command {
         What::Run { target, plan, pid } => plan.run(pid, target.connect().await?).await,
         What::Idle { target } => {
             let connections = target.connect().await?;
@@ -71,7 +71,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         What::Start { target, program } => start(&target, &program).await?,
         What::Certificates { folder } => return certificates(&folder),
     };
-    println!("{told}");
+    println!("{report}");
     Ok(())
 }
 
@@ -113,7 +113,7 @@ fn certificates(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     token(folder)
 }
 
-/// As a cluster issues them to its service accounts: RS256, a kilobyte with the signature.
+/// Like a service-account token of a cluster: RS256, about 1 KiB with the signature.
 fn token(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let key = KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048)?;
     let key = EncodingKey::from_rsa_pem(key.serialize_pem().as_bytes())?;

@@ -1,5 +1,5 @@
-//! `naive`: tonic and the AWS SDK, put together as either's documentation shows, and nothing else: no limits, no metrics, no
-//! log, and every error is the same. What the gateway's features cost is what it costs more than this.
+//! `naive`: tonic and the AWS SDK, joined as their documentation shows: no limits, no metrics, no
+//! log, and one code for every error. The gateway's features cost the difference to it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,6 +16,10 @@ use tonic::{Request, Response, Status};
 mod api {
     tonic::include_proto!("codepipeline.thirdparty.v1");
 }
+
+// The gateway's allocator, so that no program differs by it.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[derive(Parser, Debug)]
 struct Cli {

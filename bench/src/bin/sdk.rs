@@ -1,7 +1,8 @@
-//! `sdk`: the AWS SDK's client alone, called in this process: what a call to AWS costs before anything serves it.
+//! `sdk`: the AWS SDK's generated client alone, called in this process, so that a call costs only
+//! the SDK.
 //!
-//! Its configuration is the gateway's (`src/codepipeline/sdk.rs`): single attempts, no identity cache, no stalled-stream
-//! protection.
+//! Its configuration is the gateway's (`src/codepipeline/config.rs`): single attempts, no identity
+//! cache, no stalled-stream protection.
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -16,9 +17,13 @@ use clap::Parser;
 use codepipeline_gateway_bench::load::{Call, Plan};
 use codepipeline_gateway_bench::payload;
 
+// The gateway's allocator, so that no program differs by it.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[derive(Parser, Debug)]
 struct Cli {
-    /// The stand-in's URL
+    /// The stub's URL
     #[arg(long)]
     endpoint: String,
     #[command(flatten)]

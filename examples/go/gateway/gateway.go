@@ -209,7 +209,7 @@ func transport(options Options) (credentials.TransportCredentials, error) {
 	return credentials.NewTLS(config), nil
 }
 
-// bearerToken is a file, read anew for each call: Kubernetes replaces a projected token before it expires.
+// bearerToken is a file, read for each call: Kubernetes replaces a projected token before it expires.
 type bearerToken string
 
 func (file bearerToken) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {

@@ -41,7 +41,7 @@ pub fn channel(names: &str, tls: Option<ClientTlsConfig>) -> Result<(Channel, Ba
     Ok((channel, Balancer(tokio::spawn(keep))))
 }
 
-/// Looks all names up and tells the channel what has changed; false if there is no channel any more.
+/// Looks all names up and sends changes to the channel. Returns false if the channel is closed.
 async fn update(
     names: &[String],
     uris: &[Uri],

@@ -1,4 +1,5 @@
-//! Takes third-party jobs through codepipeline-gateway. Copy this file, balance.rs and build.rs as they are.
+//! Acknowledges third-party jobs through codepipeline-gateway. Copy this file, balance.rs and
+//! build.rs as they are.
 
 use std::error::Error;
 use std::fs;
@@ -47,7 +48,8 @@ pub enum Verdict {
     Unknown,
 }
 
-/// What a call came to. Branch on `verdict`; match errors on `reason` and `outcome`, never on `message`.
+/// The result of a call. Branch on `verdict`. Match errors on `reason` and `outcome`, never on
+/// `message`.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Answer {
     pub code: String,
@@ -152,7 +154,7 @@ impl Gateway {
         let mut request = Request::new(message);
         request.set_timeout(end.saturating_duration_since(Instant::now()));
         if let Some(file) = &self.token_file {
-            // Read anew for each call: Kubernetes replaces a projected token before it expires.
+            // Read for each call: Kubernetes replaces a projected token before it expires.
             let header = tokio::fs::read_to_string(file)
                 .await
                 .ok()
@@ -188,7 +190,7 @@ fn succeeded(reply: AcknowledgeThirdPartyJobResponse, request_id: String) -> Ans
 
 fn failed(status: &Status, not_sent: bool) -> Answer {
     let details = status.get_error_details();
-    // Without ErrorInfo it was made by something else than the gateway, and nothing is known of the call.
+    // An error without ErrorInfo isn't the gateway's, so nothing is known about the call.
     let info = details.error_info().filter(|info| info.domain == "codepipeline-gateway");
     let of = |key: &str| info.and_then(|info| info.metadata.get(key).cloned());
     Answer {

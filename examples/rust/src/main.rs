@@ -40,7 +40,7 @@ struct Arguments {
     /// Its key
     #[arg(long)]
     key: Option<PathBuf>,
-    /// A bearer token, read anew for each call
+    /// A bearer token, read for each call
     #[arg(long)]
     token_file: Option<PathBuf>,
 }

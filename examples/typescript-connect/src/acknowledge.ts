@@ -15,7 +15,7 @@ const { values } = parseArgs({
     ca: { type: "string" }, // PEM roots; without them it is plaintext
     cert: { type: "string" }, // PEM client certificate
     key: { type: "string" }, // its key
-    "token-file": { type: "string" }, // a bearer token, read anew for each call
+    "token-file": { type: "string" }, // a bearer token, read for each call
   },
 });
 if (!values.target) {

@@ -126,7 +126,7 @@ function failed(error: ConnectError): Answer {
   };
 }
 
-/** Reads the token anew for each call: Kubernetes replaces a projected one before it expires. */
+/** Reads the token for each call: Kubernetes replaces a projected one before it expires. */
 function bearerToken(file: string): Interceptor {
   return (next) => (request) => {
     request.header.set("authorization", `Bearer ${readFileSync(file, "utf8").trim()}`);

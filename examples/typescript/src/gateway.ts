@@ -161,7 +161,7 @@ function credentials({ ca, cert, key, tokenFile }: Options): grpc.ChannelCredent
   const read = (file?: string) => (file ? readFileSync(file) : null);
   const tls = grpc.credentials.createSsl(read(ca), read(key), read(cert));
   if (!tokenFile) return tls;
-  // Read anew for each call: Kubernetes replaces a projected token before it expires.
+  // Read for each call: Kubernetes replaces a projected token before it expires.
   const token = grpc.credentials.createFromMetadataGenerator((_, callback) => {
     try {
       const metadata = new grpc.Metadata();

@@ -4,7 +4,7 @@
 //
 //	mesh [-resets] LISTEN UPSTREAM…
 //
-// -resets is the policy that nobody should have for this call: repeat also where the connection broke after the request
+// -resets is a wrong policy for this call: repeat also where the connection broke after the request
 // went out.
 package main
 

@@ -100,7 +100,7 @@ func (JobStatus) EnumDescriptor() ([]byte, []int) {
 // Which job a worker took, and the two secrets that show it may.
 //
 // Lengths are counted in Unicode scalar values (code points), as the AWS model counts them. All violations are
-// reported at once, in BadRequest.
+// reported together, in BadRequest.
 type AcknowledgeThirdPartyJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The unique id of the job, from PollForThirdPartyJobs. 1 to 512 characters.
@@ -226,11 +226,11 @@ var File_codepipeline_thirdparty_v1_third_party_job_service_proto protoreflect.F
 
 const file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDesc = "" +
 	"\n" +
-	"8codepipeline/thirdparty/v1/third_party_job_service.proto\x12\x1acodepipeline.thirdparty.v1\"{\n" +
+	"8codepipeline/thirdparty/v1/third_party_job_service.proto\x12\x1acodepipeline.thirdparty.v1\"q\n" +
 	"\x1fAcknowledgeThirdPartyJobRequest\x12\x15\n" +
-	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x19\n" +
-	"\x05nonce\x18\x02 \x01(\tB\x03\x80\x01\x01R\x05nonce\x12&\n" +
-	"\fclient_token\x18\x03 \x01(\tB\x03\x80\x01\x01R\vclientToken\"\x80\x01\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x14\n" +
+	"\x05nonce\x18\x02 \x01(\tR\x05nonce\x12!\n" +
+	"\fclient_token\x18\x03 \x01(\tR\vclientToken\"\x80\x01\n" +
 	" AcknowledgeThirdPartyJobResponse\x12=\n" +
 	"\x06status\x18\x01 \x01(\x0e2%.codepipeline.thirdparty.v1.JobStatusR\x06status\x12\x1d\n" +
 	"\n" +

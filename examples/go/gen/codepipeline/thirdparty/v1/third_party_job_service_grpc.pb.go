@@ -40,7 +40,7 @@ const (
 // `outcome` says what is known of the call at AWS:
 //   - `rejected`: AWS answered no; nothing happened.
 //   - `not_sent`: the request provably never reached AWS; nothing happened.
-//   - `unknown`:  it may have happened, and nobody can know.
+//   - `unknown`:  it may have happened, and the gateway can't know.
 //
 // UNAVAILABLE and RESOURCE_EXHAUSTED from the gateway always mean that nothing happened and that the same call may
 // be made again; RetryInfo, if there is one, says after how long. An `unknown` outcome never has one of these two codes.
@@ -58,7 +58,7 @@ type ThirdPartyJobServiceClient interface {
 	//     UNAVAILABLE or RESOURCE_EXHAUSTED; otherwise the message says what has to change first.
 	//   - An error with `outcome` `unknown`: the job may be yours already. Let nothing repeat the call by itself. You
 	//     may call once more knowingly: OK means that the job is yours now; INVALID_NONCE means that it was
-	//     acknowledged, most likely by your earlier call, so don't drop it as somebody else's.
+	//     acknowledged, most likely by your earlier call, so don't drop it as another worker's.
 	//   - FAILED_PRECONDITION INVALID_NONCE on the first call: another worker took the job, or the nonce is wrong; drop it.
 	//
 	// Errors by code (the whole table is in docs/errors.md):
@@ -70,7 +70,7 @@ type ThirdPartyJobServiceClient interface {
 	//   - RESOURCE_EXHAUSTED: AWS_THROTTLED, GATEWAY_OVERLOADED. Nothing happened; repeat after RetryInfo.
 	//   - UNAVAILABLE: AWS_UNREACHABLE, GATEWAY_CREDENTIALS_UNAVAILABLE, GATEWAY_CREDENTIALS_EXPIRED,
 	//     GATEWAY_KEYS_UNAVAILABLE, GATEWAY_CLOCK_SKEW. Nothing happened; repeat after RetryInfo.
-	//     GATEWAY_SHUTTING_DOWN too, without one: repeat at once, another replica answers.
+	//     GATEWAY_SHUTTING_DOWN too, without one: retry immediately, another replica responds.
 	//   - DEADLINE_EXCEEDED: DEADLINE_EXCEEDED, AWS_TIMEOUT. See `outcome`.
 	//   - UNKNOWN: AWS_UNAVAILABLE, AWS_REQUEST_TIMEOUT, AWS_CONNECTION_LOST, AWS_UNRECOGNIZED_ERROR, and
 	//     GATEWAY_SHUTTING_DOWN where it is unknown. See `outcome`.
@@ -112,7 +112,7 @@ func (c *thirdPartyJobServiceClient) AcknowledgeThirdPartyJob(ctx context.Contex
 // `outcome` says what is known of the call at AWS:
 //   - `rejected`: AWS answered no; nothing happened.
 //   - `not_sent`: the request provably never reached AWS; nothing happened.
-//   - `unknown`:  it may have happened, and nobody can know.
+//   - `unknown`:  it may have happened, and the gateway can't know.
 //
 // UNAVAILABLE and RESOURCE_EXHAUSTED from the gateway always mean that nothing happened and that the same call may
 // be made again; RetryInfo, if there is one, says after how long. An `unknown` outcome never has one of these two codes.
@@ -130,7 +130,7 @@ type ThirdPartyJobServiceServer interface {
 	//     UNAVAILABLE or RESOURCE_EXHAUSTED; otherwise the message says what has to change first.
 	//   - An error with `outcome` `unknown`: the job may be yours already. Let nothing repeat the call by itself. You
 	//     may call once more knowingly: OK means that the job is yours now; INVALID_NONCE means that it was
-	//     acknowledged, most likely by your earlier call, so don't drop it as somebody else's.
+	//     acknowledged, most likely by your earlier call, so don't drop it as another worker's.
 	//   - FAILED_PRECONDITION INVALID_NONCE on the first call: another worker took the job, or the nonce is wrong; drop it.
 	//
 	// Errors by code (the whole table is in docs/errors.md):
@@ -142,7 +142,7 @@ type ThirdPartyJobServiceServer interface {
 	//   - RESOURCE_EXHAUSTED: AWS_THROTTLED, GATEWAY_OVERLOADED. Nothing happened; repeat after RetryInfo.
 	//   - UNAVAILABLE: AWS_UNREACHABLE, GATEWAY_CREDENTIALS_UNAVAILABLE, GATEWAY_CREDENTIALS_EXPIRED,
 	//     GATEWAY_KEYS_UNAVAILABLE, GATEWAY_CLOCK_SKEW. Nothing happened; repeat after RetryInfo.
-	//     GATEWAY_SHUTTING_DOWN too, without one: repeat at once, another replica answers.
+	//     GATEWAY_SHUTTING_DOWN too, without one: retry immediately, another replica responds.
 	//   - DEADLINE_EXCEEDED: DEADLINE_EXCEEDED, AWS_TIMEOUT. See `outcome`.
 	//   - UNKNOWN: AWS_UNAVAILABLE, AWS_REQUEST_TIMEOUT, AWS_CONNECTION_LOST, AWS_UNRECOGNIZED_ERROR, and
 	//     GATEWAY_SHUTTING_DOWN where it is unknown. See `outcome`.

@@ -142,7 +142,7 @@ public final class Gateway implements AutoCloseable {
         : CompositeChannelCredentials.create(tls.build(), new BearerToken(Path.of(options.tokenFile())));
   }
 
-  /** Reads the token anew for each call: Kubernetes replaces a projected one before it expires. */
+  /** Reads the token for each call: Kubernetes replaces a projected one before it expires. */
   private static final class BearerToken extends CallCredentials {
     private static final Metadata.Key<String> AUTHORIZATION =
         Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);

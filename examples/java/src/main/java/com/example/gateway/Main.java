@@ -13,7 +13,7 @@ import java.util.Set;
 public final class Main {
   // --job-id: without it, ids are read from standard input, one a line. --timeout: seconds for a job, retries included.
   // --retries: further calls at most; 0: the library doesn't retry either. --ca, --cert, --key: PEM files; without --ca it
-  // is plaintext. --token-file: a bearer token, read anew for each call. --service-config: in place of the built-in one.
+  // is plaintext. --token-file: a bearer token, read for each call. --service-config: in place of the built-in one.
   private static final Set<String> OPTIONS =
       Set.of("--target", "--job-id", "--timeout", "--retries", "--ca", "--cert", "--key", "--token-file", "--service-config");
 

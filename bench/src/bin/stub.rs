@@ -1,7 +1,9 @@
-//! `stand-in`: answers every AcknowledgeThirdPartyJob with success, as fast as it can, so that what is measured is the other
-//! side. It checks that a request is one and is signed, but not the signature; the simulator does that.
+//! `stub`: answers every AcknowledgeThirdPartyJob with success, as fast as it can, so that the
+//! measurement is of its client. It checks that a request has the operation and a signature. The
+//! simulator also verifies signatures.
 //!
-//! `PUT /gate/closed` makes it hold its answers, `PUT /gate/open` lets them go, `GET /held` tells how many it holds.
+//! `PUT /gate/closed` makes it hold its responses, `PUT /gate/open` releases them, and `GET /held`
+//! returns the number of held responses.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -35,12 +37,12 @@ struct Cli {
     /// Folder with `server.pem` and `server-key.pem`: serve TLS
     #[arg(long)]
     tls: Option<PathBuf>,
-    /// How long each answer takes
+    /// How long each response takes
     #[arg(long, default_value_t = 0)]
     delay_ms: u64,
 }
 
-struct StandIn {
+struct Stub {
     answered: AtomicU64,
     held: AtomicU64,
     gate: watch::Sender<bool>,
@@ -52,7 +54,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let cli = Cli::parse();
     let listener = listen(cli.addr)?;
     let tls = cli.tls.map(acceptor).transpose()?;
-    let stand_in = Arc::new(StandIn {
+    let stub = Arc::new(Stub {
         answered: AtomicU64::new(0),
         held: AtomicU64::new(0),
         gate: watch::Sender::new(true),
@@ -61,14 +63,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     loop {
         let (socket, _) = listener.accept().await?;
         socket.set_nodelay(true)?;
-        let (stand_in, tls) = (stand_in.clone(), tls.clone());
-        // Each ends with its client; the process is ended by whoever started it.
+        let (stub, tls) = (stub.clone(), tls.clone());
+        // Each task ends with its client, and the harness kills the process.
         drop(tokio::spawn(async move {
             match tls {
-                None => serve(socket, stand_in).await,
+                None => serve(socket, stub).await,
                 Some(tls) => match tls.accept(socket).await {
-                    Ok(socket) => serve(socket, stand_in).await,
-                    Err(error) => eprintln!("stand-in: {error}"),
+                    Ok(socket) => serve(socket, stub).await,
+                    Err(error) => eprintln!("stub: {error}"),
                 },
             }
         }));
@@ -79,7 +81,7 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    // Thousands of calls that are held each come with a connection of their own.
+    // Each held call has a connection of its own, and there are thousands.
     socket.listen(8192)
 }
 
@@ -90,16 +92,16 @@ fn acceptor(folder: PathBuf) -> Result<TlsAcceptor, Box<dyn std::error::Error>> 
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-async fn serve<S: AsyncRead + AsyncWrite + Unpin>(socket: S, stand_in: Arc<StandIn>) {
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(socket: S, stub: Arc<Stub>) {
     let service = service_fn(move |request| {
-        let stand_in = stand_in.clone();
-        async move { Ok::<_, Infallible>(stand_in.answer(request).await) }
+        let stub = stub.clone();
+        async move { Ok::<_, Infallible>(stub.answer(request).await) }
     });
-    // A client that goes away is no news.
+    // A client that disconnects is no error.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(socket), service).await;
 }
 
-impl StandIn {
+impl Stub {
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let path = request.uri().path();
         match path {
