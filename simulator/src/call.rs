@@ -11,44 +11,51 @@ use hyper::body::{Body as _, Incoming};
 use uuid::Uuid;
 
 use crate::answer::{AWS_JSON, Answer, Refusal};
-use crate::connection::End;
 use crate::control;
 use crate::faults::{CallMoment, ErrorFault, Fault, Then};
 use crate::records::{InFlight, Processed, RequestOutcome, RequestRecord};
-use crate::server::Shared;
 use crate::signature::{self, Checked};
+use crate::state::State;
 use crate::wire::{Acknowledge, WireRequest};
 
 /// The largest request body.
 const BODY_LIMIT: usize = 1 << 20;
 
-/// What the connection is to do.
+/// The next step of the connection.
 #[derive(Debug)]
 pub(crate) enum Reply {
-    /// Send this and go on.
+    /// Send this response and continue.
     Answer(Response<Bytes>),
-    /// End.
-    End(End),
+    /// End the connection.
+    End(ConnectionEnd),
+}
+
+/// How a fault ends a connection.
+#[derive(Debug)]
+pub(crate) enum ConnectionEnd {
+    /// RST.
+    Reset,
+    /// FIN, after these bytes.
+    Close(Vec<u8>),
 }
 
 /// Answers a request that came on the connection of this number.
-pub(crate) async fn answer(shared: Arc<Shared>, connection: usize, request: Request<Incoming>) -> Reply {
+pub(crate) async fn answer(state: Arc<State>, connection: usize, request: Request<Incoming>) -> Reply {
     let request_id = Uuid::new_v4().to_string();
     let Some(request) = read(request).await else {
         let too_large = ErrorFault { http_status: 413, ..ErrorFault::new("RequestEntityTooLargeException") };
-        return Reply::Answer(Answer::from(&too_large).into_response(&request_id, &shared.clock));
+        return Reply::Answer(Answer::from(&too_large).into_response(&request_id, &state.clock));
     };
     if let Some(path) = request.path.strip_prefix("/_simulator/") {
         return Reply::Answer(
-            control::answer(&shared, path, &request).into_response(&request_id, &shared.clock),
+            control::answer(&state, path, &request).into_response(&request_id, &state.clock),
         );
     }
 
-    let checked =
-        signature::check(&request, shared.region.as_deref(), shared.clock.now(), |id| shared.key(id));
+    let checked = signature::check(&request, state.region.as_deref(), state.clock.now(), |id| state.key(id));
     let job_id = request.job_id();
-    let fault = shared.plan().take(job_id.as_deref());
-    let in_flight = shared.records.arrived(RequestRecord {
+    let fault = state.plan().take(job_id.as_deref());
+    let in_flight = state.records.arrived(RequestRecord {
         number: 0,
         connection,
         request_id: request_id.clone(),
@@ -61,7 +68,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, connection: usize, request: Requ
         processed: None,
         outcome: RequestOutcome::Pending,
     });
-    let call = Call { shared: &shared, request, checked, in_flight, request_id };
+    let call = Call { state: &state, request, checked, in_flight, request_id };
     match fault {
         Some(fault) => call.suffer(fault).await,
         None => call.behave(),
@@ -87,7 +94,7 @@ async fn read(request: Request<Incoming>) -> Option<WireRequest> {
 }
 
 struct Call<'a> {
-    shared: &'a Shared,
+    state: &'a State,
     request: WireRequest,
     checked: Checked,
     in_flight: InFlight,
@@ -116,7 +123,7 @@ impl Call<'_> {
             return Err(Refusal::new(rejection.code(), rejection.to_string()));
         }
         let input = Acknowledge::parse(json)?;
-        self.shared.pipeline().acknowledge(&input)
+        self.state.pipeline().acknowledge(&input)
     }
 
     /// Performs a fault.
@@ -131,11 +138,11 @@ impl Call<'_> {
             }
             Fault::Reset { when } => {
                 self.process_if(when == CallMoment::AfterProcessing);
-                self.end(RequestOutcome::Reset, End::Reset)
+                self.end(RequestOutcome::Reset, ConnectionEnd::Reset)
             }
             Fault::Close { when } => {
                 self.process_if(when == CallMoment::AfterProcessing);
-                self.end(RequestOutcome::Closed, End::Close(Vec::new()))
+                self.end(RequestOutcome::Closed, ConnectionEnd::Close(Vec::new()))
             }
             Fault::CutBody { process, http_status, code } => {
                 let answer = self.whole_answer(process, http_status, code);
@@ -179,21 +186,21 @@ impl Call<'_> {
 
     fn cut(self, answer: Answer) -> Reply {
         let (kept, http_status) = (answer.body.len() / 2, answer.status.as_u16());
-        let bytes = answer.cut(kept, &self.request_id, &self.shared.clock);
-        self.end(RequestOutcome::BodyCut { http_status }, End::Close(bytes))
+        let bytes = answer.cut(kept, &self.request_id, &self.state.clock);
+        self.end(RequestOutcome::BodyCut { http_status }, ConnectionEnd::Close(bytes))
     }
 
     fn reply(self, answer: Answer) -> Reply {
         let outcome = RequestOutcome::Answered { http_status: answer.status.as_u16() };
         if answer.status.is_informational() {
-            let bytes = answer.head_only(&self.request_id, &self.shared.clock);
-            return self.end(outcome, End::Close(bytes));
+            let bytes = answer.head_only(&self.request_id, &self.state.clock);
+            return self.end(outcome, ConnectionEnd::Close(bytes));
         }
         self.in_flight.finish(outcome);
-        Reply::Answer(answer.into_response(&self.request_id, &self.shared.clock))
+        Reply::Answer(answer.into_response(&self.request_id, &self.state.clock))
     }
 
-    fn end(self, outcome: RequestOutcome, how: End) -> Reply {
+    fn end(self, outcome: RequestOutcome, how: ConnectionEnd) -> Reply {
         self.in_flight.finish(outcome);
         Reply::End(how)
     }

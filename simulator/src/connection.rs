@@ -13,26 +13,17 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::call::{self, Reply};
+use crate::call::{self, ConnectionEnd, Reply};
 use crate::faults::{ConnectionFault, ConnectionMoment};
-use crate::server::Shared;
-
-/// How a connection ends on purpose.
-#[derive(Debug)]
-pub(crate) enum End {
-    /// RST.
-    Reset,
-    /// FIN, after these bytes.
-    Close(Vec<u8>),
-}
+use crate::state::State;
 
 /// Carries a connection until it ends or `drain` asks it to.
-pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>, drain: CancellationToken) {
-    let open = shared.records.connected();
+pub(crate) async fn serve(stream: TcpStream, state: Arc<State>, drain: CancellationToken) {
+    let open = state.records.connected();
     // Answers are small: without this, delayed acknowledgements would add 40 ms to some. A failure changes
     // nothing else.
     let _ = stream.set_nodelay(true);
-    let fault = shared.plan().take_connection();
+    let fault = state.plan().take_connection();
     if let Some(fault) = fault {
         return break_connection(stream, fault).await;
     }
@@ -40,9 +31,9 @@ pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>, drain: Cancell
     let (end, mut ending) = mpsc::channel(1);
     let number = open.number;
     let service = service_fn(|request| {
-        let (shared, end) = (Arc::clone(&shared), end.clone());
+        let (state, end) = (Arc::clone(&state), end.clone());
         async move {
-            match call::answer(shared, number, request).await {
+            match call::answer(state, number, request).await {
                 Reply::Answer(response) => Ok::<_, Infallible>(response.map(Full::new)),
                 Reply::End(how) => {
                     // The loop below takes the socket away and drops this future with the connection.
@@ -75,8 +66,8 @@ pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>, drain: Cancell
 
 async fn break_connection(stream: TcpStream, fault: ConnectionFault) {
     let (when, how) = match fault {
-        ConnectionFault::Reset { when } => (when, End::Reset),
-        ConnectionFault::Close { when } => (when, End::Close(Vec::new())),
+        ConnectionFault::Reset { when } => (when, ConnectionEnd::Reset),
+        ConnectionFault::Close { when } => (when, ConnectionEnd::Close(Vec::new())),
     };
     if when == ConnectionMoment::BeforeRequestRead {
         // Peeking waits for bytes and leaves them unread. An error means that the client has gone already.
@@ -86,12 +77,12 @@ async fn break_connection(stream: TcpStream, fault: ConnectionFault) {
 }
 
 /// Errors are of no interest: they mean that the client was faster.
-async fn finish(mut stream: TcpStream, how: End) {
+async fn finish(mut stream: TcpStream, how: ConnectionEnd) {
     match how {
-        End::Reset => {
+        ConnectionEnd::Reset => {
             let _ = stream.set_zero_linger();
         }
-        End::Close(bytes) => {
+        ConnectionEnd::Close(bytes) => {
             let _ = stream.write_all(&bytes).await;
             let _ = stream.shutdown().await;
             // Closing a socket with unread bytes makes the kernel send RST instead of FIN, so read until the

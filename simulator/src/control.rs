@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::faults::{ConnectionFault, Fault};
 use crate::jobs::{self, JobFile};
-use crate::server::Shared;
+use crate::state::State;
 use crate::wire::WireRequest;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -20,19 +20,19 @@ struct Refusal(StatusCode, String);
 type Outcome = Result<Value, Refusal>;
 
 /// Answers a request to `/_simulator/` + `path`.
-pub(crate) fn answer(shared: &Shared, path: &str, request: &WireRequest) -> Answer {
+pub(crate) fn answer(state: &State, path: &str, request: &WireRequest) -> Answer {
     let outcome = match (path, &*request.method) {
         ("jobs", "GET") => {
-            Ok(json!({ "jobs": shared.jobs(), "second_acknowledge": shared.pipeline().second_acknowledge }))
+            Ok(json!({ "jobs": state.jobs(), "second_acknowledge": state.pipeline().second_acknowledge }))
         }
-        ("jobs", "PUT") => put_jobs(shared, request),
-        ("faults", "POST") => post_faults(shared, request),
+        ("jobs", "PUT") => put_jobs(state, request),
+        ("faults", "POST") => post_faults(state, request),
         ("faults", "DELETE") => {
-            shared.plan().clear();
+            state.plan().clear();
             Ok(json!({}))
         }
-        ("clock", "POST") => post_clock(shared, request),
-        ("requests", "GET") => Ok(json!({ "requests": shared.records.all() })),
+        ("clock", "POST") => post_clock(state, request),
+        ("requests", "GET") => Ok(json!({ "requests": state.records.all() })),
         ("jobs", method) => Err(wrong_method(method, "GET and PUT")),
         ("faults", method) => Err(wrong_method(method, "POST and DELETE")),
         ("clock", method) => Err(wrong_method(method, "POST")),
@@ -50,14 +50,14 @@ pub(crate) fn answer(shared: &Shared, path: &str, request: &WireRequest) -> Answ
     Answer::raw(status, JSON, body.to_string())
 }
 
-fn put_jobs(shared: &Shared, request: &WireRequest) -> Outcome {
+fn put_jobs(state: &State, request: &WireRequest) -> Outcome {
     let file: JobFile = read(request)?;
     let count = file.jobs.len();
     if let Some(second_acknowledge) = file.second_acknowledge {
-        shared.set_second_acknowledge(second_acknowledge);
+        state.set_second_acknowledge(second_acknowledge);
     }
     for job in file.jobs {
-        shared.add_job(job);
+        state.add_job(job);
     }
     Ok(json!({ "added": count }))
 }
@@ -72,17 +72,17 @@ struct FaultRequest {
     connection_fault: Option<ConnectionFault>,
 }
 
-fn post_faults(shared: &Shared, request: &WireRequest) -> Outcome {
+fn post_faults(state: &State, request: &WireRequest) -> Outcome {
     let FaultRequest { job_id, times, fault, connection_fault } = read(request)?;
     match (job_id, fault, connection_fault) {
-        (None, Some(fault), None) => shared.plan().add_next(times, fault),
-        (None, None, Some(fault)) => shared.plan().add_connections(times, fault),
+        (None, Some(fault), None) => state.plan().add_next(times, fault),
+        (None, None, Some(fault)) => state.plan().add_connections(times, fault),
         (Some(id), Some(fault), None) => {
             // A misspelt id would give a fault that never strikes.
-            if !shared.pipeline().contains(&id) {
+            if !state.pipeline().contains(&id) {
                 return Err(Refusal(StatusCode::NOT_FOUND, format!("No job has the id {id:?}.")));
             }
-            shared.plan().add_job(id, times, fault);
+            state.plan().add_job(id, times, fault);
         }
         (Some(_), None, Some(_)) => {
             return Err(bad_request(
@@ -103,16 +103,16 @@ struct ClockRequest {
     omit_date: Option<bool>,
 }
 
-fn post_clock(shared: &Shared, request: &WireRequest) -> Outcome {
+fn post_clock(state: &State, request: &WireRequest) -> Outcome {
     let ClockRequest { shift_seconds, omit_date } = read(request)?;
     if shift_seconds.is_none() && omit_date.is_none() {
         return Err(bad_request("Give `shift_seconds`, `omit_date` or both."));
     }
     if let Some(seconds) = shift_seconds {
-        shared.clock.shift(seconds);
+        state.clock.shift(seconds);
     }
     if let Some(omit) = omit_date {
-        shared.clock.omit_date(omit);
+        state.clock.omit_date(omit);
     }
     Ok(json!({}))
 }

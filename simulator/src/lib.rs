@@ -25,6 +25,7 @@ mod records;
 mod server;
 mod signature;
 mod simulator;
+mod state;
 mod wire;
 
 pub use config::{AccessKey, Config, SecondAcknowledge};

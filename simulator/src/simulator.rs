@@ -13,7 +13,8 @@ use crate::config::{AccessKey, Config};
 use crate::faults::{ConnectionFault, Fault};
 use crate::jobs::Job;
 use crate::records::RequestRecord;
-use crate::server::{self, Refuse, Shared};
+use crate::server::{self, ListenCommand};
+use crate::state::State;
 
 /// How long [`Simulator::refuse_connections`] waits for idle connections to close.
 const IDLE_CLOSE: Duration = Duration::from_secs(1);
@@ -22,8 +23,8 @@ const IDLE_CLOSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Simulator {
     addr: SocketAddr,
-    shared: Arc<Shared>,
-    commands: mpsc::Sender<Refuse>,
+    state: Arc<State>,
+    commands: mpsc::Sender<ListenCommand>,
     server: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -35,10 +36,10 @@ impl Simulator {
     /// If the listener doesn't know its own address.
     pub fn start(listener: TcpListener, config: Config) -> io::Result<Self> {
         let addr = listener.local_addr()?;
-        let shared = Arc::new(Shared::new(config));
+        let state = Arc::new(State::new(config));
         let (commands, received) = mpsc::channel(1);
-        let server = tokio::spawn(server::run(listener, addr, Arc::clone(&shared), received));
-        Ok(Self { addr, shared, commands, server: Mutex::new(Some(server)) })
+        let server = tokio::spawn(server::run(listener, addr, Arc::clone(&state), received));
+        Ok(Self { addr, state, commands, server: Mutex::new(Some(server)) })
     }
 
     /// Where it listens.
@@ -55,57 +56,57 @@ impl Simulator {
 
     /// Adds a job, or replaces the one with its id: status, faults and count of acknowledges start anew.
     pub fn add_job(&self, job: Job) {
-        self.shared.add_job(job);
+        self.state.add_job(job);
     }
 
     /// A job as it is now, with the faults that are still ahead of it.
     #[must_use]
     pub fn job(&self, id: &str) -> Option<Job> {
-        self.shared.jobs().into_iter().find(|job| job.id == id)
+        self.state.jobs().into_iter().find(|job| job.id == id)
     }
 
     /// How many acknowledges of a job CodePipeline has accepted, those included whose answer a fault
     /// withheld.
     #[must_use]
     pub fn acknowledged(&self, job_id: &str) -> usize {
-        self.shared.pipeline().acknowledged(job_id)
+        self.state.pipeline().acknowledged(job_id)
     }
 
     /// Adds a fault for the next `n` calls that have no fault of their own job's.
     pub fn fault_next(&self, n: u32, fault: Fault) {
-        self.shared.plan().add_next(n, fault);
+        self.state.plan().add_next(n, fault);
     }
 
     /// Adds a fault for the next `n` connections.
     pub fn fault_next_connections(&self, n: u32, fault: ConnectionFault) {
-        self.shared.plan().add_connections(n, fault);
+        self.state.plan().add_connections(n, fault);
     }
 
     /// Adds a fault for one call with this job id, after those that are already in its list. The job need not
     /// exist.
     pub fn fault_job(&self, id: impl Into<String>, fault: Fault) {
-        self.shared.plan().add_job(id.into(), 1, fault);
+        self.state.plan().add_job(id.into(), 1, fault);
     }
 
     /// Forgets every fault that has not struck yet. Calls that hang go on hanging.
     pub fn clear_faults(&self) {
-        self.shared.plan().clear();
+        self.state.plan().clear();
     }
 
     /// Sets the simulator's clock this many seconds off the machine's: ahead, or behind if negative. It is
     /// not added to an earlier shift; ten years are the most.
     pub fn shift_clock(&self, seconds: i64) {
-        self.shared.clock.shift(seconds);
+        self.state.clock.shift(seconds);
     }
 
     /// Whether answers come without `Date` from now on.
     pub fn omit_date(&self, omit: bool) {
-        self.shared.clock.omit_date(omit);
+        self.state.clock.omit_date(omit);
     }
 
     /// Replaces the keys that it knows, from the next request on.
     pub fn set_keys(&self, keys: Vec<AccessKey>) {
-        self.shared.set_keys(keys);
+        self.state.set_keys(keys);
     }
 
     /// With `true` the listener goes: new connections are refused, idle ones are closed (and this is awaited,
@@ -117,10 +118,10 @@ impl Simulator {
     pub async fn refuse_connections(&self, refuse: bool) -> io::Result<()> {
         let stopped = || io::Error::new(io::ErrorKind::NotConnected, "the simulator was stopped");
         let (done, result) = oneshot::channel();
-        self.commands.send(Refuse { refuse, done }).await.map_err(|_| stopped())?;
+        self.commands.send(ListenCommand { refuse, done }).await.map_err(|_| stopped())?;
         result.await.map_err(|_| stopped())??;
         if refuse {
-            let idle_closed = self.shared.records.wait_for(|now| now.open_connections <= now.in_flight);
+            let idle_closed = self.state.records.wait_for(|now| now.open_connections <= now.in_flight);
             let _ = tokio::time::timeout(IDLE_CLOSE, idle_closed).await;
         }
         Ok(())
@@ -129,41 +130,41 @@ impl Simulator {
     /// The latest 10,000 requests in the order of their arrival, those in flight included.
     #[must_use]
     pub fn requests(&self) -> Vec<RequestRecord> {
-        self.shared.records.all()
+        self.state.records.all()
     }
 
     /// Returns once `n` requests have arrived since the start. A request has arrived when it was read to its
     /// end.
     pub async fn wait_for_requests(&self, n: usize) {
-        self.shared.records.wait_for(|now| now.requests >= n).await;
+        self.state.records.wait_for(|now| now.requests >= n).await;
     }
 
     /// Returns once clients have abandoned `n` requests since the start: closed the connection before the
     /// answer.
     pub async fn wait_for_abandoned(&self, n: usize) {
-        self.shared.records.wait_for(|now| now.abandoned >= n).await;
+        self.state.records.wait_for(|now| now.abandoned >= n).await;
     }
 
     /// Returns once no request is in flight.
     pub async fn wait_until_idle(&self) {
-        self.shared.records.wait_for(|now| now.in_flight == 0).await;
+        self.state.records.wait_for(|now| now.in_flight == 0).await;
     }
 
     /// How many connections are open.
     #[must_use]
     pub fn open_connections(&self) -> usize {
-        self.shared.records.counters().open_connections
+        self.state.records.counters().open_connections
     }
 
     /// Returns once exactly `n` connections are open.
     pub async fn wait_for_open_connections(&self, n: usize) {
-        self.shared.records.wait_for(|now| now.open_connections == n).await;
+        self.state.records.wait_for(|now| now.open_connections == n).await;
     }
 
     /// Stops listening, cuts every connection and waits until all its tasks have ended. Calling it twice is
     /// fine.
     pub async fn stop(&self) {
-        self.shared.stop();
+        self.state.stop();
         let server = self.server.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(server) = server {
             // It only fails if the server panicked, and then it has ended too.
