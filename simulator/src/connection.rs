@@ -33,8 +33,8 @@ pub(crate) async fn serve(stream: TcpStream, state: Arc<State>, drain: Cancellat
     let service = service_fn(|request| {
         let (state, end) = (Arc::clone(&state), end.clone());
         async move {
-            match call::answer(state, number, request).await {
-                Reply::Answer(response) => Ok::<_, Infallible>(response.map(Full::new)),
+            match call::respond(state, number, request).await {
+                Reply::Send(response) => Ok::<_, Infallible>(response.map(Full::new)),
                 Reply::End(how) => {
                     // The loop below takes the socket away and drops this future with the connection.
                     let _ = end.send(how).await;

@@ -6,24 +6,23 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::answer::Answer;
 use crate::faults::{ConnectionFault, Fault};
 use crate::jobs::{self, JobFile};
+use crate::protocol::{AwsResponse, HttpRequest};
 use crate::state::State;
-use crate::wire::WireRequest;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// A request that can't be done, and why in one sentence.
-struct Refusal(StatusCode, String);
+struct ControlError(StatusCode, String);
 
-type Outcome = Result<Value, Refusal>;
+type Outcome = Result<Value, ControlError>;
 
 /// Answers a request to `/_simulator/` + `path`.
-pub(crate) fn answer(state: &State, path: &str, request: &WireRequest) -> Answer {
+pub(crate) fn respond(state: &State, path: &str, request: &HttpRequest) -> AwsResponse {
     let outcome = match (path, &*request.method) {
         ("jobs", "GET") => {
-            Ok(json!({ "jobs": state.jobs(), "second_acknowledge": state.pipeline().second_acknowledge }))
+            Ok(json!({ "jobs": state.all_jobs(), "second_acknowledge": state.jobs().second_acknowledge }))
         }
         ("jobs", "PUT") => put_jobs(state, request),
         ("faults", "POST") => post_faults(state, request),
@@ -40,17 +39,17 @@ pub(crate) fn answer(state: &State, path: &str, request: &WireRequest) -> Answer
         _ => {
             let known =
                 "there are /_simulator/jobs, /_simulator/faults, /_simulator/clock and /_simulator/requests";
-            Err(Refusal(StatusCode::NOT_FOUND, format!("Nothing is at /_simulator/{path}: {known}.")))
+            Err(ControlError(StatusCode::NOT_FOUND, format!("Nothing is at /_simulator/{path}: {known}.")))
         }
     };
     let (status, body) = match outcome {
         Ok(body) => (StatusCode::OK, body),
-        Err(Refusal(status, sentence)) => (status, json!({ "error": sentence })),
+        Err(ControlError(status, sentence)) => (status, json!({ "error": sentence })),
     };
-    Answer::raw(status, JSON, body.to_string())
+    AwsResponse::new(status, JSON, body.to_string())
 }
 
-fn put_jobs(state: &State, request: &WireRequest) -> Outcome {
+fn put_jobs(state: &State, request: &HttpRequest) -> Outcome {
     let file: JobFile = read(request)?;
     let count = file.jobs.len();
     if let Some(second_acknowledge) = file.second_acknowledge {
@@ -72,15 +71,15 @@ struct FaultRequest {
     connection_fault: Option<ConnectionFault>,
 }
 
-fn post_faults(state: &State, request: &WireRequest) -> Outcome {
+fn post_faults(state: &State, request: &HttpRequest) -> Outcome {
     let FaultRequest { job_id, times, fault, connection_fault } = read(request)?;
     match (job_id, fault, connection_fault) {
         (None, Some(fault), None) => state.plan().add_next(times, fault),
         (None, None, Some(fault)) => state.plan().add_connections(times, fault),
         (Some(id), Some(fault), None) => {
             // A misspelt id would give a fault that never strikes.
-            if !state.pipeline().contains(&id) {
-                return Err(Refusal(StatusCode::NOT_FOUND, format!("No job has the id {id:?}.")));
+            if !state.jobs().contains(&id) {
+                return Err(ControlError(StatusCode::NOT_FOUND, format!("No job has the id {id:?}.")));
             }
             state.plan().add_job(id, times, fault);
         }
@@ -103,7 +102,7 @@ struct ClockRequest {
     omit_date: Option<bool>,
 }
 
-fn post_clock(state: &State, request: &WireRequest) -> Outcome {
+fn post_clock(state: &State, request: &HttpRequest) -> Outcome {
     let ClockRequest { shift_seconds, omit_date } = read(request)?;
     if shift_seconds.is_none() && omit_date.is_none() {
         return Err(bad_request("Give `shift_seconds`, `omit_date` or both."));
@@ -117,15 +116,15 @@ fn post_clock(state: &State, request: &WireRequest) -> Outcome {
     Ok(json!({}))
 }
 
-fn read<T: DeserializeOwned>(request: &WireRequest) -> Result<T, Refusal> {
+fn read<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, ControlError> {
     serde_json::from_slice(&request.body)
         .map_err(|error| bad_request(format!("The body is not valid: {error}.")))
 }
 
-fn bad_request(sentence: impl Into<String>) -> Refusal {
-    Refusal(StatusCode::BAD_REQUEST, sentence.into())
+fn bad_request(sentence: impl Into<String>) -> ControlError {
+    ControlError(StatusCode::BAD_REQUEST, sentence.into())
 }
 
-fn wrong_method(method: &str, allowed: &str) -> Refusal {
-    Refusal(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not possible here, only {allowed}."))
+fn wrong_method(method: &str, allowed: &str) -> ControlError {
+    ControlError(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not possible here, only {allowed}."))
 }

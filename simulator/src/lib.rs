@@ -5,34 +5,35 @@
 //! CodePipeline is known to, and misbehaves on request. It is for loopback only: it has no TLS, and its
 //! control API asks for no credential.
 //!
-//! A call's way through it, module by module: `server` accepts, `connection` carries
-//! one connection and its faults, `call` takes one request to its answer: `wire` reads it, `signature` checks
-//! who sent it, `codepipeline` decides, `answer` writes the bytes. `faults` say what goes wrong instead,
-//! `records` remember what came, `control` offers the same from outside the process. `simulator` is the
-//! handle that a test holds.
+//! Modules, in the order in which a call passes them: `server` accepts, `connection` serves one connection and
+//! applies its faults, and `call` takes one request to its response. `protocol` reads the request and writes the
+//! response, `signature` authenticates the client, and `operations` decide on the jobs in `job_store`. `faults`
+//! describe failures, and `plan` says which failure is next. `records` store what arrived, `control` offers the same
+//! to other processes, and `simulator` is the handle for tests.
 
-mod answer;
 mod call;
 mod clock;
-mod codepipeline;
 mod config;
 mod connection;
 mod control;
 mod faults;
+mod job_store;
 pub mod jobs;
+mod operations;
 mod plan;
+mod protocol;
 mod records;
 mod server;
 mod signature;
 mod simulator;
 mod state;
-mod wire;
 
 pub use config::{AccessKey, Config, SecondAcknowledge};
 pub use faults::{
     AnswerFault, CallMoment, ConnectionFault, ConnectionMoment, ErrorFault, Fault, MessageKey, Shape, Then,
 };
 pub use jobs::{AnswerStatus, Job, JobFile, JobFileError, PlannedFault};
+pub use operations::name::OperationName;
 pub use records::{Processed, RequestOutcome, RequestRecord};
 pub use signature::SignatureVerdict;
 pub use simulator::Simulator;

@@ -62,14 +62,14 @@ impl Simulator {
     /// A job as it is now, with the faults that are still ahead of it.
     #[must_use]
     pub fn job(&self, id: &str) -> Option<Job> {
-        self.state.jobs().into_iter().find(|job| job.id == id)
+        self.state.all_jobs().into_iter().find(|job| job.id == id)
     }
 
     /// How many acknowledges of a job CodePipeline has accepted, those included whose answer a fault
     /// withheld.
     #[must_use]
     pub fn acknowledged(&self, job_id: &str) -> usize {
-        self.state.pipeline().acknowledged(job_id)
+        self.state.jobs().acknowledged(job_id)
     }
 
     /// Adds a fault for the next `n` calls that have no fault of their own job's.

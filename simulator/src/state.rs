@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::codepipeline::Pipeline;
 use crate::config::{AccessKey, Config, SecondAcknowledge};
+use crate::job_store::JobStore;
 use crate::jobs::Job;
 use crate::plan::Plan;
 use crate::records::Records;
@@ -19,7 +19,7 @@ pub(crate) struct State {
     pub(crate) records: Arc<Records>,
     pub(crate) region: Option<String>,
     keys: RwLock<Vec<AccessKey>>,
-    pipeline: Mutex<Pipeline>,
+    jobs: Mutex<JobStore>,
     plan: Mutex<Plan>,
     pub(crate) stop_token: CancellationToken,
 }
@@ -31,14 +31,14 @@ impl State {
             records: Arc::new(Records::new()),
             region: config.region,
             keys: RwLock::new(config.keys),
-            pipeline: Mutex::new(Pipeline::new(config.second_acknowledge)),
+            jobs: Mutex::new(JobStore::new(config.second_acknowledge)),
             plan: Mutex::default(),
             stop_token: CancellationToken::new(),
         }
     }
 
-    pub(crate) fn pipeline(&self) -> MutexGuard<'_, Pipeline> {
-        self.pipeline.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn jobs(&self) -> MutexGuard<'_, JobStore> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn plan(&self) -> MutexGuard<'_, Plan> {
@@ -55,20 +55,20 @@ impl State {
     }
 
     pub(crate) fn add_job(&self, mut job: Job) {
-        let mut pipeline = self.pipeline();
+        let mut jobs = self.jobs();
         self.plan().replace_job(&job.id, std::mem::take(&mut job.faults));
-        pipeline.add(job);
+        jobs.add(job);
     }
 
     /// All jobs in the order of their ids, each with its remaining faults.
-    pub(crate) fn jobs(&self) -> Vec<Job> {
-        let pipeline = self.pipeline();
+    pub(crate) fn all_jobs(&self) -> Vec<Job> {
+        let jobs = self.jobs();
         let plan = self.plan();
-        pipeline.jobs().map(|job| Job { faults: plan.of_job(&job.id), ..job.clone() }).collect()
+        jobs.jobs().map(|job| Job { faults: plan.of_job(&job.id), ..job.clone() }).collect()
     }
 
     pub(crate) fn set_second_acknowledge(&self, second_acknowledge: SecondAcknowledge) {
-        self.pipeline().second_acknowledge = second_acknowledge;
+        self.jobs().second_acknowledge = second_acknowledge;
     }
 
     pub(crate) fn stop(&self) {

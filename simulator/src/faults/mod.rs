@@ -2,11 +2,11 @@
 //! their JSON is externally tagged, `{"error": {"code": "ThrottlingException"}}`, so that a misspelt key is
 //! an error with its place.
 
-mod answers;
+mod responses;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::answers::{AnswerFault, ErrorFault, MessageKey, Shape};
+pub use self::responses::{AnswerFault, ErrorFault, MessageKey, Shape};
 
 /// What happens to one call instead of CodePipeline's own answer. The request has been read when it strikes,
 /// and its signature has been checked for the record only: a fault outranks everything that CodePipeline
@@ -51,7 +51,7 @@ pub enum Fault {
         /// processed.
         #[serde(
             default,
-            deserialize_with = "answers::optional_status",
+            deserialize_with = "responses::optional_status",
             skip_serializing_if = "Option::is_none"
         )]
         http_status: Option<u16>,

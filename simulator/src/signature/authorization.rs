@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::verdict::Rejection;
-use crate::wire::WireRequest;
+use crate::protocol::HttpRequest;
 
 pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
@@ -24,7 +24,7 @@ pub(super) struct Authorization {
 }
 
 impl Authorization {
-    pub(super) fn parse(request: &WireRequest) -> Result<Self, Rejection> {
+    pub(super) fn parse(request: &HttpRequest) -> Result<Self, Rejection> {
         let header = request.header("authorization").unwrap_or_default().trim();
         if !header.starts_with("AWS4-") {
             return Err(Rejection::Missing);

@@ -6,13 +6,13 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use sha2::{Digest as _, Sha256};
 
 use super::authorization::ALGORITHM;
-use crate::wire::WireRequest;
+use crate::protocol::HttpRequest;
 
 /// Everything but RFC 3986's unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// The request as signer and verifier both have to see it.
-pub(super) fn request(request: &WireRequest, signed_headers: &[String]) -> String {
+pub(super) fn request(request: &HttpRequest, signed_headers: &[String]) -> String {
     let headers: Vec<_> =
         signed_headers.iter().map(|name| format!("{name}:{}", header_value(request, name))).collect();
     [
@@ -50,7 +50,7 @@ fn mac(key: &[u8], text: &str) -> Vec<u8> {
 }
 
 /// All values of a header joined with commas, with single spaces.
-fn header_value(request: &WireRequest, name: &str) -> String {
+fn header_value(request: &HttpRequest, name: &str) -> String {
     let values = request.headers.get_all(name).iter().map(|value| {
         let text = String::from_utf8_lossy(value.as_bytes());
         text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
@@ -96,7 +96,7 @@ mod tests {
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect::<HeaderMap>();
         let date = headers.iter().find(|(name, _)| *name == "x-amz-date").map_or("", |(_, value)| value);
-        let wire = WireRequest {
+        let wire = HttpRequest {
             method: method.to_owned(),
             path: "/".to_owned(),
             query: query.to_owned(),
@@ -152,7 +152,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append("a", HeaderValue::from_static("  one   two "));
         headers.append("a", HeaderValue::from_static("three"));
-        let wire = WireRequest {
+        let wire = HttpRequest {
             method: "POST".to_owned(),
             path: "/".to_owned(),
             query: "b=%7e%2f&a&b=+".to_owned(),

@@ -13,7 +13,7 @@ use self::authorization::Authorization;
 use self::verdict::Rejection;
 pub use self::verdict::SignatureVerdict;
 use crate::config::AccessKey;
-use crate::wire::WireRequest;
+use crate::protocol::HttpRequest;
 
 /// The service in every scope.
 const SERVICE: &str = "codepipeline";
@@ -37,7 +37,7 @@ impl Checked {
 
 /// Checks a request against the clock, the region (`None` takes any) and the known keys.
 pub(crate) fn check(
-    request: &WireRequest,
+    request: &HttpRequest,
     region: Option<&str>,
     now: OffsetDateTime,
     key: impl FnOnce(&str) -> Option<AccessKey>,
@@ -53,7 +53,7 @@ pub(crate) fn check(
 /// The order of AWS's own checks, as far as its answers show it: date, signed headers, scope, key, signature,
 /// session token.
 fn verify(
-    request: &WireRequest,
+    request: &HttpRequest,
     authorization: &Authorization,
     region: Option<&str>,
     now: OffsetDateTime,
