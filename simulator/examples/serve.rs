@@ -1,7 +1,6 @@
-//! A simulator with the jobs of a file, for trying an AWS SDK against it: `cargo run --example serve -- ADDR
-//! JOBS.JSON`.
+//! Runs a simulator with the jobs of a file: `cargo run --example serve -- ADDR JOBS.JSON`.
 
-#![allow(clippy::print_stdout, reason = "an example tells where it listens")]
+#![allow(clippy::print_stdout, reason = "the example prints its endpoint URL")]
 
 use std::error::Error;
 

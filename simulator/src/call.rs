@@ -1,4 +1,5 @@
-//! One request from its bytes to its response: read, check, record, then process the call or apply a fault.
+//! One request from its bytes to its response: read, check, record, then process the call or apply
+//! a fault.
 
 use std::future;
 use std::sync::Arc;
@@ -76,8 +77,8 @@ pub(crate) async fn respond(state: Arc<State>, connection: usize, request: Reque
     }
 }
 
-/// Reads a request to its end. `None` means that the body is too large, or that the client disconnected,
-/// in which case no response matters.
+/// Reads a request to its end. `None` means that the body is too large, or that the client
+/// disconnected, in which case no response matters.
 async fn read(request: Request<Incoming>) -> Option<HttpRequest> {
     let (head, body) = request.into_parts();
     // The response to a body that is announced as too large doesn't wait for the body.
@@ -118,8 +119,8 @@ impl Call<'_> {
         response
     }
 
-    /// The order of the checks is that of AWS's front end: JSON, operation, signature. The input and the
-    /// jobs come after that.
+    /// The order of the checks is that of AWS's front end: JSON, operation, signature. The input
+    /// and the jobs come after that.
     fn decide(&self) -> Result<AwsResponse, AwsError> {
         let body = self.request.json()?;
         let operation = self

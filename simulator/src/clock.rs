@@ -1,11 +1,12 @@
-//! The simulator's own clock, which can be shifted: it dates the answers and judges the signatures.
+//! The simulator's own clock, which tests can shift. It dates the responses and checks the
+//! signatures.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use time::OffsetDateTime;
 
-/// Ten years: keeps every date within what HTTP and `SigV4` can write.
+/// Ten years, which keeps every date within the formats of HTTP and `SigV4`.
 const MAX_SHIFT: i64 = 10 * 365 * 24 * 60 * 60;
 
 #[derive(Debug, Default)]
@@ -27,7 +28,7 @@ impl Clock {
         self.system_time().into()
     }
 
-    /// The value of the `Date` header, unless it is to be left out.
+    /// The value of the `Date` header, unless the header is switched off.
     pub(crate) fn date_header(&self) -> Option<String> {
         let omitted = self.date_omitted.load(Ordering::Relaxed);
         (!omitted).then(|| httpdate::fmt_http_date(self.system_time()))

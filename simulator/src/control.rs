@@ -1,5 +1,5 @@
-//! The control API for tests in other languages: plain JSON under `/_simulator/` on the same port. It asks
-//! for no credential, which is one reason why a simulator belongs on loopback.
+//! The control API for tests in other languages: plain JSON under `/_simulator/` on the same port.
+//! It has no authentication, so a simulator must listen on loopback only.
 
 use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
@@ -13,12 +13,12 @@ use crate::state::State;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// A request that can't be done, and why in one sentence.
+/// An error status and its reason in one sentence.
 struct ControlError(StatusCode, String);
 
 type Outcome = Result<Value, ControlError>;
 
-/// Answers a request to `/_simulator/` + `path`.
+/// Responds to a request for `/_simulator/` + `path`.
 pub(crate) fn respond(state: &State, path: &str, request: &HttpRequest) -> AwsResponse {
     let outcome = match (path, &*request.method) {
         ("jobs", "GET") => {
@@ -77,7 +77,7 @@ fn post_faults(state: &State, request: &HttpRequest) -> Outcome {
         (None, Some(fault), None) => state.plan().add_next(times, fault),
         (None, None, Some(fault)) => state.plan().add_connections(times, fault),
         (Some(id), Some(fault), None) => {
-            // A misspelt id would give a fault that never strikes.
+            // A fault with a misspelled id would never apply.
             if !state.jobs().contains(&id) {
                 return Err(ControlError(StatusCode::NOT_FOUND, format!("No job has the id {id:?}.")));
             }
@@ -85,7 +85,7 @@ fn post_faults(state: &State, request: &HttpRequest) -> Outcome {
         }
         (Some(_), None, Some(_)) => {
             return Err(bad_request(
-                "A connection fault strikes before the job is known, so it takes no `job_id`.",
+                "A connection fault strikes before the request is read, so it takes no `job_id`.",
             ));
         }
         (_, None, None) | (_, Some(_), Some(_)) => {

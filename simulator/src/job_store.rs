@@ -6,8 +6,8 @@ use crate::config::SecondAcknowledge;
 use crate::jobs::Job;
 use crate::protocol::AwsError;
 
-/// All jobs. The store is behind one lock, so exactly one of many concurrent acknowledges finds the job
-/// `Dispatched`.
+/// All jobs. The store is behind one lock, so exactly one of many concurrent acknowledges finds the
+/// job `Dispatched`.
 #[derive(Debug)]
 pub(crate) struct JobStore {
     pub(crate) second_acknowledge: SecondAcknowledge,

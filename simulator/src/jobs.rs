@@ -1,4 +1,4 @@
-//! Jobs, and the file that lists them.
+//! Jobs and the job file.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -9,32 +9,32 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::config::SecondAcknowledge;
 use crate::faults::Fault;
 
-/// A third-party job that the simulator holds.
+/// A third-party job.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Job {
-    /// The job's id, as a worker sends it.
+    /// The job's id.
     #[serde(deserialize_with = "non_empty")]
     pub id: String,
-    /// The nonce that an acknowledge has to bring.
+    /// The nonce that an acknowledge must contain.
     #[serde(deserialize_with = "non_empty")]
     pub nonce: String,
-    /// The client token that an acknowledge has to bring.
+    /// The client token that every call for the job must contain.
     #[serde(deserialize_with = "non_empty")]
     pub client_token: String,
-    /// The status: CodePipeline's or any other text. Only a `Dispatched` job can be acknowledged.
+    /// The status, which can be any text. Only a `Dispatched` job can be acknowledged.
     #[serde(default = "dispatched", deserialize_with = "non_empty")]
     pub status: String,
-    /// What a successful answer says in place of the status.
+    /// The status in the response to an acknowledge, if it differs from the job's status.
     #[serde(default, skip_serializing_if = "AnswerStatus::is_true")]
     pub answer_status: AnswerStatus,
-    /// What happens to this job's next calls, one after the other; then it behaves.
+    /// The faults of the next calls for this job, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<PlannedFault>,
 }
 
 impl Job {
-    /// A `Dispatched` job that behaves.
+    /// A `Dispatched` job without faults.
     #[must_use]
     pub fn new(id: impl Into<String>, nonce: impl Into<String>, client_token: impl Into<String>) -> Self {
         Self {
@@ -47,19 +47,19 @@ impl Job {
         }
     }
 
-    /// The same job in another status.
+    /// The same job with another status.
     #[must_use]
     pub fn with_status(self, status: impl Into<String>) -> Self {
         Self { status: status.into(), ..self }
     }
 
-    /// The same job, answering something else than its status.
+    /// The same job with another status in the response to an acknowledge.
     #[must_use]
     pub fn with_answer_status(self, answer_status: AnswerStatus) -> Self {
         Self { answer_status, ..self }
     }
 
-    /// The same job with one more fault in its list.
+    /// The same job with an additional fault for this many calls.
     #[must_use]
     pub fn with_fault(mut self, times: u32, fault: Fault) -> Self {
         self.faults.push(PlannedFault { fault, times });
@@ -67,7 +67,7 @@ impl Job {
     }
 }
 
-/// Nonce and token are fake here, but code that prints a job should be right for real ones too.
+/// Nonce and token are fake here, but tests also print jobs with values from real systems.
 impl fmt::Debug for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Job")
@@ -81,15 +81,15 @@ impl fmt::Debug for Job {
     }
 }
 
-/// What a successful answer says about the status. In JSON: left out, `null`, or a text.
+/// The status in the response to an acknowledge. JSON leaves it out, or has `null`, or has a text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum AnswerStatus {
-    /// The job's true status.
+    /// The job's status.
     #[default]
     True,
-    /// Nothing: the member is left out.
+    /// The response has no status.
     Omitted,
-    /// This text, whatever the job's status.
+    /// This text, regardless of the job's status.
     Raw(String),
 }
 
@@ -114,30 +114,30 @@ impl<'de> Deserialize<'de> for AnswerStatus {
     }
 }
 
-/// A fault and how often it strikes.
+/// A fault and its count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedFault {
-    /// What goes wrong.
+    /// The fault.
     pub fault: Fault,
-    /// For how many calls in a row; 1 unless told otherwise.
+    /// The number of calls to which it applies. The default is 1.
     #[serde(default = "once", deserialize_with = "at_least_once")]
     pub times: u32,
 }
 
-/// A job file: what `PUT /_simulator/jobs` takes too.
+/// A job file. `PUT /_simulator/jobs` accepts the same JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobFile {
-    /// The jobs, each with an id of its own.
+    /// The jobs. Every id is unique.
     #[serde(deserialize_with = "distinct_jobs")]
     pub jobs: Vec<Job>,
-    /// What a second acknowledge is answered with; left out, what is in force stays.
+    /// The response to a second acknowledge. Without this member, the current setting stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second_acknowledge: Option<SecondAcknowledge>,
 }
 
-/// A job file that can't be used: one sentence with the line and column.
+/// An invalid job file: one sentence with the line and column.
 #[derive(Debug, thiserror::Error)]
 #[error("the job file is not valid: {0}")]
 pub struct JobFileError(#[from] serde_json::Error);
@@ -146,7 +146,7 @@ pub struct JobFileError(#[from] serde_json::Error);
 ///
 /// # Errors
 ///
-/// If it is not JSON, has an unknown or missing key, an empty value, or an id twice.
+/// If the text isn't JSON, or if it has an unknown or missing key, an empty value, or an id twice.
 pub fn from_json(text: &str) -> Result<JobFile, JobFileError> {
     Ok(serde_json::from_str(text)?)
 }
@@ -171,7 +171,7 @@ fn non_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Er
     if text.is_empty() { Err(D::Error::custom("a job's values must not be empty")) } else { Ok(text) }
 }
 
-/// Checked while reading, so that the error knows its place in the file.
+/// Checks the ids during parsing, so that an error contains the line and column.
 fn distinct_jobs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Job>, D::Error> {
     struct Jobs;
 

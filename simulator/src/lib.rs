@@ -1,15 +1,16 @@
 //! A stand-in for AWS CodePipeline's third-party job API, for tests.
 //!
-//! It speaks the real wire protocol (awsJson1.1 over HTTP/1.1, SigV4 verified by an implementation of its
-//! own), so any AWS SDK can be pointed at it. It holds jobs, answers `AcknowledgeThirdPartyJob` as
-//! CodePipeline is known to, and misbehaves on request. It is for loopback only: it has no TLS, and its
-//! control API asks for no credential.
+//! The simulator speaks awsJson1.1 over HTTP/1.1 and verifies Signature Version 4, so every AWS SDK
+//! can use it as an endpoint. It stores jobs, processes calls as far as CodePipeline's behavior is
+//! known, and fails on request. Run it on loopback only: it has no TLS, and its control API has no
+//! authentication.
 //!
-//! Modules, in the order in which a call passes them: `server` accepts, `connection` serves one connection and
-//! applies its faults, and `call` takes one request to its response. `protocol` reads the request and writes the
-//! response, `signature` authenticates the client, and `operations` decide on the jobs in `job_store`. `faults`
-//! describe failures, and `plan` says which failure is next. `records` store what arrived, `control` offers the same
-//! to other processes, and `simulator` is the handle for tests.
+//! Modules, in the order in which a call passes them: `server` accepts, `connection` serves one
+//! connection and applies its faults, and `call` takes one request to its response. `protocol`
+//! reads the request and writes the response, `signature` authenticates the client, and
+//! `operations` decide on the jobs in `job_store`. `faults` describe failures, and `plan`
+//! selects the next one. `records` store every request. `simulator` is the handle for tests, and
+//! `control` offers the same functions to other processes.
 
 mod call;
 mod clock;

@@ -1,11 +1,11 @@
-//! Which fault strikes next.
+//! Selects the fault for the next call or connection.
 
 use std::collections::{HashMap, VecDeque};
 
 use crate::faults::{ConnectionFault, Fault};
 use crate::jobs::PlannedFault;
 
-/// The faults that have not struck yet.
+/// The faults that still apply to future calls and connections.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     by_job: HashMap<String, VecDeque<PlannedFault>>,
@@ -38,14 +38,14 @@ impl Plan {
         *self = Self::default();
     }
 
-    /// The fault for a call, used up by one. A job's own come before those for just any call: they name their
-    /// victim.
+    /// Takes the fault for a call and decrements its count. The faults of the call's job come
+    /// before those for any call.
     pub(crate) fn take(&mut self, job_id: Option<&str>) -> Option<Fault> {
         let own = job_id.and_then(|id| self.by_job.get_mut(id)).and_then(take_one);
         own.or_else(|| take_one(&mut self.next))
     }
 
-    /// The fault for a new connection, used up by one.
+    /// Takes the fault for a new connection and decrements its count.
     pub(crate) fn take_connection(&mut self) -> Option<ConnectionFault> {
         loop {
             let (times, fault) = self.connections.front_mut()?;
@@ -62,7 +62,7 @@ impl Plan {
 }
 
 fn take_one(faults: &mut VecDeque<PlannedFault>) -> Option<Fault> {
-    // The Rust API can plan a fault for zero times; it is skipped.
+    // The Rust API accepts a fault with a count of zero. Such a fault never applies.
     while faults.front().is_some_and(|planned| planned.times == 0) {
         faults.pop_front();
     }

@@ -72,7 +72,8 @@ async fn accept(listener: Option<&TcpListener>) -> TcpStream {
     }
 }
 
-/// Binds the port again. tokio sets `SO_REUSEADDR`, so closed connections that linger don't block it.
+/// Binds the port again. tokio sets `SO_REUSEADDR`, so closed connections that linger don't block
+/// it.
 async fn listen_again(
     listener: &mut Option<TcpListener>,
     drain: &mut CancellationToken,

@@ -1,4 +1,4 @@
-//! The handle that a test holds.
+//! The handle to a running simulator.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,10 +16,10 @@ use crate::records::RequestRecord;
 use crate::server::{self, ListenCommand};
 use crate::state::State;
 
-/// How long [`Simulator::refuse_connections`] waits for idle connections to close.
+/// The maximum time that [`Simulator::refuse_connections`] waits for idle connections to close.
 const IDLE_CLOSE: Duration = Duration::from_secs(1);
 
-/// A running simulator. Dropping it ends its tasks soon; [`Simulator::stop`] also waits for them.
+/// A running simulator. Dropping it ends its tasks. [`Simulator::stop`] also waits for their end.
 #[derive(Debug)]
 pub struct Simulator {
     addr: SocketAddr,
@@ -29,11 +29,12 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Starts a simulator on a listener. It has to be called inside a tokio runtime with IO and time.
+    /// Starts a simulator on a listener. The caller must be inside a tokio runtime with IO and
+    /// time.
     ///
     /// # Errors
     ///
-    /// If the listener doesn't know its own address.
+    /// If the listener has no local address.
     pub fn start(listener: TcpListener, config: Config) -> io::Result<Self> {
         let addr = listener.local_addr()?;
         let state = Arc::new(State::new(config));
@@ -42,37 +43,37 @@ impl Simulator {
         Ok(Self { addr, state, commands, server: Mutex::new(Some(server)) })
     }
 
-    /// Where it listens.
+    /// The address on which the simulator listens.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// What an AWS SDK takes as endpoint URL, such as `http://127.0.0.1:4599`.
+    /// The endpoint URL for an AWS SDK, such as `http://127.0.0.1:4599`.
     #[must_use]
     pub fn endpoint_url(&self) -> String {
         format!("http://{}", self.addr)
     }
 
-    /// Adds a job, or replaces the one with its id: status, faults and count of acknowledges start anew.
+    /// Adds a job, or replaces the job with the same id, including its faults and its counts.
     pub fn add_job(&self, job: Job) {
         self.state.add_job(job);
     }
 
-    /// A job as it is now, with the faults that are still ahead of it.
+    /// The current state of a job, with its remaining faults.
     #[must_use]
     pub fn job(&self, id: &str) -> Option<Job> {
         self.state.all_jobs().into_iter().find(|job| job.id == id)
     }
 
-    /// How many acknowledges of a job CodePipeline has accepted, those included whose answer a fault
+    /// The number of accepted acknowledges of a job, including those whose response a fault
     /// withheld.
     #[must_use]
     pub fn acknowledged(&self, job_id: &str) -> usize {
         self.state.jobs().acknowledged(job_id)
     }
 
-    /// Adds a fault for the next `n` calls that have no fault of their own job's.
+    /// Adds a fault for the next `n` calls. Faults of a call's own job take precedence.
     pub fn fault_next(&self, n: u32, fault: Fault) {
         self.state.plan().add_next(n, fault);
     }
@@ -82,39 +83,41 @@ impl Simulator {
         self.state.plan().add_connections(n, fault);
     }
 
-    /// Adds a fault for one call with this job id, after those that are already in its list. The job need not
-    /// exist.
+    /// Adds a fault for one call with this job id, after the existing faults of the job. The job
+    /// doesn't need to exist.
     pub fn fault_job(&self, id: impl Into<String>, fault: Fault) {
         self.state.plan().add_job(id.into(), 1, fault);
     }
 
-    /// Forgets every fault that has not struck yet. Calls that hang go on hanging.
+    /// Removes all remaining faults. Calls that hang continue to hang.
     pub fn clear_faults(&self) {
         self.state.plan().clear();
     }
 
-    /// Sets the simulator's clock this many seconds off the machine's: ahead, or behind if negative. It is
-    /// not added to an earlier shift; ten years are the most.
+    /// Sets the difference between the simulator's clock and the system clock in seconds, up to ten
+    /// years. A positive value means that the simulator's clock is ahead. An earlier shift is
+    /// replaced.
     pub fn shift_clock(&self, seconds: i64) {
         self.state.clock.shift(seconds);
     }
 
-    /// Whether answers come without `Date` from now on.
+    /// Omits the `Date` header from all responses, or includes it again.
     pub fn omit_date(&self, omit: bool) {
         self.state.clock.omit_date(omit);
     }
 
-    /// Replaces the keys that it knows, from the next request on.
+    /// Replaces the known keys from the next request on.
     pub fn set_keys(&self, keys: Vec<AccessKey>) {
         self.state.set_keys(keys);
     }
 
-    /// With `true` the listener goes: new connections are refused, idle ones are closed (and this is awaited,
-    /// a second at most), calls in flight finish. With `false` it listens at the same port again.
+    /// With `true`, the simulator closes its listener, so that the kernel refuses new connections.
+    /// It also closes idle connections, for which this function waits up to one second. In-flight
+    /// calls finish. With `false`, the simulator listens on the same port again.
     ///
     /// # Errors
     ///
-    /// If the port was taken by somebody else meanwhile, or the simulator was stopped.
+    /// If another process uses the port now, or if the simulator was stopped.
     pub async fn refuse_connections(&self, refuse: bool) -> io::Result<()> {
         let stopped = || io::Error::new(io::ErrorKind::NotConnected, "the simulator was stopped");
         let (done, result) = oneshot::channel();
@@ -127,47 +130,47 @@ impl Simulator {
         Ok(())
     }
 
-    /// The latest 10,000 requests in the order of their arrival, those in flight included.
+    /// The latest 10,000 requests in the order of their arrival, including in-flight requests.
     #[must_use]
     pub fn requests(&self) -> Vec<RequestRecord> {
         self.state.records.all()
     }
 
-    /// Returns once `n` requests have arrived since the start. A request has arrived when it was read to its
-    /// end.
+    /// Returns when `n` requests have arrived since the start. A request has arrived when the
+    /// simulator has read all of it.
     pub async fn wait_for_requests(&self, n: usize) {
         self.state.records.wait_for(|now| now.requests >= n).await;
     }
 
-    /// Returns once clients have abandoned `n` requests since the start: closed the connection before the
-    /// answer.
+    /// Returns when clients have abandoned `n` requests since the start. A client abandons a
+    /// request by closing the connection before the response.
     pub async fn wait_for_abandoned(&self, n: usize) {
         self.state.records.wait_for(|now| now.abandoned >= n).await;
     }
 
-    /// Returns once no request is in flight.
+    /// Returns when no request is in flight.
     pub async fn wait_until_idle(&self) {
         self.state.records.wait_for(|now| now.in_flight == 0).await;
     }
 
-    /// How many connections are open.
+    /// The number of open connections.
     #[must_use]
     pub fn open_connections(&self) -> usize {
         self.state.records.counters().open_connections
     }
 
-    /// Returns once exactly `n` connections are open.
+    /// Returns when exactly `n` connections are open.
     pub async fn wait_for_open_connections(&self, n: usize) {
         self.state.records.wait_for(|now| now.open_connections == n).await;
     }
 
-    /// Stops listening, cuts every connection and waits until all its tasks have ended. Calling it twice is
-    /// fine.
+    /// Stops listening, closes every connection, and waits for the end of all tasks. A second call
+    /// has no effect.
     pub async fn stop(&self) {
         self.state.stop();
         let server = self.server.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(server) = server {
-            // It only fails if the server panicked, and then it has ended too.
+            // An error means that the server panicked, so it has ended too.
             let _ = server.await;
         }
     }

@@ -1,6 +1,6 @@
-//! What can be asked to go wrong. One set of types serves the Rust API, the job file and the control API;
-//! their JSON is externally tagged, `{"error": {"code": "ThrottlingException"}}`, so that a misspelt key is
-//! an error with its place.
+//! The faults of the Rust API, the job file, and the control API. Their JSON is externally tagged,
+//! `{"error": {"code": "ThrottlingException"}}`, so that a misspelled key is an error with its line
+//! and column.
 
 mod responses;
 
@@ -8,85 +8,84 @@ use serde::{Deserialize, Serialize};
 
 pub use self::responses::{AnswerFault, ErrorFault, MessageKey, Shape};
 
-/// What happens to one call instead of CodePipeline's own answer. The request has been read when it strikes,
-/// and its signature has been checked for the record only: a fault outranks everything that CodePipeline
-/// would say.
+/// A failure of one call. It applies after the request is read. The signature check then serves the
+/// record only, because a fault takes precedence over every response of CodePipeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fault {
-    /// An AWS error, in any of the shapes that AWS errors come in.
+    /// An AWS error in any of the shapes of AWS errors.
     Error(ErrorFault),
-    /// Exactly this answer.
+    /// Exactly this response.
     Answer(AnswerFault),
-    /// A late answer.
+    /// A late response.
     Delay {
-        /// How late, in milliseconds.
+        /// The delay in milliseconds.
         ms: u64,
-        /// What comes after the delay.
+        /// The event after the delay.
         #[serde(default)]
         then: Then,
     },
-    /// No answer at all, until the client goes or the simulator stops.
+    /// No response until the client disconnects or the simulator stops.
     Hang {
-        /// Whether the job is acknowledged all the same.
+        /// Whether the call is processed.
         #[serde(default)]
         process: bool,
     },
     /// A TCP reset (RST).
     Reset {
-        /// When it strikes.
+        /// The moment at which it applies.
         when: CallMoment,
     },
-    /// A clean end of the connection (FIN) instead of an answer.
+    /// A clean end of the connection (FIN) instead of a response.
     Close {
-        /// When it strikes.
+        /// The moment at which it applies.
         when: CallMoment,
     },
-    /// An answer whose `Content-Length` promises more than comes: half the body, then a clean end.
+    /// Half of the body that `Content-Length` announces, then a clean end of the connection.
     CutBody {
-        /// Whether the job is acknowledged all the same; the body is then the true answer's.
+        /// Whether the call is processed. The body is then that of the true response.
         #[serde(default)]
         process: bool,
-        /// The status to answer with; by default 200, or 400 if there is a `code`, or the true answer's if
-        /// processed.
+        /// The status of the response. The default is 200, or 400 with a `code`, or the true status
+        /// with `process`.
         #[serde(
             default,
             deserialize_with = "responses::optional_status",
             skip_serializing_if = "Option::is_none"
         )]
         http_status: Option<u16>,
-        /// The AWS error code in the body; ignored with `process`.
+        /// The AWS error code in the body. It is ignored with `process`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<String>,
     },
     /// A 200 whose body is broken JSON.
     MalformedBody {
-        /// Whether the job is acknowledged all the same.
+        /// Whether the call is processed.
         #[serde(default)]
         process: bool,
     },
 }
 
 impl Fault {
-    /// An AWS error as `{"__type": code}` with HTTP 400; see [`ErrorFault`] for every other shape.
+    /// An AWS error as `{"__type": code}` with HTTP 400. [`ErrorFault`] has all other shapes.
     #[must_use]
     pub fn error(code: impl Into<String>) -> Self {
         Self::Error(ErrorFault::new(code))
     }
 
-    /// A bare status with an empty body, as load balancers send it.
+    /// A bare status with an empty body, as a load balancer sends it.
     #[must_use]
     pub fn status(http_status: u16) -> Self {
         Self::Answer(AnswerFault { http_status, ..AnswerFault::default() })
     }
 
-    /// An ordinary answer that comes `ms` milliseconds late; the job is acknowledged after the delay.
+    /// An ordinary response that is `ms` milliseconds late. The call is processed after the delay.
     #[must_use]
     pub fn delay(ms: u64) -> Self {
         Self::Delay { ms, then: Then::Process }
     }
 
-    /// The name that it has in JSON.
+    /// The name of the fault in JSON.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Error(_) => "error",
@@ -113,52 +112,53 @@ impl From<AnswerFault> for Fault {
     }
 }
 
-/// What follows a delay.
+/// The event after a delay.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Then {
-    /// The call is processed after the delay: a client that left before it changed nothing.
+    /// The call is processed after the delay. A client that disconnects earlier changes nothing.
     #[default]
     Process,
-    /// The call is processed before the delay: only the answer is late.
+    /// The call is processed before the delay. Only the response is late.
     Answer,
     /// Another fault.
     Fault(Box<Fault>),
 }
 
-/// Where in a call the connection breaks.
+/// The moment in a call at which the connection breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallMoment {
-    /// The request was read, nothing happened.
+    /// After the request was read, before it is processed.
     AfterRequestRead,
-    /// The job was acknowledged, the client doesn't learn of it.
+    /// After the call was processed. The client doesn't get the response.
     AfterProcessing,
 }
 
-/// What happens to one new connection before any request on it is read. A connection that a client has kept
-/// open is not touched: which call it strikes is up to the client's pool. No request is recorded.
+/// A failure of one new connection before any request on it is read. It never applies to a
+/// connection that a client reuses, because the client's pool decides which call uses it. There is
+/// no record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ConnectionFault {
     /// A TCP reset (RST).
     Reset {
-        /// When it strikes.
+        /// The moment at which it applies.
         when: ConnectionMoment,
     },
     /// A clean end (FIN).
     Close {
-        /// When it strikes.
+        /// The moment at which it applies.
         when: ConnectionMoment,
     },
 }
 
-/// When a connection breaks.
+/// The moment at which a connection breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConnectionMoment {
-    /// At once: the client may or may not have sent its request by then.
+    /// Immediately. The client might not have sent its request yet.
     OnAccept,
-    /// As soon as the first bytes of a request are there, unread: the client has surely sent some of it.
+    /// When the first bytes of a request have arrived. The client has sent a part of the request.
     BeforeRequestRead,
 }

@@ -26,8 +26,8 @@ impl Operation for Acknowledge {
         })
     }
 
-    /// The first acknowledge of a `Dispatched` job succeeds. The token is checked before the nonce: a
-    /// caller without the token learns nothing about the nonce.
+    /// The first acknowledge of a `Dispatched` job succeeds. The token is checked before the nonce:
+    /// a caller without the token learns nothing about the nonce.
     fn run(self, jobs: &mut JobStore) -> Result<AwsResponse, AwsError> {
         let repeatable = jobs.second_acknowledge == SecondAcknowledge::Status;
         let entry = jobs.authorize(&self.job_id, &self.client_token)?;

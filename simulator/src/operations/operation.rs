@@ -11,7 +11,8 @@ pub(super) trait Operation: Sized {
     /// The body of a typical success, for faults that send a body without processing the call.
     const SAMPLE: &'static str;
 
-    /// Reads the input. An error is a member of the wrong type. Every other violation is in `input`.
+    /// Reads the input. An error is a member of the wrong type. Every other violation is in
+    /// `input`.
     fn parse(input: &mut Input) -> Result<Self, AwsError>;
 
     /// Decides on the jobs.

@@ -58,8 +58,8 @@ impl AwsResponse {
         response
     }
 
-    /// The bytes of the response with only the first `kept` bytes of its body. `Content-Length` still
-    /// announces the whole body.
+    /// The bytes of the response with only the first `kept` bytes of its body. `Content-Length`
+    /// still announces the whole body.
     pub(crate) fn cut(self, kept: usize, request_id: &str, clock: &Clock) -> Vec<u8> {
         let announced = self.body.len();
         let mut response = self.into_response(request_id, clock);
@@ -138,8 +138,8 @@ impl From<AnswerFault> for AwsResponse {
     }
 }
 
-/// The response to a fault that was built in Rust and that HTTP can't express. JSON is checked when it
-/// is read.
+/// The response to a fault that was built in Rust and that HTTP can't express. JSON is checked when
+/// it is read.
 fn misconfigured(why: &'static str) -> AwsResponse {
     AwsError::new("SimulatorMisconfigured", why).into()
 }

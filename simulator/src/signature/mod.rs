@@ -1,5 +1,5 @@
-//! Whether a request is signed as AWS wants it, with a key that the simulator knows. An implementation of its
-//! own, so that a mistake in an SDK's signer would show.
+//! Verifies a request's Signature Version 4. The implementation is independent of the AWS SDK, so
+//! that it detects errors in the SDK's signer.
 
 mod authorization;
 mod canonical;
@@ -18,13 +18,13 @@ use crate::protocol::HttpRequest;
 /// The service in every scope.
 const SERVICE: &str = "codepipeline";
 
-/// How far a request's date may be off.
+/// The maximum difference between a request's date and the clock.
 const SKEW: Duration = Duration::minutes(5);
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug)]
 pub(crate) struct Checked {
-    /// The key that the request claims to be signed with, known or not.
+    /// The access key id in the request, even if the key is unknown.
     pub(crate) access_key_id: Option<String>,
     pub(crate) result: Result<(), Rejection>,
 }
@@ -35,7 +35,7 @@ impl Checked {
     }
 }
 
-/// Checks a request against the clock, the region (`None` takes any) and the known keys.
+/// Checks a request against the clock, the region (`None` accepts any), and the known keys.
 pub(crate) fn check(
     request: &HttpRequest,
     region: Option<&str>,
@@ -50,7 +50,7 @@ pub(crate) fn check(
     Checked { access_key_id: Some(authorization.access_key_id), result }
 }
 
-/// The order of AWS's own checks, as far as its answers show it: date, signed headers, scope, key, signature,
+/// Checks in AWS's order, as far as it is known: date, signed headers, scope, key, signature,
 /// session token.
 fn verify(
     request: &HttpRequest,
@@ -104,7 +104,7 @@ fn within_skew(date: &str, now: OffsetDateTime) -> Result<(), Rejection> {
     }
 }
 
-/// ISO 8601 in its basic format, as `X-Amz-Date` has it.
+/// The time in the basic format of ISO 8601, as in `X-Amz-Date`.
 fn basic(time: OffsetDateTime) -> String {
     let (date, clock) = (time.date(), time.time());
     format!(
@@ -118,7 +118,7 @@ fn basic(time: OffsetDateTime) -> String {
     )
 }
 
-/// AWS names everything that is wrong with a scope in one message.
+/// AWS names every error in a scope in one message.
 fn in_scope(authorization: &Authorization, region: Option<&str>) -> Result<(), Rejection> {
     let Authorization { scope_date, scope_region, scope_service, terminator, date, .. } = authorization;
     let day = date.get(..8).unwrap_or(date);

@@ -1,4 +1,4 @@
-//! The control API, as a test in another language uses it.
+//! The control API, as tests in other languages use it.
 
 use codepipeline_simulator::Simulator;
 use serde_json::{Value, json};
@@ -12,13 +12,13 @@ async fn control(simulator: &Simulator, line: &str, body: &Value) -> (u16, Value
     let headers = [("host", simulator.addr().to_string()), ("content-length", body.len().to_string())];
     let mut connection = Connection::open(simulator.addr()).await.unwrap();
     connection.request(&format!("{method} /_simulator/{path} HTTP/1.1"), &headers, &body).await.unwrap();
-    let answer = connection.answer().await.unwrap();
-    assert_eq!(answer.headers["content-type"], "application/json");
-    (answer.status, answer.json())
+    let response = connection.response().await.unwrap();
+    assert_eq!(response.headers["content-type"], "application/json");
+    (response.status, response.json())
 }
 
-/// What it complains of, in one sentence.
-async fn complaint(simulator: &Simulator, line: &str, body: Value) -> (u16, String) {
+/// The status and the error of a request that must fail.
+async fn error(simulator: &Simulator, line: &str, body: Value) -> (u16, String) {
     let (status, body) = control(simulator, line, &body).await;
     (status, body["error"].as_str().unwrap().to_owned())
 }
@@ -26,8 +26,14 @@ async fn complaint(simulator: &Simulator, line: &str, body: Value) -> (u16, Stri
 #[tokio::test]
 async fn jobs_are_added_and_listed() {
     let simulator = simulator().await;
-    let job = json!({ "id": "job-2", "nonce": "n", "client_token": "t", "status": "Dispatched", "answer_status": null,
-        "faults": [{ "times": 2, "fault": { "hang": { "process": false } } }] });
+    let job = json!({
+        "id": "job-2",
+        "nonce": "n",
+        "client_token": "t",
+        "status": "Dispatched",
+        "answer_status": null,
+        "faults": [{ "times": 2, "fault": { "hang": { "process": false } } }],
+    });
     let file = json!({ "jobs": [job], "second_acknowledge": "status" });
     assert_eq!(control(&simulator, "PUT jobs", &file).await, (200, json!({ "added": 1 })));
 
@@ -38,12 +44,12 @@ async fn jobs_are_added_and_listed() {
         json!({ "id": JOB, "nonce": NONCE, "client_token": TOKEN, "status": "Dispatched" })
     );
     assert_eq!(listed["jobs"][1], job);
-    // What was listed can be put back.
+    // The listed jobs are a valid job file.
     assert_eq!(control(&simulator, "PUT jobs", &listed).await, (200, json!({ "added": 2 })));
 }
 
 #[tokio::test]
-async fn faults_are_planned_and_forgotten() {
+async fn faults_are_planned_and_removed() {
     let simulator = simulator().await;
     let any = json!({ "times": 2, "fault": { "error": { "code": "A" } } });
     let own = json!({ "job_id": JOB, "fault": { "error": { "code": "B" } } });
@@ -52,8 +58,8 @@ async fn faults_are_planned_and_forgotten() {
         assert_eq!(control(&simulator, "POST faults", &fault).await, (200, json!({})));
     }
     for code in ["B", "A"] {
-        let answer = Call::default().send(simulator.addr()).await.unwrap();
-        assert_eq!(answer.json(), json!({ "__type": code }));
+        let response = Call::default().send(simulator.addr()).await.unwrap();
+        assert_eq!(response.json(), json!({ "__type": code }));
     }
     assert_eq!(control(&simulator, "DELETE faults", &Value::Null).await, (200, json!({})));
     assert_eq!(control(&simulator, "POST faults", &reset).await, (200, json!({})));
@@ -62,17 +68,17 @@ async fn faults_are_planned_and_forgotten() {
 }
 
 #[tokio::test]
-async fn the_clock_is_shifted() {
+async fn clock_is_shifted() {
     let simulator = simulator().await;
     let shift = json!({ "shift_seconds": -3600, "omit_date": true });
     assert_eq!(control(&simulator, "POST clock", &shift).await, (200, json!({})));
-    let answer = Call::default().send(simulator.addr()).await.unwrap();
-    assert_eq!(answer.error_code(), "InvalidSignatureException");
-    assert!(!answer.headers.contains_key("date"));
+    let response = Call::default().send(simulator.addr()).await.unwrap();
+    assert_eq!(response.error_code(), "InvalidSignatureException");
+    assert!(!response.headers.contains_key("date"));
 }
 
 #[tokio::test]
-async fn requests_are_listed_without_its_own() {
+async fn request_list_excludes_control_requests() {
     let simulator = simulator().await;
     Call::default().send(simulator.addr()).await.unwrap();
     let (status, listed) = control(&simulator, "GET requests", &Value::Null).await;
@@ -82,7 +88,7 @@ async fn requests_are_listed_without_its_own() {
 }
 
 #[tokio::test]
-async fn mistakes_are_told_in_one_sentence() {
+async fn every_error_is_one_sentence() {
     let simulator = simulator().await;
     let hang = json!({ "hang": {} });
     let reset = json!({ "reset": { "when": "on_accept" } });
@@ -120,8 +126,8 @@ async fn mistakes_are_told_in_one_sentence() {
         ("POST clock", json!({}), 400, "Give `shift_seconds`, `omit_date` or both."),
         ("POST clock", json!({ "shift_seconds": "1h" }), 400, "The body is not valid: invalid type"),
     ] {
-        let (told, sentence) = complaint(&simulator, line, body).await;
-        assert_eq!(told, status, "{sentence}");
+        let (actual, sentence) = error(&simulator, line, body).await;
+        assert_eq!(actual, status, "{sentence}");
         assert!(sentence.starts_with(text) && sentence.ends_with('.'), "{sentence}");
     }
 }

@@ -1,4 +1,4 @@
-//! The job file: what it can say, and how its mistakes are told.
+//! The job file and its errors.
 
 use codepipeline_simulator::{
     AnswerStatus, CallMoment, ErrorFault, Fault, MessageKey, SecondAcknowledge, Shape, jobs,
@@ -7,7 +7,7 @@ use codepipeline_simulator::{
 const EXAMPLE: &str = include_str!("../../jobs.example.json");
 
 #[test]
-fn the_example_is_valid_and_shows_the_features() {
+fn example_is_valid_and_shows_the_features() {
     let file = jobs::from_json(EXAMPLE).unwrap();
     assert_eq!(file.second_acknowledge, Some(SecondAcknowledge::InvalidNonce));
     let job = |id: &str| file.jobs.iter().find(|job| job.id == id).unwrap();
@@ -27,16 +27,16 @@ fn the_example_is_valid_and_shows_the_features() {
     assert_eq!((unknown.times, &unknown.fault), (1, &Fault::Reset { when: CallMoment::AfterProcessing }));
 }
 
-/// Writing a file and reading it again changes nothing.
+/// A written file can be read again without a change.
 #[test]
-fn a_file_survives_a_round_trip() {
+fn file_survives_a_round_trip() {
     let file = jobs::from_json(EXAMPLE).unwrap();
     let written = serde_json::to_string(&file).unwrap();
     assert_eq!(jobs::from_json(&written).unwrap(), file);
 }
 
 #[test]
-fn mistakes_are_told_with_their_place() {
+fn errors_name_the_line_and_column() {
     let job = r#"{"id":"a","nonce":"n","client_token":"t"}"#;
     let with = |more: &str| format!(r#"{{"jobs":[{{"id":"a","nonce":"n","client_token":"t",{more}}}]}}"#);
     for (text, expected) in [

@@ -1,13 +1,14 @@
-//! The simulator over real sockets, asked by a client that shares no code with it.
+//! The simulator over real sockets, called by a client that shares no code with it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed, as it should")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test reports a failure by a panic")]
 
+mod acknowledge;
 mod client;
 mod connections;
 mod control;
 mod faults;
 mod job_file;
-mod jobs;
+
 mod signatures;
 mod wire;
 
@@ -18,7 +19,7 @@ const JOB: &str = "job-1";
 const NONCE: &str = "fake-nonce";
 const TOKEN: &str = "fake-client-token";
 
-/// A simulator with one well-behaved job.
+/// A simulator with one job.
 async fn simulator() -> Simulator {
     with_config(Config::default()).await
 }
