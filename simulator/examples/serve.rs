@@ -14,9 +14,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: serve ADDR JOBS.JSON".into());
     };
     let file = jobs::from_json(&std::fs::read_to_string(path)?)?;
-    let second_acknowledge = file.second_acknowledge.unwrap_or_default();
-    let simulator =
-        Simulator::start(TcpListener::bind(addr).await?, Config { second_acknowledge, ..Config::default() })?;
+    let mut config = Config::default();
+    file.apply_to(&mut config);
+    let simulator = Simulator::start(TcpListener::bind(addr).await?, config)?;
     for job in file.jobs {
         simulator.add_job(job);
     }

@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use crate::control;
 use crate::faults::{CallMoment, ErrorFault, Fault, Then};
-use crate::operations;
 use crate::operations::name::OperationName;
+use crate::operations::{self, Context};
 use crate::protocol::{AwsError, AwsResponse, HttpRequest};
 use crate::records::{InFlight, Processed, RequestOutcome, RequestRecord};
 use crate::signature::{self, Checked};
@@ -53,15 +53,16 @@ pub(crate) async fn respond(state: Arc<State>, connection: usize, request: Reque
         return Reply::Send(response.into_response(&request_id, &state.clock));
     }
 
-    let checked = signature::check(&request, state.region.as_deref(), state.clock.now(), |id| state.key(id));
+    let checked = signature::check(&request, &state.config(), state.clock.now());
     let operation = request.operation().and_then(OperationName::find);
     let job_id = request.job_id();
-    let fault = state.plan().take(job_id.as_deref());
+    let fault = state.plan().take(job_id.as_deref(), operation);
     let in_flight = state.records.arrived(RequestRecord {
         number: 0,
         connection,
         request_id: request_id.clone(),
         target: request.header("x-amz-target").map(str::to_owned),
+        operation,
         job_id,
         user_agent: request.header("user-agent").map(str::to_owned),
         access_key_id: checked.access_key_id.clone(),
@@ -119,8 +120,8 @@ impl Call<'_> {
         response
     }
 
-    /// The order of the checks is that of AWS's front end: JSON, operation, signature. The input
-    /// and the jobs come after that.
+    /// The order of the checks is that of AWS's front end: protocol, JSON, operation,
+    /// signature. The input and the jobs come after that.
     fn decide(&self) -> Result<AwsResponse, AwsError> {
         let body = self.request.json()?;
         let operation = self
@@ -130,7 +131,10 @@ impl Call<'_> {
         if let Err(rejection) = &self.checked.result {
             return Err(AwsError::new(rejection.code(), rejection.to_string()));
         }
-        operations::process(operation, body, &mut self.state.jobs())
+        let config = self.state.config();
+        let mut jobs = self.state.jobs();
+        let context = Context { config: &config, now: self.state.clock.now() };
+        operations::process(operation, body, &mut jobs, &context)
     }
 
     async fn apply(self, fault: Fault) -> Reply {
@@ -181,9 +185,10 @@ impl Call<'_> {
     /// The whole response of which [`Call::cut`] sends a half.
     fn response_to_cut(&self, process: bool, http_status: Option<u16>, code: Option<String>) -> AwsResponse {
         let mut response = match (self.process_if(process), code) {
-            (Some(processed), _) => processed,
+            // An empty body can't be cut.
+            (Some(processed), _) if !processed.body.is_empty() => processed,
             (None, Some(code)) => AwsResponse::from(&ErrorFault::new(code)),
-            (None, None) => AwsResponse::ok(operations::sample(self.operation)),
+            (Some(_), _) | (None, None) => AwsResponse::ok(operations::sample(self.operation)),
         };
         if let Some(status) = http_status.and_then(|status| StatusCode::from_u16(status).ok()) {
             response.status = status;

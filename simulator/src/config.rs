@@ -1,8 +1,11 @@
 //! The settings of a simulator.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::jobs::action::ActionType;
 
 /// The settings that a simulator starts with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,15 +16,27 @@ pub struct Config {
     pub region: Option<String>,
     /// The response to the second acknowledge of a job.
     pub second_acknowledge: SecondAcknowledge,
+    /// The time on the simulator's clock after which a poll returns a `Dispatched` job again. The
+    /// default of 15 seconds is an assumption, because AWS documents no time.
+    pub redispatch_after: Duration,
+    /// The nonce of a job that a poll returns again.
+    pub redispatch_nonce: RedispatchNonce,
+    /// Known action types. The action types of all jobs are known too. A poll for any other action
+    /// type gets `ActionTypeNotFoundException`.
+    pub action_types: Vec<ActionType>,
 }
 
 impl Default for Config {
-    /// Both fake keys, any region, and `InvalidNonceException` for a second acknowledge.
+    /// Both fake keys, any region, `InvalidNonceException` for a second acknowledge, and the same
+    /// nonce after 15 seconds.
     fn default() -> Self {
         Self {
             keys: vec![AccessKey::fake(), AccessKey::fake_temporary()],
             region: None,
             second_acknowledge: SecondAcknowledge::default(),
+            redispatch_after: Duration::from_secs(15),
+            redispatch_nonce: RedispatchNonce::default(),
+            action_types: Vec::new(),
         }
     }
 }
@@ -37,6 +52,17 @@ pub enum SecondAcknowledge {
     InvalidNonce,
     /// The job's current status.
     Status,
+}
+
+/// The nonce of a job that a poll returns again. AWS doesn't document it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RedispatchNonce {
+    /// The same nonce.
+    #[default]
+    Same,
+    /// A new nonce. The earlier nonce becomes invalid.
+    New,
 }
 
 /// An access key that the simulator knows.

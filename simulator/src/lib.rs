@@ -12,6 +12,7 @@
 //! selects the next one. `records` store every request. `simulator` is the handle for tests, and
 //! `control` offers the same functions to other processes.
 
+mod artifact_keys;
 mod call;
 mod clock;
 mod config;
@@ -20,6 +21,7 @@ mod control;
 mod faults;
 mod job_store;
 pub mod jobs;
+mod ledger;
 mod operations;
 mod plan;
 mod protocol;
@@ -29,11 +31,15 @@ mod signature;
 mod simulator;
 mod state;
 
-pub use config::{AccessKey, Config, SecondAcknowledge};
+pub use config::{AccessKey, Config, RedispatchNonce, SecondAcknowledge};
 pub use faults::{
-    AnswerFault, CallMoment, ConnectionFault, ConnectionMoment, ErrorFault, Fault, MessageKey, Shape, Then,
+    AnswerFault, CallMoment, ConnectionFault, ConnectionMoment, ErrorFault, Fault, MessageKey, PlannedFault,
+    Shape, Then,
 };
-pub use jobs::{AnswerStatus, Job, JobFile, JobFileError, PlannedFault};
+pub use jobs::{
+    ActionType, AnswerStatus, Artifact, EncryptionKey, Job, JobFile, JobFileError, PipelineContext,
+};
+pub use ledger::{CurrentRevision, ExecutionDetails, FailureDetails, JobLedger, JobResult};
 pub use operations::name::OperationName;
 pub use records::{Processed, RequestOutcome, RequestRecord};
 pub use signature::SignatureVerdict;

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::faults::{ConnectionFault, Fault};
-use crate::jobs::PlannedFault;
+use crate::faults::{ConnectionFault, Fault, PlannedFault};
+use crate::operations::name::OperationName;
 
 /// The faults that still apply to future calls and connections.
 #[derive(Debug, Default)]
@@ -14,16 +14,16 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn add_next(&mut self, times: u32, fault: Fault) {
-        self.next.push_back(PlannedFault { fault, times });
+    pub(crate) fn add_next(&mut self, fault: PlannedFault) {
+        self.next.push_back(fault);
     }
 
     pub(crate) fn add_connections(&mut self, times: u32, fault: ConnectionFault) {
         self.connections.push_back((times, fault));
     }
 
-    pub(crate) fn add_job(&mut self, id: String, times: u32, fault: Fault) {
-        self.by_job.entry(id).or_default().push_back(PlannedFault { fault, times });
+    pub(crate) fn add_job(&mut self, id: String, fault: PlannedFault) {
+        self.by_job.entry(id).or_default().push_back(fault);
     }
 
     pub(crate) fn replace_job(&mut self, id: &str, faults: Vec<PlannedFault>) {
@@ -39,10 +39,10 @@ impl Plan {
     }
 
     /// Takes the fault for a call and decrements its count. The faults of the call's job come
-    /// before those for any call.
-    pub(crate) fn take(&mut self, job_id: Option<&str>) -> Option<Fault> {
-        let own = job_id.and_then(|id| self.by_job.get_mut(id)).and_then(take_one);
-        own.or_else(|| take_one(&mut self.next))
+    /// before those for any job.
+    pub(crate) fn take(&mut self, job_id: Option<&str>, operation: Option<OperationName>) -> Option<Fault> {
+        let of_job = job_id.and_then(|id| self.by_job.get_mut(id));
+        of_job.and_then(|faults| take_one(faults, operation)).or_else(|| take_one(&mut self.next, operation))
     }
 
     /// Takes the fault for a new connection and decrements its count.
@@ -61,15 +61,16 @@ impl Plan {
     }
 }
 
-fn take_one(faults: &mut VecDeque<PlannedFault>) -> Option<Fault> {
+/// Takes the first fault that applies to the operation. Faults of other operations stay.
+fn take_one(faults: &mut VecDeque<PlannedFault>, operation: Option<OperationName>) -> Option<Fault> {
     // The Rust API accepts a fault with a count of zero. Such a fault never applies.
-    while faults.front().is_some_and(|planned| planned.times == 0) {
-        faults.pop_front();
-    }
-    let planned = faults.front_mut()?;
+    faults.retain(|planned| planned.times > 0);
+    let applies = |planned: &PlannedFault| planned.operation.is_none_or(|only| operation == Some(only));
+    let index = faults.iter().position(applies)?;
+    let planned = faults.get_mut(index)?;
     planned.times -= 1;
     if planned.times > 0 {
         return Some(planned.fault.clone());
     }
-    faults.pop_front().map(|planned| planned.fault)
+    faults.remove(index).map(|planned| planned.fault)
 }

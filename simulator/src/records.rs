@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 use tokio::sync::watch;
 
+use crate::operations::name::OperationName;
 use crate::signature::SignatureVerdict;
 
 /// The number of records in memory. A simulator can run for days under load.
@@ -24,6 +25,8 @@ pub struct RequestRecord {
     pub request_id: String,
     /// The `X-Amz-Target` header.
     pub target: Option<String>,
+    /// The operation in `X-Amz-Target`, if the simulator supports it.
+    pub operation: Option<OperationName>,
     /// `jobId`, if the body is JSON and contains it.
     pub job_id: Option<String>,
     /// The `User-Agent` header.
@@ -220,6 +223,7 @@ mod tests {
             connection: 1,
             request_id: String::new(),
             target: None,
+            operation: None,
             job_id: None,
             user_agent: None,
             access_key_id: None,

@@ -10,8 +10,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::config::{AccessKey, Config};
-use crate::faults::{ConnectionFault, Fault};
+use crate::faults::{ConnectionFault, Fault, PlannedFault};
 use crate::jobs::Job;
+use crate::ledger::JobLedger;
+use crate::operations::name::OperationName;
 use crate::records::RequestRecord;
 use crate::server::{self, ListenCommand};
 use crate::state::State;
@@ -70,12 +72,32 @@ impl Simulator {
     /// withheld.
     #[must_use]
     pub fn acknowledged(&self, job_id: &str) -> usize {
-        self.state.jobs().acknowledged(job_id)
+        self.ledger(job_id).acknowledged
+    }
+
+    /// The history of a job: how often it was dispatched and acknowledged, and the results that
+    /// ended it. A job that doesn't exist has an empty history.
+    #[must_use]
+    pub fn ledger(&self, job_id: &str) -> JobLedger {
+        self.state.jobs().ledger(job_id)
+    }
+
+    /// The credentials with this access key id that the details of a job contained. After their
+    /// lifetime of 15 minutes on the simulator's clock, they are marked as expired.
+    #[must_use]
+    pub fn artifact_key(&self, access_key_id: &str) -> Option<AccessKey> {
+        self.state.artifact_key(access_key_id)
     }
 
     /// Adds a fault for the next `n` calls. Faults of a call's own job take precedence.
     pub fn fault_next(&self, n: u32, fault: Fault) {
-        self.state.plan().add_next(n, fault);
+        self.state.plan().add_next(PlannedFault { fault, times: n, operation: None });
+    }
+
+    /// Adds a fault for the next `n` calls of one operation. Faults of a call's own job take
+    /// precedence.
+    pub fn fault_operation(&self, operation: OperationName, n: u32, fault: Fault) {
+        self.state.plan().add_next(PlannedFault { fault, times: n, operation: Some(operation) });
     }
 
     /// Adds a fault for the next `n` connections.
@@ -86,7 +108,14 @@ impl Simulator {
     /// Adds a fault for one call with this job id, after the existing faults of the job. The job
     /// doesn't need to exist.
     pub fn fault_job(&self, id: impl Into<String>, fault: Fault) {
-        self.state.plan().add_job(id.into(), 1, fault);
+        self.state.plan().add_job(id.into(), PlannedFault { fault, times: 1, operation: None });
+    }
+
+    /// Adds a fault for one call of one operation with this job id, after the existing faults of
+    /// the job.
+    pub fn fault_job_operation(&self, id: impl Into<String>, operation: OperationName, fault: Fault) {
+        let planned = PlannedFault { fault, times: 1, operation: Some(operation) };
+        self.state.plan().add_job(id.into(), planned);
     }
 
     /// Removes all remaining faults. Calls that hang continue to hang.
@@ -101,6 +130,13 @@ impl Simulator {
         self.state.clock.shift(seconds);
     }
 
+    /// Moves the simulator's clock forward, up to ten years ahead of the system clock. The
+    /// signatures of a client whose clock is then more than five minutes behind are rejected until
+    /// it adopts the `Date` of a response, as AWS SDKs do.
+    pub fn advance_clock(&self, by: Duration) {
+        self.state.clock.advance(by);
+    }
+
     /// Omits the `Date` header from all responses, or includes it again.
     pub fn omit_date(&self, omit: bool) {
         self.state.clock.omit_date(omit);
@@ -108,7 +144,7 @@ impl Simulator {
 
     /// Replaces the known keys from the next request on.
     pub fn set_keys(&self, keys: Vec<AccessKey>) {
-        self.state.set_keys(keys);
+        self.state.config_mut().keys = keys;
     }
 
     /// With `true`, the simulator closes its listener, so that the kernel refuses new connections.

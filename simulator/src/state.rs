@@ -1,27 +1,27 @@
 //! The state that the handle, the control API, and every connection share.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::{AccessKey, Config, SecondAcknowledge};
+use crate::config::{AccessKey, Config};
 use crate::job_store::JobStore;
 use crate::jobs::Job;
+use crate::ledger::JobLedger;
 use crate::plan::Plan;
 use crate::records::Records;
 
-/// State shared by the handle and every connection. Code that needs two locks takes the job store's
-/// first.
+/// State shared by the handle and every connection. Code that needs several locks takes them in the
+/// order of the fields: config, jobs, plan.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) clock: Clock,
     pub(crate) records: Arc<Records>,
-    pub(crate) region: Option<String>,
-    keys: RwLock<Vec<AccessKey>>,
+    pub(crate) stop_token: CancellationToken,
+    config: RwLock<Config>,
     jobs: Mutex<JobStore>,
     plan: Mutex<Plan>,
-    pub(crate) stop_token: CancellationToken,
 }
 
 impl State {
@@ -29,12 +29,19 @@ impl State {
         Self {
             clock: Clock::default(),
             records: Arc::new(Records::new()),
-            region: config.region,
-            keys: RwLock::new(config.keys),
-            jobs: Mutex::new(JobStore::new(config.second_acknowledge)),
-            plan: Mutex::default(),
             stop_token: CancellationToken::new(),
+            config: RwLock::new(config),
+            jobs: Mutex::default(),
+            plan: Mutex::default(),
         }
+    }
+
+    pub(crate) fn config(&self) -> RwLockReadGuard<'_, Config> {
+        self.config.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn config_mut(&self) -> RwLockWriteGuard<'_, Config> {
+        self.config.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn jobs(&self) -> MutexGuard<'_, JobStore> {
@@ -45,30 +52,29 @@ impl State {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn key(&self, access_key_id: &str) -> Option<AccessKey> {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        keys.iter().find(|key| key.access_key_id == access_key_id).cloned()
-    }
-
-    pub(crate) fn set_keys(&self, keys: Vec<AccessKey>) {
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
-    }
-
     pub(crate) fn add_job(&self, mut job: Job) {
         let mut jobs = self.jobs();
         self.plan().replace_job(&job.id, std::mem::take(&mut job.faults));
-        jobs.add(job);
+        jobs.add(job, self.clock.now());
     }
 
     /// All jobs in the order of their ids, each with its remaining faults.
     pub(crate) fn all_jobs(&self) -> Vec<Job> {
-        let jobs = self.jobs();
+        let mut jobs = self.jobs();
         let plan = self.plan();
-        jobs.jobs().map(|job| Job { faults: plan.of_job(&job.id), ..job.clone() }).collect()
+        let with_faults = |job: &Job| Job { faults: plan.of_job(&job.id), ..job.clone() };
+        jobs.entries(self.clock.now()).map(|entry| with_faults(&entry.job)).collect()
     }
 
-    pub(crate) fn set_second_acknowledge(&self, second_acknowledge: SecondAcknowledge) {
-        self.jobs().second_acknowledge = second_acknowledge;
+    /// The ids of all jobs, each with its history.
+    pub(crate) fn ledgers(&self) -> Vec<(String, JobLedger)> {
+        let mut jobs = self.jobs();
+        let entries = jobs.entries(self.clock.now());
+        entries.map(|entry| (entry.job.id.clone(), entry.ledger.clone())).collect()
+    }
+
+    pub(crate) fn artifact_key(&self, access_key_id: &str) -> Option<AccessKey> {
+        self.jobs().artifact_keys.find(access_key_id, self.clock.now())
     }
 
     pub(crate) fn stop(&self) {

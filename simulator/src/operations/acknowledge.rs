@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::operation::{CLIENT_TOKEN, JOB_ID, Operation};
+use super::operation::{CLIENT_TOKEN, Context, JOB_ID, Operation};
 use crate::config::SecondAcknowledge;
 use crate::job_store::JobStore;
-use crate::jobs::AnswerStatus;
+use crate::jobs::{AnswerStatus, status};
 use crate::protocol::{AwsError, AwsResponse, Input, Text};
 
 /// The input.
@@ -28,17 +28,17 @@ impl Operation for Acknowledge {
 
     /// The first acknowledge of a `Dispatched` job succeeds. The token is checked before the nonce:
     /// a caller without the token learns nothing about the nonce.
-    fn run(self, jobs: &mut JobStore) -> Result<AwsResponse, AwsError> {
-        let repeatable = jobs.second_acknowledge == SecondAcknowledge::Status;
-        let entry = jobs.authorize(&self.job_id, &self.client_token)?;
-        let first = entry.job.status == "Dispatched";
+    fn run(self, jobs: &mut JobStore, context: &Context<'_>) -> Result<AwsResponse, AwsError> {
+        let repeatable = context.config.second_acknowledge == SecondAcknowledge::Status;
+        let entry = jobs.authorize(&self.job_id, &self.client_token, context.now)?;
+        let first = entry.is(status::DISPATCHED);
         if entry.job.nonce != self.nonce || !(first || repeatable) {
             let text = "The nonce was specified in an invalid format.";
             return Err(AwsError::new("InvalidNonceException", text));
         }
-        entry.acknowledged += 1;
+        entry.ledger.acknowledged += 1;
         if first {
-            "InProgress".clone_into(&mut entry.job.status);
+            entry.start(context.now);
         }
         let output = match &entry.job.answer_status {
             AnswerStatus::True => json!({ "status": entry.job.status }),

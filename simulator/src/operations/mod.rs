@@ -1,14 +1,23 @@
 //! The operations of the API, one file per operation.
 
 mod acknowledge;
+mod details;
+mod failure;
 pub(crate) mod name;
 mod operation;
+mod poll;
+mod success;
 
 use serde_json::Value;
 
 use self::acknowledge::Acknowledge;
+use self::details::Details;
+use self::failure::Failure;
 use self::name::OperationName;
+pub(crate) use self::operation::Context;
 use self::operation::Operation;
+use self::poll::Poll;
+use self::success::Success;
 use crate::job_store::JobStore;
 use crate::protocol::{AwsError, AwsResponse, Input};
 
@@ -16,13 +25,17 @@ use crate::protocol::{AwsError, AwsResponse, Input};
 const EMPTY: &str = "{}";
 
 struct Handler {
-    process: fn(Value, &mut JobStore) -> Result<AwsResponse, AwsError>,
+    process: fn(Value, &mut JobStore, &Context<'_>) -> Result<AwsResponse, AwsError>,
     sample: &'static str,
 }
 
 const fn handler(name: OperationName) -> Handler {
     match name {
+        OperationName::PollForThirdPartyJobs => handler_of::<Poll>(),
+        OperationName::GetThirdPartyJobDetails => handler_of::<Details>(),
         OperationName::AcknowledgeThirdPartyJob => handler_of::<Acknowledge>(),
+        OperationName::PutThirdPartyJobSuccessResult => handler_of::<Success>(),
+        OperationName::PutThirdPartyJobFailureResult => handler_of::<Failure>(),
     }
 }
 
@@ -35,8 +48,9 @@ pub(crate) fn process(
     name: OperationName,
     body: Value,
     jobs: &mut JobStore,
+    context: &Context<'_>,
 ) -> Result<AwsResponse, AwsError> {
-    (handler(name).process)(body, jobs)
+    (handler(name).process)(body, jobs, context)
 }
 
 /// The body of a typical success.
@@ -45,9 +59,13 @@ pub(crate) fn sample(name: Option<OperationName>) -> &'static str {
 }
 
 /// The order of the checks is AWS's: types first, then all violations together, then the jobs.
-fn process_as<O: Operation>(body: Value, jobs: &mut JobStore) -> Result<AwsResponse, AwsError> {
+fn process_as<O: Operation>(
+    body: Value,
+    jobs: &mut JobStore,
+    context: &Context<'_>,
+) -> Result<AwsResponse, AwsError> {
     let mut input = Input::new(body)?;
     let operation = O::parse(&mut input)?;
     input.finish()?;
-    operation.run(jobs)
+    operation.run(jobs, context)
 }

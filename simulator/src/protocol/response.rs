@@ -39,6 +39,11 @@ impl AwsResponse {
         Self::new(StatusCode::OK, AWS_JSON, body)
     }
 
+    /// HTTP 200 without a body, as AWS responds to a call that has no output.
+    pub(crate) fn empty() -> Self {
+        Self::ok(Bytes::new())
+    }
+
     pub(crate) fn new(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -> Self {
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type)]);
         Self { status, headers, body: body.into(), error_code: None }

@@ -12,7 +12,7 @@ use time::{Duration, OffsetDateTime, PrimitiveDateTime};
 use self::authorization::Authorization;
 use self::verdict::Rejection;
 pub use self::verdict::SignatureVerdict;
-use crate::config::AccessKey;
+use crate::config::Config;
 use crate::protocol::HttpRequest;
 
 /// The service in every scope.
@@ -35,18 +35,13 @@ impl Checked {
     }
 }
 
-/// Checks a request against the clock, the region (`None` accepts any), and the known keys.
-pub(crate) fn check(
-    request: &HttpRequest,
-    region: Option<&str>,
-    now: OffsetDateTime,
-    key: impl FnOnce(&str) -> Option<AccessKey>,
-) -> Checked {
+/// Checks a request against the clock, the region, and the known keys.
+pub(crate) fn check(request: &HttpRequest, config: &Config, now: OffsetDateTime) -> Checked {
     let authorization = match Authorization::parse(request) {
         Ok(authorization) => authorization,
         Err(rejection) => return Checked { access_key_id: None, result: Err(rejection) },
     };
-    let result = verify(request, &authorization, region, now, key);
+    let result = verify(request, &authorization, config, now);
     Checked { access_key_id: Some(authorization.access_key_id), result }
 }
 
@@ -55,16 +50,16 @@ pub(crate) fn check(
 fn verify(
     request: &HttpRequest,
     authorization: &Authorization,
-    region: Option<&str>,
+    config: &Config,
     now: OffsetDateTime,
-    key: impl FnOnce(&str) -> Option<AccessKey>,
 ) -> Result<(), Rejection> {
     within_skew(&authorization.date, now)?;
     if !authorization.signed_headers.iter().any(|name| name == "host") {
         return Err(Rejection::HostNotSigned);
     }
-    in_scope(authorization, region)?;
-    let key = key(&authorization.access_key_id).ok_or(Rejection::UnknownKey)?;
+    in_scope(authorization, config.region.as_deref())?;
+    let known = config.keys.iter().find(|key| key.access_key_id == authorization.access_key_id);
+    let key = known.ok_or(Rejection::UnknownKey)?;
 
     let canonical = canonical::request(request, &authorization.signed_headers);
     let to_sign = canonical::string_to_sign(&authorization.date, &authorization.scope(), &canonical);

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use codepipeline_simulator::AccessKey;
+use codepipeline_simulator::{AccessKey, OperationName};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -61,6 +61,12 @@ impl Call {
 
     pub(crate) fn with_body(body: &str) -> Self {
         Self { body: body.to_owned(), ..Self::default() }
+    }
+
+    /// A call of any operation.
+    pub(crate) fn operation(operation: OperationName, body: &Value) -> Self {
+        let target = format!("CodePipeline_20150709.{}", operation.as_str());
+        Self { body: body.to_string(), target, ..Self::default() }
     }
 
     fn headers(&self, addr: SocketAddr) -> Vec<(&'static str, String)> {

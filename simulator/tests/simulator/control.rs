@@ -1,10 +1,10 @@
 //! The control API, as tests in other languages use it.
 
-use codepipeline_simulator::Simulator;
+use codepipeline_simulator::{Job, OperationName, Simulator};
 use serde_json::{Value, json};
 
 use crate::client::{Call, Connection};
-use crate::{JOB, NONCE, TOKEN, simulator};
+use crate::{JOB, NONCE, TOKEN, call, job, job_input, poll_input, polled, simulator};
 
 async fn control(simulator: &Simulator, line: &str, body: &Value) -> (u16, Value) {
     let (method, path) = line.split_once(' ').unwrap();
@@ -78,6 +78,84 @@ async fn clock_is_shifted() {
 }
 
 #[tokio::test]
+async fn clock_is_advanced() {
+    let simulator = simulator().await;
+    simulator.add_job(job().with_status("Queued"));
+    let poll = OperationName::PollForThirdPartyJobs;
+    assert_eq!(polled(&call(&simulator, poll, &poll_input(1)).await), [JOB]);
+    for _ in 0..2 {
+        assert!(polled(&call(&simulator, poll, &poll_input(1)).await).is_empty());
+        let advance = json!({ "advance_seconds": 8 });
+        assert_eq!(control(&simulator, "POST clock", &advance).await, (200, json!({})));
+    }
+    assert_eq!(polled(&call(&simulator, poll, &poll_input(1)).await), [JOB]);
+}
+
+#[tokio::test]
+async fn settings_are_changed_and_listed() {
+    let simulator = simulator().await;
+    let action_type = json!({ "category": "Test", "owner": "ThirdParty", "provider": "P", "version": "1" });
+    let settings = json!({
+        "jobs": [],
+        "redispatch_after_seconds": 0,
+        "redispatch_nonce": "new",
+        "action_types": [action_type],
+    });
+    assert_eq!(control(&simulator, "PUT jobs", &settings).await, (200, json!({ "added": 0 })));
+    let (_, listed) = control(&simulator, "GET jobs", &Value::Null).await;
+    for setting in ["redispatch_after_seconds", "redispatch_nonce", "action_types"] {
+        assert_eq!(listed[setting], settings[setting]);
+    }
+    let poll = OperationName::PollForThirdPartyJobs;
+    assert_eq!(polled(&call(&simulator, poll, &poll_input(1)).await), [JOB]);
+    assert_ne!(simulator.job(JOB).unwrap().nonce, NONCE);
+}
+
+#[tokio::test]
+async fn ledger_is_listed() {
+    let simulator = simulator().await;
+    simulator.add_job(Job::new("job-2", NONCE, TOKEN).with_status("InProgress"));
+    Call::default().send(simulator.addr()).await.unwrap();
+    let success = OperationName::PutThirdPartyJobSuccessResult;
+    let mut input = job_input(JOB);
+    input["executionDetails"] = json!({ "summary": "s" });
+    assert_eq!(call(&simulator, success, &input).await.status, 200);
+    input = job_input("job-2");
+    input["failureDetails"] = json!({ "type": "JobFailed", "message": "m" });
+    let failure = OperationName::PutThirdPartyJobFailureResult;
+    assert_eq!(call(&simulator, failure, &input).await.status, 200);
+
+    let (status, listed) = control(&simulator, "GET ledger", &Value::Null).await;
+    let success = json!({ "success": { "execution_details": { "summary": "s" } } });
+    let failure = json!({ "failure": { "type": "JobFailed", "message": "m" } });
+    assert_eq!(status, 200);
+    assert_eq!(
+        listed["ledger"],
+        json!([
+            { "job_id": JOB, "dispatched": 0, "acknowledged": 1, "results": [success] },
+            { "job_id": "job-2", "dispatched": 0, "acknowledged": 0, "results": [failure] },
+        ])
+    );
+}
+
+#[tokio::test]
+async fn faults_are_limited_to_an_operation() {
+    let simulator = simulator().await;
+    let operation = "GetThirdPartyJobDetails";
+    for fault in [
+        json!({ "operation": operation, "fault": { "error": { "code": "B" } } }),
+        json!({ "operation": operation, "job_id": JOB, "fault": { "error": { "code": "A" } } }),
+    ] {
+        assert_eq!(control(&simulator, "POST faults", &fault).await, (200, json!({})));
+    }
+    assert_eq!(Call::default().send(simulator.addr()).await.unwrap().status, 200);
+    for code in ["A", "B"] {
+        let response = call(&simulator, OperationName::GetThirdPartyJobDetails, &job_input(JOB)).await;
+        assert_eq!(response.json(), json!({ "__type": code }));
+    }
+}
+
+#[tokio::test]
 async fn request_list_excludes_control_requests() {
     let simulator = simulator().await;
     Call::default().send(simulator.addr()).await.unwrap();
@@ -123,7 +201,20 @@ async fn every_error_is_one_sentence() {
             400,
             "A connection fault strikes before",
         ),
-        ("POST clock", json!({}), 400, "Give `shift_seconds`, `omit_date` or both."),
+        (
+            "POST faults",
+            json!({ "operation": "GetThirdPartyJobDetails", "connection_fault": reset }),
+            400,
+            "A connection fault strikes before",
+        ),
+        (
+            "POST faults",
+            json!({ "operation": "ListPipelines", "fault": hang }),
+            400,
+            "The body is not valid: unknown variant `ListPipelines`",
+        ),
+        ("POST clock", json!({ "advance_seconds": -1 }), 400, "The body is not valid: invalid value"),
+        ("POST clock", json!({}), 400, "Give `shift_seconds`, `advance_seconds`, or `omit_date`."),
         ("POST clock", json!({ "shift_seconds": "1h" }), 400, "The body is not valid: invalid type"),
     ] {
         let (actual, sentence) = error(&simulator, line, body).await;

@@ -282,6 +282,7 @@ async fn records_contain_signature_fault_and_decision() {
         (&second["number"], &second["job_id"], &second["user_agent"]),
         (&json!(2), &json!(JOB), &json!("tests/1"))
     );
+    assert_eq!(second["operation"], "AcknowledgeThirdPartyJob");
     assert_eq!((&second["signature"], &second["fault"]), (&json!("valid"), &json!(null)));
     assert_eq!(second["processed"], json!({ "http_status": 400, "error_code": "InvalidNonceException" }));
     assert!(!records.to_string().contains(TOKEN));

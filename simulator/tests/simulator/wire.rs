@@ -33,7 +33,7 @@ async fn date_can_be_omitted() {
 #[tokio::test]
 async fn unknown_operation_is_rejected() {
     let simulator = simulator().await;
-    let target = "CodePipeline_20150709.PollForThirdPartyJobs".to_owned();
+    let target = "CodePipeline_20150709.ListPipelines".to_owned();
     let content_type = "application/json".to_owned();
     for call in [Call { target, ..Call::default() }, Call { content_type, ..Call::default() }] {
         let response = call.send(simulator.addr()).await.unwrap();
