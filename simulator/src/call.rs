@@ -123,6 +123,9 @@ impl Call<'_> {
     /// The order of the checks is that of AWS's front end: protocol, JSON, operation,
     /// signature. The input and the jobs come after that.
     fn decide(&self) -> Result<AwsResponse, AwsError> {
+        if let Some(protocol) = self.request.smithy_protocol() {
+            return Err(AwsError::unsupported_protocol(protocol));
+        }
         let body = self.request.json()?;
         let operation = self
             .operation

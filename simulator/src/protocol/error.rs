@@ -13,6 +13,15 @@ impl AwsError {
         Self { code, message: message.into() }
     }
 
+    /// A request in another protocol than awsJson1.1.
+    pub(crate) fn unsupported_protocol(protocol: &str) -> Self {
+        let text = format!(
+            "The simulator supports awsJson1.1 only: POST / with Content-Type application/x-amz-json-1.1 \
+             and X-Amz-Target CodePipeline_20150709.<operation>. This request uses {protocol}."
+        );
+        Self::new("UnknownOperationException", text)
+    }
+
     /// The body isn't JSON, or a member has the wrong type.
     pub(super) fn serialization(message: impl Into<String>) -> Self {
         Self::new("SerializationException", message)

@@ -38,6 +38,12 @@ impl HttpRequest {
         self.header("x-amz-target")?.strip_prefix(TARGET_PREFIX)
     }
 
+    /// The name of the protocol, if it is one of the Smithy protocols that identify themselves.
+    pub(crate) fn smithy_protocol(&self) -> Option<&str> {
+        let rpc_v2 = self.path.starts_with("/service/") && self.path.contains("/operation/");
+        self.header("smithy-protocol").or(rpc_v2.then_some("rpc-v2"))
+    }
+
     /// Whether the method, the path, and the content type are those of awsJson1.1.
     pub(crate) fn is_aws_json(&self) -> bool {
         self.method == "POST" && self.path == "/" && self.headers.get(CONTENT_TYPE) == Some(&AWS_JSON)

@@ -146,3 +146,26 @@ async fn connection_serves_many_calls() {
     let connections: Vec<_> = simulator.requests().iter().map(|record| record.connection).collect();
     assert_eq!(connections, [1, 1, 1]);
 }
+
+#[tokio::test]
+async fn other_protocols_are_rejected_in_words() {
+    let simulator = simulator().await;
+    let path = "POST /service/CodePipeline_20150709/operation/PollForThirdPartyJobs HTTP/1.1";
+    for (line, header, protocol) in [
+        (path, ("smithy-protocol", "rpc-v2-cbor"), "rpc-v2-cbor"),
+        (path, ("accept", "application/cbor"), "rpc-v2"),
+        ("POST / HTTP/1.1", ("smithy-protocol", "rpc-v2-json"), "rpc-v2-json"),
+    ] {
+        let headers = [
+            ("host", simulator.addr().to_string()),
+            ("content-length", "1".to_owned()),
+            (header.0, header.1.to_owned()),
+        ];
+        let mut connection = Connection::open(simulator.addr()).await.unwrap();
+        connection.request(line, &headers, "\u{7f}").await.unwrap();
+        let (code, message) = connection.response().await.unwrap().error();
+        assert_eq!(code, "UnknownOperationException");
+        assert!(message.starts_with("The simulator supports awsJson1.1 only: POST / with "), "{message}");
+        assert!(message.ends_with(&format!("This request uses {protocol}.")), "{message}");
+    }
+}
