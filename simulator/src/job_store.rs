@@ -54,6 +54,13 @@ impl JobStore {
         })
     }
 
+    /// The job with this id.
+    pub(crate) fn get(&mut self, id: &str, now: OffsetDateTime) -> Option<&JobEntry> {
+        let entry = self.jobs.get_mut(id)?;
+        entry.time_out(now);
+        Some(entry)
+    }
+
     pub(crate) fn contains(&self, id: &str) -> bool {
         self.jobs.contains_key(id)
     }

@@ -65,7 +65,7 @@ impl Simulator {
     /// The current state of a job, with its remaining faults.
     #[must_use]
     pub fn job(&self, id: &str) -> Option<Job> {
-        self.state.all_jobs().into_iter().find(|job| job.id == id)
+        self.state.job(id)
     }
 
     /// The number of accepted acknowledges of a job, including those whose response a fault

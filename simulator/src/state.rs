@@ -58,6 +58,13 @@ impl State {
         jobs.add(job, self.clock.now());
     }
 
+    /// A job with its remaining faults.
+    pub(crate) fn job(&self, id: &str) -> Option<Job> {
+        let mut jobs = self.jobs();
+        let entry = jobs.get(id, self.clock.now())?;
+        Some(Job { faults: self.plan().of_job(id), ..entry.job.clone() })
+    }
+
     /// All jobs in the order of their ids, each with its remaining faults.
     pub(crate) fn all_jobs(&self) -> Vec<Job> {
         let mut jobs = self.jobs();

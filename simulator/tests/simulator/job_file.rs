@@ -26,7 +26,10 @@ fn example_is_valid_and_shows_the_features() {
         ..ErrorFault::new("ThrottlingException")
     };
     assert_eq!((throttled.times, &throttled.fault), (2, &Fault::Error(error)));
-    let unknown = &job("acknowledged-but-nobody-knows").faults[0];
+    let queued = job("waiting-for-a-poll");
+    assert_eq!((&*queued.status, &*queued.action_type.category), ("Queued", "Build"));
+    let unknown = &job("acknowledged-but-response-lost").faults[0];
+    assert_eq!(unknown.operation, Some(OperationName::AcknowledgeThirdPartyJob));
     assert_eq!((unknown.times, &unknown.fault), (1, &Fault::Reset { when: CallMoment::AfterProcessing }));
 }
 
