@@ -165,14 +165,20 @@ async fn request_list_excludes_control_requests() {
     assert_eq!(listed["requests"].as_array().unwrap().len(), 1);
 }
 
+/// Checks that a request fails with this status and with one sentence that starts with this text.
+async fn assert_error(simulator: &Simulator, line: &str, body: Value, (status, text): (u16, &str)) {
+    let (actual, sentence) = error(simulator, line, body).await;
+    assert_eq!(actual, status, "{sentence}");
+    assert!(sentence.starts_with(text) && sentence.ends_with('.'), "{sentence}");
+}
+
 #[tokio::test]
 async fn every_error_is_one_sentence() {
     let simulator = simulator().await;
-    let hang = json!({ "hang": {} });
-    let reset = json!({ "reset": { "when": "on_accept" } });
     for (line, body, status, text) in [
         ("GET job", Value::Null, 404, "Nothing is at /_simulator/job: there are /_simulator/jobs, "),
         ("DELETE jobs", Value::Null, 405, "DELETE is not possible here, only GET and PUT."),
+        ("PUT ledger", Value::Null, 405, "PUT is not possible here, only GET."),
         (
             "PUT jobs",
             Value::Null,
@@ -180,45 +186,38 @@ async fn every_error_is_one_sentence() {
             "The body is not valid: EOF while parsing a value at line 1 column 0.",
         ),
         ("PUT jobs", json!({ "job": [] }), 400, "The body is not valid: unknown field `job`"),
-        ("POST faults", json!({}), 400, "Give either `fault` or `connection_fault`."),
-        ("POST faults", json!({ "fault": hang, "connection_fault": reset }), 400, "Give either"),
-        (
-            "POST faults",
-            json!({ "fault": { "hand": {} } }),
-            400,
-            "The body is not valid: unknown variant `hand`",
-        ),
-        (
-            "POST faults",
-            json!({ "fault": hang, "times": 0 }),
-            400,
-            "The body is not valid: `times` must be at least 1",
-        ),
-        ("POST faults", json!({ "job_id": "other", "fault": hang }), 404, "No job has the id \"other\"."),
-        (
-            "POST faults",
-            json!({ "job_id": JOB, "connection_fault": reset }),
-            400,
-            "A connection fault strikes before",
-        ),
-        (
-            "POST faults",
-            json!({ "operation": "GetThirdPartyJobDetails", "connection_fault": reset }),
-            400,
-            "A connection fault strikes before",
-        ),
-        (
-            "POST faults",
-            json!({ "operation": "ListPipelines", "fault": hang }),
-            400,
-            "The body is not valid: unknown variant `ListPipelines`",
-        ),
         ("POST clock", json!({ "advance_seconds": -1 }), 400, "The body is not valid: invalid value"),
         ("POST clock", json!({}), 400, "Give `shift_seconds`, `advance_seconds`, or `omit_date`."),
         ("POST clock", json!({ "shift_seconds": "1h" }), 400, "The body is not valid: invalid type"),
     ] {
-        let (actual, sentence) = error(&simulator, line, body).await;
-        assert_eq!(actual, status, "{sentence}");
-        assert!(sentence.starts_with(text) && sentence.ends_with('.'), "{sentence}");
+        assert_error(&simulator, line, body, (status, text)).await;
+    }
+}
+
+#[tokio::test]
+async fn every_error_of_a_fault_is_one_sentence() {
+    let simulator = simulator().await;
+    let hang = json!({ "hang": {} });
+    let reset = json!({ "reset": { "when": "on_accept" } });
+    let details = "GetThirdPartyJobDetails";
+    for (body, status, text) in [
+        (json!({}), 400, "Give either `fault` or `connection_fault`."),
+        (json!({ "fault": hang, "connection_fault": reset }), 400, "Give either"),
+        (json!({ "fault": { "hand": {} } }), 400, "The body is not valid: unknown variant `hand`"),
+        (json!({ "fault": hang, "times": 0 }), 400, "The body is not valid: `times` must be at least 1"),
+        (
+            json!({ "operation": "ListPipelines", "fault": hang }),
+            400,
+            "The body is not valid: unknown variant `ListPipelines`",
+        ),
+        (json!({ "job_id": "other", "fault": hang }), 404, "No job has the id \"other\"."),
+        (json!({ "job_id": JOB, "connection_fault": reset }), 400, "A connection fault strikes before"),
+        (
+            json!({ "operation": details, "connection_fault": reset }),
+            400,
+            "A connection fault strikes before",
+        ),
+    ] {
+        assert_error(&simulator, "POST faults", body, (status, text)).await;
     }
 }
