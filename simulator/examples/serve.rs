@@ -1,7 +1,6 @@
-//! A simulator with the jobs of a file, for trying an AWS SDK against it: `cargo run --example serve -- ADDR
-//! JOBS.JSON`.
+//! Runs a simulator with the jobs of a file: `cargo run --example serve -- ADDR JOBS.JSON`.
 
-#![allow(clippy::print_stdout, reason = "an example tells where it listens")]
+#![allow(clippy::print_stdout, reason = "the example prints its endpoint URL")]
 
 use std::error::Error;
 
@@ -15,9 +14,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: serve ADDR JOBS.JSON".into());
     };
     let file = jobs::from_json(&std::fs::read_to_string(path)?)?;
-    let second_acknowledge = file.second_acknowledge.unwrap_or_default();
-    let simulator =
-        Simulator::start(TcpListener::bind(addr).await?, Config { second_acknowledge, ..Config::default() })?;
+    let mut config = Config::default();
+    file.apply_to(&mut config);
+    let simulator = Simulator::start(TcpListener::bind(addr).await?, config)?;
     for job in file.jobs {
         simulator.add_job(job);
     }

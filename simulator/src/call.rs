@@ -1,4 +1,5 @@
-//! One request's way to its answer: read, check, record, then CodePipeline or a fault.
+//! One request from its bytes to its response: read, check, record, then process the call or apply
+//! a fault.
 
 use std::future;
 use std::sync::Arc;
@@ -10,49 +11,58 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::body::{Body as _, Incoming};
 use uuid::Uuid;
 
-use crate::answer::{AWS_JSON, Answer, Refusal};
-use crate::connection::End;
 use crate::control;
 use crate::faults::{CallMoment, ErrorFault, Fault, Then};
+use crate::operations::name::OperationName;
+use crate::operations::{self, Context};
+use crate::protocol::{AwsError, AwsResponse, HttpRequest};
 use crate::records::{InFlight, Processed, RequestOutcome, RequestRecord};
-use crate::server::Shared;
 use crate::signature::{self, Checked};
-use crate::wire::{Acknowledge, WireRequest};
+use crate::state::State;
 
 /// The largest request body.
 const BODY_LIMIT: usize = 1 << 20;
 
-/// What the connection is to do.
+/// The next step of the connection.
 #[derive(Debug)]
 pub(crate) enum Reply {
-    /// Send this and go on.
-    Answer(Response<Bytes>),
-    /// End.
-    End(End),
+    /// Send this response and continue.
+    Send(Response<Bytes>),
+    /// End the connection.
+    End(ConnectionEnd),
 }
 
-/// Answers a request that came on the connection of this number.
-pub(crate) async fn answer(shared: Arc<Shared>, connection: usize, request: Request<Incoming>) -> Reply {
+/// How a fault ends a connection.
+#[derive(Debug)]
+pub(crate) enum ConnectionEnd {
+    /// RST.
+    Reset,
+    /// FIN, after these bytes.
+    Close(Vec<u8>),
+}
+
+/// Responds to a request on the connection with this number.
+pub(crate) async fn respond(state: Arc<State>, connection: usize, request: Request<Incoming>) -> Reply {
     let request_id = Uuid::new_v4().to_string();
     let Some(request) = read(request).await else {
         let too_large = ErrorFault { http_status: 413, ..ErrorFault::new("RequestEntityTooLargeException") };
-        return Reply::Answer(Answer::from(&too_large).into_response(&request_id, &shared.clock));
+        return Reply::Send(AwsResponse::from(&too_large).into_response(&request_id, &state.clock));
     };
     if let Some(path) = request.path.strip_prefix("/_simulator/") {
-        return Reply::Answer(
-            control::answer(&shared, path, &request).into_response(&request_id, &shared.clock),
-        );
+        let response = control::respond(&state, path, &request);
+        return Reply::Send(response.into_response(&request_id, &state.clock));
     }
 
-    let checked =
-        signature::check(&request, shared.region.as_deref(), shared.clock.now(), |id| shared.key(id));
+    let checked = signature::check(&request, &state.config(), state.clock.now());
+    let operation = request.operation().and_then(OperationName::find);
     let job_id = request.job_id();
-    let fault = shared.plan().take(job_id.as_deref());
-    let in_flight = shared.records.arrived(RequestRecord {
+    let fault = state.plan().take(job_id.as_deref(), operation);
+    let in_flight = state.records.arrived(RequestRecord {
         number: 0,
         connection,
         request_id: request_id.clone(),
         target: request.header("x-amz-target").map(str::to_owned),
+        operation,
         job_id,
         user_agent: request.header("user-agent").map(str::to_owned),
         access_key_id: checked.access_key_id.clone(),
@@ -61,23 +71,23 @@ pub(crate) async fn answer(shared: Arc<Shared>, connection: usize, request: Requ
         processed: None,
         outcome: RequestOutcome::Pending,
     });
-    let call = Call { shared: &shared, request, checked, in_flight, request_id };
+    let call = Call { state: &state, request, operation, checked, in_flight, request_id };
     match fault {
-        Some(fault) => call.suffer(fault).await,
-        None => call.behave(),
+        Some(fault) => call.apply(fault).await,
+        None => call.finish(),
     }
 }
 
-/// Reads a request to its end; `None` if its body is too large, or its client went in the middle, when no
-/// answer matters.
-async fn read(request: Request<Incoming>) -> Option<WireRequest> {
+/// Reads a request to its end. `None` means that the body is too large, or that the client
+/// disconnected, in which case no response matters.
+async fn read(request: Request<Incoming>) -> Option<HttpRequest> {
     let (head, body) = request.into_parts();
-    // What is announced as too large is not waited for.
+    // The response to a body that is announced as too large doesn't wait for the body.
     if body.size_hint().lower() > BODY_LIMIT as u64 {
         return None;
     }
     let body = Limited::new(body, BODY_LIMIT).collect().await.ok()?.to_bytes();
-    Some(WireRequest {
+    Some(HttpRequest {
         method: head.method.as_str().to_owned(),
         path: head.uri.path().to_owned(),
         query: head.uri.query().unwrap_or_default().to_owned(),
@@ -87,113 +97,125 @@ async fn read(request: Request<Incoming>) -> Option<WireRequest> {
 }
 
 struct Call<'a> {
-    shared: &'a Shared,
-    request: WireRequest,
+    state: &'a State,
+    request: HttpRequest,
+    operation: Option<OperationName>,
     checked: Checked,
     in_flight: InFlight,
     request_id: String,
 }
 
 impl Call<'_> {
-    fn behave(self) -> Reply {
-        let answer = self.process();
-        self.reply(answer)
+    /// Processes the call and sends the response.
+    fn finish(self) -> Reply {
+        let response = self.process();
+        self.send(response)
     }
 
-    /// Lets CodePipeline decide, and records what it decided.
-    fn process(&self) -> Answer {
-        let answer = self.decide().unwrap_or_else(Answer::from);
-        let (http_status, error_code) = (answer.status.as_u16(), answer.error_code.clone());
+    /// Processes the call and records the decision.
+    fn process(&self) -> AwsResponse {
+        let response = self.decide().unwrap_or_else(AwsResponse::from);
+        let (http_status, error_code) = (response.status.as_u16(), response.error_code.clone());
         self.in_flight.processed(Processed { http_status, error_code });
-        answer
+        response
     }
 
-    /// The order of AWS's front: JSON, operation, signature, types and limits; then the service itself.
-    fn decide(&self) -> Result<Answer, Refusal> {
-        let json = self.request.json()?;
-        self.request.operation()?;
-        if let Err(rejection) = &self.checked.result {
-            return Err(Refusal::new(rejection.code(), rejection.to_string()));
+    /// The order of the checks is that of AWS's front end: protocol, JSON, operation,
+    /// signature. The input and the jobs come after that.
+    fn decide(&self) -> Result<AwsResponse, AwsError> {
+        if let Some(protocol) = self.request.smithy_protocol() {
+            return Err(AwsError::unsupported_protocol(protocol));
         }
-        let input = Acknowledge::parse(json)?;
-        self.shared.pipeline().acknowledge(&input)
+        let body = self.request.json()?;
+        let operation = self
+            .operation
+            .filter(|_| self.request.is_aws_json())
+            .ok_or_else(|| AwsError::new("UnknownOperationException", "The operation is unknown."))?;
+        if let Err(rejection) = &self.checked.result {
+            return Err(AwsError::new(rejection.code(), rejection.to_string()));
+        }
+        let config = self.state.config();
+        let mut jobs = self.state.jobs();
+        let context = Context { config: &config, now: self.state.clock.now() };
+        operations::process(operation, body, &mut jobs, &context)
     }
 
-    /// Performs a fault.
-    async fn suffer(self, fault: Fault) -> Reply {
+    async fn apply(self, fault: Fault) -> Reply {
         match fault {
-            Fault::Error(error) => self.reply(Answer::from(&error)),
-            Fault::Answer(answer) => self.reply(answer.into()),
-            Fault::Delay { ms, then } => Box::pin(self.late(ms, then)).await,
+            Fault::Error(error) => self.send(AwsResponse::from(&error)),
+            Fault::Answer(response) => self.send(response.into()),
+            Fault::Delay { ms, then } => Box::pin(self.delay(ms, then)).await,
             Fault::Hang { process } => {
                 self.process_if(process);
                 future::pending().await
             }
             Fault::Reset { when } => {
                 self.process_if(when == CallMoment::AfterProcessing);
-                self.end(RequestOutcome::Reset, End::Reset)
+                self.end(RequestOutcome::Reset, ConnectionEnd::Reset)
             }
             Fault::Close { when } => {
                 self.process_if(when == CallMoment::AfterProcessing);
-                self.end(RequestOutcome::Closed, End::Close(Vec::new()))
+                self.end(RequestOutcome::Closed, ConnectionEnd::Close(Vec::new()))
             }
             Fault::CutBody { process, http_status, code } => {
-                let answer = self.whole_answer(process, http_status, code);
-                self.cut(answer)
+                let response = self.response_to_cut(process, http_status, code);
+                self.cut(response)
             }
             Fault::MalformedBody { process } => {
                 self.process_if(process);
-                self.reply(Answer::raw(StatusCode::OK, AWS_JSON, r#"{"status":"InProgr"#))
+                let sample = operations::sample(self.operation);
+                self.send(AwsResponse::ok(&sample[..sample.len() / 2]))
             }
         }
     }
 
-    async fn late(self, ms: u64, then: Then) -> Reply {
+    async fn delay(self, ms: u64, then: Then) -> Reply {
         let early = self.process_if(then == Then::Answer);
         tokio::time::sleep(Duration::from_millis(ms)).await;
         match then {
-            Then::Fault(next) => self.suffer(*next).await,
+            Then::Fault(next) => self.apply(*next).await,
             Then::Process | Then::Answer => {
-                let answer = early.unwrap_or_else(|| self.process());
-                self.reply(answer)
+                let response = early.unwrap_or_else(|| self.process());
+                self.send(response)
             }
         }
     }
 
-    fn process_if(&self, process: bool) -> Option<Answer> {
+    fn process_if(&self, process: bool) -> Option<AwsResponse> {
         process.then(|| self.process())
     }
 
-    /// The answer that is going to be cut.
-    fn whole_answer(&self, process: bool, http_status: Option<u16>, code: Option<String>) -> Answer {
-        let mut answer = match (self.process_if(process), code) {
-            (Some(true_answer), _) => true_answer,
-            (None, Some(code)) => Answer::from(&ErrorFault::new(code)),
-            (None, None) => Answer::ok(&serde_json::json!({ "status": "InProgress" })),
+    /// The whole response of which [`Call::cut`] sends a half.
+    fn response_to_cut(&self, process: bool, http_status: Option<u16>, code: Option<String>) -> AwsResponse {
+        let mut response = match (self.process_if(process), code) {
+            // An empty body can't be cut.
+            (Some(processed), _) if !processed.body.is_empty() => processed,
+            (None, Some(code)) => AwsResponse::from(&ErrorFault::new(code)),
+            (Some(_), _) | (None, None) => AwsResponse::ok(operations::sample(self.operation)),
         };
         if let Some(status) = http_status.and_then(|status| StatusCode::from_u16(status).ok()) {
-            answer.status = status;
+            response.status = status;
         }
-        answer
+        response
     }
 
-    fn cut(self, answer: Answer) -> Reply {
-        let (kept, http_status) = (answer.body.len() / 2, answer.status.as_u16());
-        let bytes = answer.cut(kept, &self.request_id, &self.shared.clock);
-        self.end(RequestOutcome::BodyCut { http_status }, End::Close(bytes))
+    fn cut(self, response: AwsResponse) -> Reply {
+        let (kept, http_status) = (response.body.len() / 2, response.status.as_u16());
+        let bytes = response.cut(kept, &self.request_id, &self.state.clock);
+        self.end(RequestOutcome::BodyCut { http_status }, ConnectionEnd::Close(bytes))
     }
 
-    fn reply(self, answer: Answer) -> Reply {
-        let outcome = RequestOutcome::Answered { http_status: answer.status.as_u16() };
-        if answer.status.is_informational() {
-            let bytes = answer.head_only(&self.request_id, &self.shared.clock);
-            return self.end(outcome, End::Close(bytes));
+    fn send(self, response: AwsResponse) -> Reply {
+        let outcome = RequestOutcome::Answered { http_status: response.status.as_u16() };
+        if response.status.is_informational() {
+            let bytes = response.head_only(&self.request_id, &self.state.clock);
+            return self.end(outcome, ConnectionEnd::Close(bytes));
         }
         self.in_flight.finish(outcome);
-        Reply::Answer(answer.into_response(&self.request_id, &self.shared.clock))
+        Reply::Send(response.into_response(&self.request_id, &self.state.clock))
     }
 
-    fn end(self, outcome: RequestOutcome, how: End) -> Reply {
+    fn end(self, outcome: RequestOutcome, how: ConnectionEnd) -> Reply {
         self.in_flight.finish(outcome);
         Reply::End(how)
     }

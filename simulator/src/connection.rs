@@ -1,4 +1,4 @@
-//! One connection from accept to end, and the ends that only the socket's owner can bring about.
+//! Serves one connection and ends it as a fault asks.
 
 use std::convert::Infallible;
 use std::future;
@@ -13,26 +13,17 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::call::{self, Reply};
+use crate::call::{self, ConnectionEnd, Reply};
 use crate::faults::{ConnectionFault, ConnectionMoment};
-use crate::server::Shared;
+use crate::state::State;
 
-/// How a connection ends on purpose.
-#[derive(Debug)]
-pub(crate) enum End {
-    /// RST.
-    Reset,
-    /// FIN, after these bytes.
-    Close(Vec<u8>),
-}
-
-/// Carries a connection until it ends or `drain` asks it to.
-pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>, drain: CancellationToken) {
-    let open = shared.records.connected();
-    // Answers are small: without this, delayed acknowledgements would add 40 ms to some. A failure changes
-    // nothing else.
+/// Serves a connection until it ends or `drain` is canceled.
+pub(crate) async fn serve(stream: TcpStream, state: Arc<State>, drain: CancellationToken) {
+    let open = state.records.connected();
+    // Responses are small. Without this, delayed TCP acknowledgments add 40 ms to some of them. A
+    // failure has no other effect.
     let _ = stream.set_nodelay(true);
-    let fault = shared.plan().take_connection();
+    let fault = state.plan().take_connection();
     if let Some(fault) = fault {
         return break_connection(stream, fault).await;
     }
@@ -40,12 +31,12 @@ pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>, drain: Cancell
     let (end, mut ending) = mpsc::channel(1);
     let number = open.number;
     let service = service_fn(|request| {
-        let (shared, end) = (Arc::clone(&shared), end.clone());
+        let (state, end) = (Arc::clone(&state), end.clone());
         async move {
-            match call::answer(shared, number, request).await {
-                Reply::Answer(response) => Ok::<_, Infallible>(response.map(Full::new)),
+            match call::respond(state, number, request).await {
+                Reply::Send(response) => Ok::<_, Infallible>(response.map(Full::new)),
                 Reply::End(how) => {
-                    // The loop below takes the socket away and drops this future with the connection.
+                    // The loop below takes the socket and drops this future with the connection.
                     let _ = end.send(how).await;
                     future::pending().await
                 }
@@ -53,14 +44,14 @@ pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>, drain: Cancell
         }
     });
     let mut http = http1::Builder::new()
-        // `Date` is the simulator's own business, and a slow client is its own test's.
+        // The simulator's own clock sets `Date`. A slow client is part of some tests.
         .auto_date_header(false)
         .header_read_timeout(None)
         .serve_connection(TokioIo::new(stream), service);
     let mut draining = false;
     let how = loop {
         tokio::select! {
-            // Whatever a client does to its connection is its right; the records tell what it meant for its
+            // A client can end its connection in any way. The records contain the effect on its
             // requests.
             _ = &mut http => return,
             Some(how) = ending.recv() => break how,
@@ -75,29 +66,30 @@ pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>, drain: Cancell
 
 async fn break_connection(stream: TcpStream, fault: ConnectionFault) {
     let (when, how) = match fault {
-        ConnectionFault::Reset { when } => (when, End::Reset),
-        ConnectionFault::Close { when } => (when, End::Close(Vec::new())),
+        ConnectionFault::Reset { when } => (when, ConnectionEnd::Reset),
+        ConnectionFault::Close { when } => (when, ConnectionEnd::Close(Vec::new())),
     };
     if when == ConnectionMoment::BeforeRequestRead {
-        // Peeking waits for bytes and leaves them unread. An error means that the client has gone already.
+        // Peeking waits for bytes and leaves them unread. An error means that the client
+        // disconnected.
         let _ = stream.peek(&mut [0]).await;
     }
     finish(stream, how).await;
 }
 
-/// Errors are of no interest: they mean that the client was faster.
-async fn finish(mut stream: TcpStream, how: End) {
+/// Ends the connection. Errors are ignored, because they mean that the client ended it first.
+async fn finish(mut stream: TcpStream, how: ConnectionEnd) {
     match how {
-        End::Reset => {
+        ConnectionEnd::Reset => {
             let _ = stream.set_zero_linger();
         }
-        End::Close(bytes) => {
+        ConnectionEnd::Close(bytes) => {
             let _ = stream.write_all(&bytes).await;
             let _ = stream.shutdown().await;
-            // Closing a socket with unread bytes makes the kernel send RST instead of FIN, so read until the
-            // client goes.
-            let mut rest = [0; 1024];
-            while stream.read(&mut rest).await.is_ok_and(|read| read > 0) {}
+            // The kernel sends RST instead of FIN when a socket with unread bytes is closed. So
+            // read until the client disconnects.
+            let mut unread = [0; 1024];
+            while stream.read(&mut unread).await.is_ok_and(|read| read > 0) {}
         }
     }
 }

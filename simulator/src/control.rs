@@ -1,63 +1,88 @@
-//! The control API for tests in other languages: plain JSON under `/_simulator/` on the same port. It asks
-//! for no credential, which is one reason why a simulator belongs on loopback.
+//! The control API for tests in other languages: plain JSON under `/_simulator/` on the same port.
+//! It has no authentication, so a simulator must listen on loopback only.
+
+use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::answer::Answer;
-use crate::faults::{ConnectionFault, Fault};
-use crate::jobs::{self, JobFile};
-use crate::server::Shared;
-use crate::wire::WireRequest;
+use crate::faults::{self, ConnectionFault, Fault, PlannedFault};
+use crate::jobs::JobFile;
+use crate::ledger::JobLedger;
+use crate::operations::name::OperationName;
+use crate::protocol::{AwsResponse, HttpRequest};
+use crate::state::State;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// A request that can't be done, and why in one sentence.
-struct Refusal(StatusCode, String);
+/// An error status and its reason in one sentence.
+struct ControlError(StatusCode, String);
 
-type Outcome = Result<Value, Refusal>;
+type Outcome = Result<Value, ControlError>;
 
-/// Answers a request to `/_simulator/` + `path`.
-pub(crate) fn answer(shared: &Shared, path: &str, request: &WireRequest) -> Answer {
+/// Responds to a request for `/_simulator/` + `path`.
+pub(crate) fn respond(state: &State, path: &str, request: &HttpRequest) -> AwsResponse {
     let outcome = match (path, &*request.method) {
-        ("jobs", "GET") => {
-            Ok(json!({ "jobs": shared.jobs(), "second_acknowledge": shared.pipeline().second_acknowledge }))
-        }
-        ("jobs", "PUT") => put_jobs(shared, request),
-        ("faults", "POST") => post_faults(shared, request),
+        ("jobs", "GET") => Ok(get_jobs(state)),
+        ("jobs", "PUT") => put_jobs(state, request),
+        ("faults", "POST") => post_faults(state, request),
         ("faults", "DELETE") => {
-            shared.plan().clear();
+            state.plan().clear();
             Ok(json!({}))
         }
-        ("clock", "POST") => post_clock(shared, request),
-        ("requests", "GET") => Ok(json!({ "requests": shared.records.all() })),
+        ("clock", "POST") => post_clock(state, request),
+        ("ledger", "GET") => Ok(get_ledger(state)),
+        ("requests", "GET") => Ok(json!({ "requests": state.records.all() })),
         ("jobs", method) => Err(wrong_method(method, "GET and PUT")),
         ("faults", method) => Err(wrong_method(method, "POST and DELETE")),
         ("clock", method) => Err(wrong_method(method, "POST")),
-        ("requests", method) => Err(wrong_method(method, "GET")),
+        ("ledger" | "requests", method) => Err(wrong_method(method, "GET")),
         _ => {
-            let known =
-                "there are /_simulator/jobs, /_simulator/faults, /_simulator/clock and /_simulator/requests";
-            Err(Refusal(StatusCode::NOT_FOUND, format!("Nothing is at /_simulator/{path}: {known}.")))
+            let known = "there are /_simulator/jobs, /_simulator/faults, /_simulator/clock, \
+                         /_simulator/ledger, and /_simulator/requests";
+            Err(ControlError(StatusCode::NOT_FOUND, format!("Nothing is at /_simulator/{path}: {known}.")))
         }
     };
     let (status, body) = match outcome {
         Ok(body) => (StatusCode::OK, body),
-        Err(Refusal(status, sentence)) => (status, json!({ "error": sentence })),
+        Err(ControlError(status, sentence)) => (status, json!({ "error": sentence })),
     };
-    Answer::raw(status, JSON, body.to_string())
+    AwsResponse::new(status, JSON, body.to_string())
 }
 
-fn put_jobs(shared: &Shared, request: &WireRequest) -> Outcome {
+fn get_jobs(state: &State) -> Value {
+    let jobs = state.all_jobs();
+    let config = state.config();
+    json!({
+        "jobs": jobs,
+        "second_acknowledge": config.second_acknowledge,
+        "redispatch_after_seconds": config.redispatch_after.as_secs(),
+        "redispatch_nonce": config.redispatch_nonce,
+        "action_types": config.action_types,
+    })
+}
+
+fn get_ledger(state: &State) -> Value {
+    let entry = |(id, ledger): (String, JobLedger)| LedgerEntry { job_id: id, ledger };
+    json!({ "ledger": state.ledgers().into_iter().map(entry).collect::<Vec<_>>() })
+}
+
+/// The history of a job with the job's id.
+#[derive(Serialize)]
+struct LedgerEntry {
+    job_id: String,
+    #[serde(flatten)]
+    ledger: JobLedger,
+}
+
+fn put_jobs(state: &State, request: &HttpRequest) -> Outcome {
     let file: JobFile = read(request)?;
     let count = file.jobs.len();
-    if let Some(second_acknowledge) = file.second_acknowledge {
-        shared.set_second_acknowledge(second_acknowledge);
-    }
+    file.apply_to(&mut state.config_mut());
     for job in file.jobs {
-        shared.add_job(job);
+        state.add_job(job);
     }
     Ok(json!({ "added": count }))
 }
@@ -66,32 +91,40 @@ fn put_jobs(shared: &Shared, request: &WireRequest) -> Outcome {
 #[serde(deny_unknown_fields)]
 struct FaultRequest {
     job_id: Option<String>,
-    #[serde(default = "jobs::once", deserialize_with = "jobs::at_least_once")]
+    operation: Option<OperationName>,
+    #[serde(default = "faults::once", deserialize_with = "faults::at_least_once")]
     times: u32,
     fault: Option<Fault>,
     connection_fault: Option<ConnectionFault>,
 }
 
-fn post_faults(shared: &Shared, request: &WireRequest) -> Outcome {
-    let FaultRequest { job_id, times, fault, connection_fault } = read(request)?;
-    match (job_id, fault, connection_fault) {
-        (None, Some(fault), None) => shared.plan().add_next(times, fault),
-        (None, None, Some(fault)) => shared.plan().add_connections(times, fault),
-        (Some(id), Some(fault), None) => {
-            // A misspelt id would give a fault that never strikes.
-            if !shared.pipeline().contains(&id) {
-                return Err(Refusal(StatusCode::NOT_FOUND, format!("No job has the id {id:?}.")));
-            }
-            shared.plan().add_job(id, times, fault);
+fn post_faults(state: &State, request: &HttpRequest) -> Outcome {
+    let request: FaultRequest = read(request)?;
+    match (request.fault, request.connection_fault) {
+        (Some(fault), None) => {
+            let planned = PlannedFault { fault, times: request.times, operation: request.operation };
+            plan(state, request.job_id, planned)
         }
-        (Some(_), None, Some(_)) => {
-            return Err(bad_request(
-                "A connection fault strikes before the job is known, so it takes no `job_id`.",
-            ));
+        (None, Some(_)) if request.job_id.is_some() || request.operation.is_some() => Err(bad_request(
+            "A connection fault strikes before the request is read, so it takes no `job_id` and no \
+             `operation`.",
+        )),
+        (None, Some(fault)) => {
+            state.plan().add_connections(request.times, fault);
+            Ok(json!({}))
         }
-        (_, None, None) | (_, Some(_), Some(_)) => {
-            return Err(bad_request("Give either `fault` or `connection_fault`."));
+        (None, None) | (Some(_), Some(_)) => Err(bad_request("Give either `fault` or `connection_fault`.")),
+    }
+}
+
+fn plan(state: &State, job_id: Option<String>, planned: PlannedFault) -> Outcome {
+    match job_id {
+        None => state.plan().add_next(planned),
+        // A fault with a misspelled id would never apply.
+        Some(id) if !state.jobs().contains(&id) => {
+            return Err(ControlError(StatusCode::NOT_FOUND, format!("No job has the id {id:?}.")));
         }
+        Some(id) => state.plan().add_job(id, planned),
     }
     Ok(json!({}))
 }
@@ -100,32 +133,36 @@ fn post_faults(shared: &Shared, request: &WireRequest) -> Outcome {
 #[serde(deny_unknown_fields)]
 struct ClockRequest {
     shift_seconds: Option<i64>,
+    advance_seconds: Option<u32>,
     omit_date: Option<bool>,
 }
 
-fn post_clock(shared: &Shared, request: &WireRequest) -> Outcome {
-    let ClockRequest { shift_seconds, omit_date } = read(request)?;
-    if shift_seconds.is_none() && omit_date.is_none() {
-        return Err(bad_request("Give `shift_seconds`, `omit_date` or both."));
+fn post_clock(state: &State, request: &HttpRequest) -> Outcome {
+    let ClockRequest { shift_seconds, advance_seconds, omit_date } = read(request)?;
+    if shift_seconds.is_none() && advance_seconds.is_none() && omit_date.is_none() {
+        return Err(bad_request("Give `shift_seconds`, `advance_seconds`, or `omit_date`."));
     }
     if let Some(seconds) = shift_seconds {
-        shared.clock.shift(seconds);
+        state.clock.shift(seconds);
+    }
+    if let Some(seconds) = advance_seconds {
+        state.clock.advance(Duration::from_secs(seconds.into()));
     }
     if let Some(omit) = omit_date {
-        shared.clock.omit_date(omit);
+        state.clock.omit_date(omit);
     }
     Ok(json!({}))
 }
 
-fn read<T: DeserializeOwned>(request: &WireRequest) -> Result<T, Refusal> {
+fn read<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, ControlError> {
     serde_json::from_slice(&request.body)
         .map_err(|error| bad_request(format!("The body is not valid: {error}.")))
 }
 
-fn bad_request(sentence: impl Into<String>) -> Refusal {
-    Refusal(StatusCode::BAD_REQUEST, sentence.into())
+fn bad_request(sentence: impl Into<String>) -> ControlError {
+    ControlError(StatusCode::BAD_REQUEST, sentence.into())
 }
 
-fn wrong_method(method: &str, allowed: &str) -> Refusal {
-    Refusal(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not possible here, only {allowed}."))
+fn wrong_method(method: &str, allowed: &str) -> ControlError {
+    ControlError(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not possible here, only {allowed}."))
 }

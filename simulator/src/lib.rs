@@ -1,37 +1,46 @@
 //! A stand-in for AWS CodePipeline's third-party job API, for tests.
 //!
-//! It speaks the real wire protocol (awsJson1.1 over HTTP/1.1, SigV4 verified by an implementation of its
-//! own), so any AWS SDK can be pointed at it. It holds jobs, answers `AcknowledgeThirdPartyJob` as
-//! CodePipeline is known to, and misbehaves on request. It is for loopback only: it has no TLS, and its
-//! control API asks for no credential.
+//! The simulator speaks awsJson1.1 over HTTP/1.1 and verifies Signature Version 4, so every AWS SDK
+//! can use it as an endpoint. It stores jobs, processes calls as far as CodePipeline's behavior is
+//! known, and fails on request. Run it on loopback only: it has no TLS, and its control API has no
+//! authentication.
 //!
-//! A call's way through it, module by module: `server` accepts, `connection` carries
-//! one connection and its faults, `call` takes one request to its answer: `wire` reads it, `signature` checks
-//! who sent it, `codepipeline` decides, `answer` writes the bytes. `faults` say what goes wrong instead,
-//! `records` remember what came, `control` offers the same from outside the process. `simulator` is the
-//! handle that a test holds.
+//! Modules, in the order in which a call passes them: `server` accepts, `connection` serves one
+//! connection and applies its faults, and `call` takes one request to its response. `protocol`
+//! reads the request and writes the response, `signature` authenticates the client, and
+//! `operations` decide on the jobs in `job_store`. `faults` describe failures, and `plan`
+//! selects the next one. `records` store every request. `simulator` is the handle for tests, and
+//! `control` offers the same functions to other processes.
 
-mod answer;
+mod artifact_keys;
 mod call;
 mod clock;
-mod codepipeline;
 mod config;
 mod connection;
 mod control;
 mod faults;
+mod job_store;
 pub mod jobs;
+mod ledger;
+mod operations;
 mod plan;
+mod protocol;
 mod records;
 mod server;
 mod signature;
 mod simulator;
-mod wire;
+mod state;
 
-pub use config::{AccessKey, Config, SecondAcknowledge};
+pub use config::{AccessKey, Config, RedispatchNonce, SecondAcknowledge};
 pub use faults::{
-    AnswerFault, CallMoment, ConnectionFault, ConnectionMoment, ErrorFault, Fault, MessageKey, Shape, Then,
+    AnswerFault, CallMoment, ConnectionFault, ConnectionMoment, ErrorFault, Fault, MessageKey, PlannedFault,
+    Shape, Then,
 };
-pub use jobs::{AnswerStatus, Job, JobFile, JobFileError, PlannedFault};
+pub use jobs::{
+    ActionType, AnswerStatus, Artifact, EncryptionKey, Job, JobFile, JobFileError, PipelineContext,
+};
+pub use ledger::{CurrentRevision, ExecutionDetails, FailureDetails, JobLedger, JobResult};
+pub use operations::name::OperationName;
 pub use records::{Processed, RequestOutcome, RequestRecord};
 pub use signature::SignatureVerdict;
 pub use simulator::Simulator;

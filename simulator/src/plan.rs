@@ -1,11 +1,11 @@
-//! Which fault strikes next.
+//! Selects the fault for the next call or connection.
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::faults::{ConnectionFault, Fault};
-use crate::jobs::PlannedFault;
+use crate::faults::{ConnectionFault, Fault, PlannedFault};
+use crate::operations::name::OperationName;
 
-/// The faults that have not struck yet.
+/// The faults that still apply to future calls and connections.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     by_job: HashMap<String, VecDeque<PlannedFault>>,
@@ -14,16 +14,16 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn add_next(&mut self, times: u32, fault: Fault) {
-        self.next.push_back(PlannedFault { fault, times });
+    pub(crate) fn add_next(&mut self, fault: PlannedFault) {
+        self.next.push_back(fault);
     }
 
     pub(crate) fn add_connections(&mut self, times: u32, fault: ConnectionFault) {
         self.connections.push_back((times, fault));
     }
 
-    pub(crate) fn add_job(&mut self, id: String, times: u32, fault: Fault) {
-        self.by_job.entry(id).or_default().push_back(PlannedFault { fault, times });
+    pub(crate) fn add_job(&mut self, id: String, fault: PlannedFault) {
+        self.by_job.entry(id).or_default().push_back(fault);
     }
 
     pub(crate) fn replace_job(&mut self, id: &str, faults: Vec<PlannedFault>) {
@@ -38,14 +38,14 @@ impl Plan {
         *self = Self::default();
     }
 
-    /// The fault for a call, used up by one. A job's own come before those for just any call: they name their
-    /// victim.
-    pub(crate) fn take(&mut self, job_id: Option<&str>) -> Option<Fault> {
-        let own = job_id.and_then(|id| self.by_job.get_mut(id)).and_then(take_one);
-        own.or_else(|| take_one(&mut self.next))
+    /// Takes the fault for a call and decrements its count. The faults of the call's job come
+    /// before those for any job.
+    pub(crate) fn take(&mut self, job_id: Option<&str>, operation: Option<OperationName>) -> Option<Fault> {
+        let of_job = job_id.and_then(|id| self.by_job.get_mut(id));
+        of_job.and_then(|faults| take_one(faults, operation)).or_else(|| take_one(&mut self.next, operation))
     }
 
-    /// The fault for a new connection, used up by one.
+    /// Takes the fault for a new connection and decrements its count.
     pub(crate) fn take_connection(&mut self) -> Option<ConnectionFault> {
         loop {
             let (times, fault) = self.connections.front_mut()?;
@@ -61,15 +61,16 @@ impl Plan {
     }
 }
 
-fn take_one(faults: &mut VecDeque<PlannedFault>) -> Option<Fault> {
-    // The Rust API can plan a fault for zero times; it is skipped.
-    while faults.front().is_some_and(|planned| planned.times == 0) {
-        faults.pop_front();
-    }
-    let planned = faults.front_mut()?;
+/// Takes the first fault that applies to the operation. Faults of other operations stay.
+fn take_one(faults: &mut VecDeque<PlannedFault>, operation: Option<OperationName>) -> Option<Fault> {
+    // The Rust API accepts a fault with a count of zero. Such a fault never applies.
+    faults.retain(|planned| planned.times > 0);
+    let applies = |planned: &PlannedFault| planned.operation.is_none_or(|only| operation == Some(only));
+    let index = faults.iter().position(applies)?;
+    let planned = faults.get_mut(index)?;
     planned.times -= 1;
     if planned.times > 0 {
         return Some(planned.fault.clone());
     }
-    faults.pop_front().map(|planned| planned.fault)
+    faults.remove(index).map(|planned| planned.fault)
 }

@@ -1,4 +1,4 @@
-//! What came in and what became of it, and means to await either without sleeping.
+//! Records every request and its outcome, and lets tests wait for both.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,74 +7,78 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 use tokio::sync::watch;
 
+use crate::operations::name::OperationName;
 use crate::signature::SignatureVerdict;
 
-/// How many records are kept: a simulator may run for days under load.
+/// The number of records in memory. A simulator can run for days under load.
 const KEPT: usize = 10_000;
 
-/// One request to the AWS API (never one to `/_simulator/`). It holds neither nonce nor token.
+/// One request to the AWS API. Requests to `/_simulator/` have no record. A record contains no
+/// nonce and no token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RequestRecord {
-    /// Its place among all requests since the start, from 1.
+    /// The number of the request since the start, from 1.
     pub number: usize,
-    /// The connection that it came on, from 1: tells whether a client reused one.
+    /// The number of its connection, from 1. It shows whether a client reused a connection.
     pub connection: usize,
-    /// The `x-amzn-RequestId` of its answer.
+    /// The `x-amzn-RequestId` of the response.
     pub request_id: String,
-    /// `X-Amz-Target` as it came.
+    /// The `X-Amz-Target` header.
     pub target: Option<String>,
-    /// `jobId` as it came, if the body could be read that far.
+    /// The operation in `X-Amz-Target`, if the simulator supports it.
+    pub operation: Option<OperationName>,
+    /// `jobId`, if the body is JSON and contains it.
     pub job_id: Option<String>,
-    /// `User-Agent` as it came.
+    /// The `User-Agent` header.
     pub user_agent: Option<String>,
-    /// The access key id that it was signed with.
+    /// The access key id in the signature.
     pub access_key_id: Option<String>,
-    /// What the signature check said; a fault is performed whatever it said.
+    /// The result of the signature check. A fault applies regardless of it.
     pub signature: SignatureVerdict,
-    /// The name of the fault that struck, such as `hang`.
+    /// The name of the fault that applied, such as `hang`.
     pub fault: Option<&'static str>,
-    /// What CodePipeline decided; `None` if a fault kept the request from it.
+    /// The decision, or `None` if a fault prevented one.
     pub processed: Option<Processed>,
-    /// What became of it.
+    /// The outcome on the connection.
     pub outcome: RequestOutcome,
 }
 
-/// What CodePipeline decided on a request, whether or not the client learned of it.
+/// The decision on a request. A fault can hide it from the client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Processed {
     /// The HTTP status.
     pub http_status: u16,
-    /// The error's code; `None` if the job was acknowledged.
+    /// The error's code, or `None` if the call succeeded.
     pub error_code: Option<String>,
 }
 
-/// What became of a request.
+/// The outcome of a request on its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RequestOutcome {
-    /// It is being worked on, or hangs.
+    /// There is no response yet.
     Pending,
-    /// It was answered.
+    /// The response was sent.
     Answered {
-        /// With this status.
+        /// The status of the response.
         http_status: u16,
     },
-    /// It was answered in part, on purpose.
+    /// A fault sent a part of the response.
     BodyCut {
-        /// With this status.
+        /// The status of the response.
         http_status: u16,
     },
-    /// Its connection was reset on purpose.
+    /// A fault reset the connection.
     Reset,
-    /// Its connection was closed on purpose.
+    /// A fault closed the connection.
     Closed,
-    /// The client gave it up before it was answered.
+    /// The client disconnected before the response.
     Abandoned,
-    /// The simulator stopped before it was answered.
+    /// The simulator stopped before the response.
     Stopped,
 }
 
-/// What tests wait for.
+/// The counters that tests wait for.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Counters {
     pub(crate) requests: usize,
@@ -110,16 +114,16 @@ impl Records {
     }
 
     pub(crate) async fn wait_for(&self, reached: impl FnMut(&Counters) -> bool) {
-        // An error would mean that the sender is gone; `self` holds it.
+        // An error would mean that the sender was dropped, but `self` owns it.
         let _ = self.counters.subscribe().wait_for(reached).await;
     }
 
-    /// From now on a request that ends unanswered was ended by the simulator.
+    /// From now on, a request without a response counts as stopped, not as abandoned.
     pub(crate) fn stopping(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Files a request; its number is given here.
+    /// Adds a record and gives it its number.
     pub(crate) fn arrived(self: &Arc<Self>, mut record: RequestRecord) -> InFlight {
         let mut kept = self.kept();
         let number = self.counters().requests + 1;
@@ -159,8 +163,8 @@ impl Records {
     }
 }
 
-/// A request that is being worked on. Dropped unfinished, it was given up: hyper drops a request's future
-/// when the client's connection ends.
+/// A request without a response. If it is dropped unfinished, the client abandoned it: hyper drops
+/// a request's future when the client disconnects.
 #[derive(Debug)]
 pub(crate) struct InFlight {
     records: Arc<Records>,
@@ -196,7 +200,7 @@ impl Drop for InFlight {
     }
 }
 
-/// A connection that is counted as open.
+/// A connection that counts as open until it is dropped.
 #[derive(Debug)]
 pub(crate) struct OpenConnection {
     records: Arc<Records>,
@@ -219,6 +223,7 @@ mod tests {
             connection: 1,
             request_id: String::new(),
             target: None,
+            operation: None,
             job_id: None,
             user_agent: None,
             access_key_id: None,
@@ -229,9 +234,9 @@ mod tests {
         }
     }
 
-    /// A request that outlives its record still counts, and changes nobody else's.
+    /// A request that outlives its record still counts and changes no other record.
     #[test]
-    fn old_records_go_but_still_count() {
+    fn dropped_records_still_count() {
         let records = Arc::new(Records::new());
         let oldest = records.arrived(record());
         for _ in 0..KEPT {

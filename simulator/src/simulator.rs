@@ -1,4 +1,4 @@
-//! The handle that a test holds.
+//! The handle to a running simulator.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,163 +10,203 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::config::{AccessKey, Config};
-use crate::faults::{ConnectionFault, Fault};
+use crate::faults::{ConnectionFault, Fault, PlannedFault};
 use crate::jobs::Job;
+use crate::ledger::JobLedger;
+use crate::operations::name::OperationName;
 use crate::records::RequestRecord;
-use crate::server::{self, Refuse, Shared};
+use crate::server::{self, ListenCommand};
+use crate::state::State;
 
-/// How long [`Simulator::refuse_connections`] waits for idle connections to close.
+/// The maximum time that [`Simulator::refuse_connections`] waits for idle connections to close.
 const IDLE_CLOSE: Duration = Duration::from_secs(1);
 
-/// A running simulator. Dropping it ends its tasks soon; [`Simulator::stop`] also waits for them.
+/// A running simulator. Dropping it ends its tasks. [`Simulator::stop`] also waits for their end.
 #[derive(Debug)]
 pub struct Simulator {
     addr: SocketAddr,
-    shared: Arc<Shared>,
-    commands: mpsc::Sender<Refuse>,
+    state: Arc<State>,
+    commands: mpsc::Sender<ListenCommand>,
     server: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Simulator {
-    /// Starts a simulator on a listener. It has to be called inside a tokio runtime with IO and time.
+    /// Starts a simulator on a listener. The caller must be inside a tokio runtime with IO and
+    /// time.
     ///
     /// # Errors
     ///
-    /// If the listener doesn't know its own address.
+    /// If the listener has no local address.
     pub fn start(listener: TcpListener, config: Config) -> io::Result<Self> {
         let addr = listener.local_addr()?;
-        let shared = Arc::new(Shared::new(config));
+        let state = Arc::new(State::new(config));
         let (commands, received) = mpsc::channel(1);
-        let server = tokio::spawn(server::run(listener, addr, Arc::clone(&shared), received));
-        Ok(Self { addr, shared, commands, server: Mutex::new(Some(server)) })
+        let server = tokio::spawn(server::run(listener, addr, Arc::clone(&state), received));
+        Ok(Self { addr, state, commands, server: Mutex::new(Some(server)) })
     }
 
-    /// Where it listens.
+    /// The address on which the simulator listens.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// What an AWS SDK takes as endpoint URL, such as `http://127.0.0.1:4599`.
+    /// The endpoint URL for an AWS SDK, such as `http://127.0.0.1:4599`.
     #[must_use]
     pub fn endpoint_url(&self) -> String {
         format!("http://{}", self.addr)
     }
 
-    /// Adds a job, or replaces the one with its id: status, faults and count of acknowledges start anew.
+    /// Adds a job, or replaces the job with the same id, including its faults and its counts.
     pub fn add_job(&self, job: Job) {
-        self.shared.add_job(job);
+        self.state.add_job(job);
     }
 
-    /// A job as it is now, with the faults that are still ahead of it.
+    /// The current state of a job, with its remaining faults.
     #[must_use]
     pub fn job(&self, id: &str) -> Option<Job> {
-        self.shared.jobs().into_iter().find(|job| job.id == id)
+        self.state.job(id)
     }
 
-    /// How many acknowledges of a job CodePipeline has accepted, those included whose answer a fault
+    /// The number of accepted acknowledges of a job, including those whose response a fault
     /// withheld.
     #[must_use]
     pub fn acknowledged(&self, job_id: &str) -> usize {
-        self.shared.pipeline().acknowledged(job_id)
+        self.ledger(job_id).acknowledged
     }
 
-    /// Adds a fault for the next `n` calls that have no fault of their own job's.
+    /// The history of a job: how often it was dispatched and acknowledged, and the results that
+    /// ended it. A job that doesn't exist has an empty history.
+    #[must_use]
+    pub fn ledger(&self, job_id: &str) -> JobLedger {
+        self.state.jobs().ledger(job_id)
+    }
+
+    /// The credentials with this access key id that the details of a job contained. After their
+    /// lifetime of 15 minutes on the simulator's clock, they are marked as expired.
+    #[must_use]
+    pub fn artifact_key(&self, access_key_id: &str) -> Option<AccessKey> {
+        self.state.artifact_key(access_key_id)
+    }
+
+    /// Adds a fault for the next `n` calls. Faults of a call's own job take precedence.
     pub fn fault_next(&self, n: u32, fault: Fault) {
-        self.shared.plan().add_next(n, fault);
+        self.state.plan().add_next(PlannedFault { fault, times: n, operation: None });
+    }
+
+    /// Adds a fault for the next `n` calls of one operation. Faults of a call's own job take
+    /// precedence.
+    pub fn fault_operation(&self, operation: OperationName, n: u32, fault: Fault) {
+        self.state.plan().add_next(PlannedFault { fault, times: n, operation: Some(operation) });
     }
 
     /// Adds a fault for the next `n` connections.
     pub fn fault_next_connections(&self, n: u32, fault: ConnectionFault) {
-        self.shared.plan().add_connections(n, fault);
+        self.state.plan().add_connections(n, fault);
     }
 
-    /// Adds a fault for one call with this job id, after those that are already in its list. The job need not
-    /// exist.
+    /// Adds a fault for one call with this job id, after the existing faults of the job. The job
+    /// doesn't need to exist.
     pub fn fault_job(&self, id: impl Into<String>, fault: Fault) {
-        self.shared.plan().add_job(id.into(), 1, fault);
+        self.state.plan().add_job(id.into(), PlannedFault { fault, times: 1, operation: None });
     }
 
-    /// Forgets every fault that has not struck yet. Calls that hang go on hanging.
+    /// Adds a fault for one call of one operation with this job id, after the existing faults of
+    /// the job.
+    pub fn fault_job_operation(&self, id: impl Into<String>, operation: OperationName, fault: Fault) {
+        let planned = PlannedFault { fault, times: 1, operation: Some(operation) };
+        self.state.plan().add_job(id.into(), planned);
+    }
+
+    /// Removes all remaining faults. Calls that hang continue to hang.
     pub fn clear_faults(&self) {
-        self.shared.plan().clear();
+        self.state.plan().clear();
     }
 
-    /// Sets the simulator's clock this many seconds off the machine's: ahead, or behind if negative. It is
-    /// not added to an earlier shift; ten years are the most.
+    /// Sets the difference between the simulator's clock and the system clock in seconds, up to ten
+    /// years. A positive value means that the simulator's clock is ahead. An earlier shift is
+    /// replaced.
     pub fn shift_clock(&self, seconds: i64) {
-        self.shared.clock.shift(seconds);
+        self.state.clock.shift(seconds);
     }
 
-    /// Whether answers come without `Date` from now on.
+    /// Moves the simulator's clock forward, up to ten years ahead of the system clock. The
+    /// signatures of a client whose clock is then more than five minutes behind are rejected until
+    /// it adopts the `Date` of a response, as AWS SDKs do.
+    pub fn advance_clock(&self, by: Duration) {
+        self.state.clock.advance(by);
+    }
+
+    /// Omits the `Date` header from all responses, or includes it again.
     pub fn omit_date(&self, omit: bool) {
-        self.shared.clock.omit_date(omit);
+        self.state.clock.omit_date(omit);
     }
 
-    /// Replaces the keys that it knows, from the next request on.
+    /// Replaces the known keys from the next request on.
     pub fn set_keys(&self, keys: Vec<AccessKey>) {
-        self.shared.set_keys(keys);
+        self.state.config_mut().keys = keys;
     }
 
-    /// With `true` the listener goes: new connections are refused, idle ones are closed (and this is awaited,
-    /// a second at most), calls in flight finish. With `false` it listens at the same port again.
+    /// With `true`, the simulator closes its listener, so that the kernel refuses new connections.
+    /// It also closes idle connections, for which this function waits up to one second. In-flight
+    /// calls finish. With `false`, the simulator listens on the same port again.
     ///
     /// # Errors
     ///
-    /// If the port was taken by somebody else meanwhile, or the simulator was stopped.
+    /// If another process uses the port now, or if the simulator was stopped.
     pub async fn refuse_connections(&self, refuse: bool) -> io::Result<()> {
         let stopped = || io::Error::new(io::ErrorKind::NotConnected, "the simulator was stopped");
         let (done, result) = oneshot::channel();
-        self.commands.send(Refuse { refuse, done }).await.map_err(|_| stopped())?;
+        self.commands.send(ListenCommand { refuse, done }).await.map_err(|_| stopped())?;
         result.await.map_err(|_| stopped())??;
         if refuse {
-            let idle_closed = self.shared.records.wait_for(|now| now.open_connections <= now.in_flight);
+            let idle_closed = self.state.records.wait_for(|now| now.open_connections <= now.in_flight);
             let _ = tokio::time::timeout(IDLE_CLOSE, idle_closed).await;
         }
         Ok(())
     }
 
-    /// The latest 10,000 requests in the order of their arrival, those in flight included.
+    /// The latest 10,000 requests in the order of their arrival, including in-flight requests.
     #[must_use]
     pub fn requests(&self) -> Vec<RequestRecord> {
-        self.shared.records.all()
+        self.state.records.all()
     }
 
-    /// Returns once `n` requests have arrived since the start. A request has arrived when it was read to its
-    /// end.
+    /// Returns when `n` requests have arrived since the start. A request has arrived when the
+    /// simulator has read all of it.
     pub async fn wait_for_requests(&self, n: usize) {
-        self.shared.records.wait_for(|now| now.requests >= n).await;
+        self.state.records.wait_for(|now| now.requests >= n).await;
     }
 
-    /// Returns once clients have abandoned `n` requests since the start: closed the connection before the
-    /// answer.
+    /// Returns when clients have abandoned `n` requests since the start. A client abandons a
+    /// request by closing the connection before the response.
     pub async fn wait_for_abandoned(&self, n: usize) {
-        self.shared.records.wait_for(|now| now.abandoned >= n).await;
+        self.state.records.wait_for(|now| now.abandoned >= n).await;
     }
 
-    /// Returns once no request is in flight.
+    /// Returns when no request is in flight.
     pub async fn wait_until_idle(&self) {
-        self.shared.records.wait_for(|now| now.in_flight == 0).await;
+        self.state.records.wait_for(|now| now.in_flight == 0).await;
     }
 
-    /// How many connections are open.
+    /// The number of open connections.
     #[must_use]
     pub fn open_connections(&self) -> usize {
-        self.shared.records.counters().open_connections
+        self.state.records.counters().open_connections
     }
 
-    /// Returns once exactly `n` connections are open.
+    /// Returns when exactly `n` connections are open.
     pub async fn wait_for_open_connections(&self, n: usize) {
-        self.shared.records.wait_for(|now| now.open_connections == n).await;
+        self.state.records.wait_for(|now| now.open_connections == n).await;
     }
 
-    /// Stops listening, cuts every connection and waits until all its tasks have ended. Calling it twice is
-    /// fine.
+    /// Stops listening, closes every connection, and waits for the end of all tasks. A second call
+    /// has no effect.
     pub async fn stop(&self) {
-        self.shared.stop();
+        self.state.stop();
         let server = self.server.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(server) = server {
-            // It only fails if the server panicked, and then it has ended too.
+            // An error means that the server panicked, so it has ended too.
             let _ = server.await;
         }
     }

@@ -68,6 +68,6 @@ fn read_jobs(path: &Path, config: &mut Config) -> Result<Vec<Job>, CliError> {
     let bad = |error: &dyn std::fmt::Display| CliError::Usage(format!("--jobs {}: {error}", path.display()));
     let file = jobs::from_json(&fs::read_to_string(path).map_err(|error| bad(&error))?)
         .map_err(|error| bad(&error))?;
-    config.second_acknowledge = file.second_acknowledge.unwrap_or(config.second_acknowledge);
+    file.apply_to(config);
     Ok(file.jobs)
 }

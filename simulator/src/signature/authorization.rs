@@ -1,14 +1,14 @@
-//! Reading the `Authorization` header:
-//! `AWS4-HMAC-SHA256 Credential=KEY/DAY/REGION/SERVICE/aws4_request, SignedHeaders=a;b, Signature=HEX`.
+//! Parses the `Authorization` header: `AWS4-HMAC-SHA256
+//! Credential=KEY/DAY/REGION/SERVICE/aws4_request, SignedHeaders=a;b, Signature=HEX`.
 
 use std::collections::HashMap;
 
 use super::verdict::Rejection;
-use crate::wire::WireRequest;
+use crate::protocol::HttpRequest;
 
 pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
-/// What a request says about its signature.
+/// The parameters of a request's signature.
 #[derive(Debug)]
 pub(super) struct Authorization {
     pub(super) access_key_id: String,
@@ -16,15 +16,15 @@ pub(super) struct Authorization {
     pub(super) scope_region: String,
     pub(super) scope_service: String,
     pub(super) terminator: String,
-    /// In lower case, in the order in which they were signed.
+    /// In lower case, in the order of the header.
     pub(super) signed_headers: Vec<String>,
     pub(super) signature: String,
-    /// `X-Amz-Date`, or `Date`, as it came.
+    /// The `X-Amz-Date` or `Date` header, unparsed.
     pub(super) date: String,
 }
 
 impl Authorization {
-    pub(super) fn parse(request: &WireRequest) -> Result<Self, Rejection> {
+    pub(super) fn parse(request: &HttpRequest) -> Result<Self, Rejection> {
         let header = request.header("authorization").unwrap_or_default().trim();
         if !header.starts_with("AWS4-") {
             return Err(Rejection::Missing);
@@ -46,8 +46,8 @@ impl Authorization {
             <[String; 5]>::try_from(elements)
         else {
             return Err(Rejection::Incomplete(format!(
-                "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, \
-                 got '{credential}'"
+                "Credential must have exactly 5 slash-delimited elements, \
+                 e.g. keyid/date/region/service/term, got '{credential}'"
             )));
         };
         Ok(Self {
@@ -68,7 +68,8 @@ impl Authorization {
     }
 }
 
-/// AWS's own message quotes the whole header; newer services hash it, and this leaves it out.
+/// Splits the parameters. AWS's message quotes the whole header or its hash. The simulator omits
+/// both.
 fn parse_parameters(text: &str) -> Result<HashMap<&str, &str>, Rejection> {
     let parameters = text.split(',').map(str::trim).filter(|parameter| !parameter.is_empty());
     parameters
@@ -81,7 +82,7 @@ fn parse_parameters(text: &str) -> Result<HashMap<&str, &str>, Rejection> {
         .collect()
 }
 
-/// Everything that is missing, in one message.
+/// Names everything that is missing in one message.
 fn missing(has: impl Fn(&str) -> bool, has_date: bool) -> Rejection {
     let parameters = ["Credential", "Signature", "SignedHeaders"]
         .into_iter()

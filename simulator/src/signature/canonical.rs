@@ -6,18 +6,18 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use sha2::{Digest as _, Sha256};
 
 use super::authorization::ALGORITHM;
-use crate::wire::WireRequest;
+use crate::protocol::HttpRequest;
 
-/// Everything but RFC 3986's unreserved characters.
+/// All characters except the unreserved characters of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// The request as signer and verifier both have to see it.
-pub(super) fn request(request: &WireRequest, signed_headers: &[String]) -> String {
+/// The canonical request, which signer and verifier compute in the same way.
+pub(super) fn request(request: &HttpRequest, signed_headers: &[String]) -> String {
     let headers: Vec<_> =
         signed_headers.iter().map(|name| format!("{name}:{}", header_value(request, name))).collect();
     [
         &*request.method,
-        // Every operation of the protocol is at `/`, which needs no normalising.
+        // Every operation of the protocol has the path `/`, which needs no normalization.
         &request.path,
         &query(&request.query),
         &headers.join("\n"),
@@ -29,12 +29,12 @@ pub(super) fn request(request: &WireRequest, signed_headers: &[String]) -> Strin
     .join("\n")
 }
 
-/// What is signed. `scope` is day/region/service/terminator.
+/// The text to sign. `scope` is day/region/service/terminator.
 pub(super) fn string_to_sign(date: &str, scope: &str, canonical_request: &str) -> String {
     [ALGORITHM, date, scope, &hex::encode(Sha256::digest(canonical_request))].join("\n")
 }
 
-/// The signature in hexadecimal. The key is derived through the parts of the scope, one after the other.
+/// The signature in hexadecimal. Each part of the scope derives the next key.
 pub(super) fn signature(secret: &str, scope: &str, to_sign: &str) -> String {
     let start = format!("AWS4{secret}").into_bytes();
     let key = scope.split('/').fold(start, |key, part| mac(&key, part));
@@ -50,7 +50,7 @@ fn mac(key: &[u8], text: &str) -> Vec<u8> {
 }
 
 /// All values of a header joined with commas, with single spaces.
-fn header_value(request: &WireRequest, name: &str) -> String {
+fn header_value(request: &HttpRequest, name: &str) -> String {
     let values = request.headers.get_all(name).iter().map(|value| {
         let text = String::from_utf8_lossy(value.as_bytes());
         text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
@@ -58,7 +58,7 @@ fn header_value(request: &WireRequest, name: &str) -> String {
     values.collect::<Vec<_>>().join(",")
 }
 
-/// The query's parameters, encoded in the one way that is canonical, and sorted.
+/// The query's parameters in their canonical encoding, sorted.
 fn query(raw: &str) -> String {
     let encode = |text: &str| {
         let decoded = percent_decode_str(text).decode_utf8_lossy();
@@ -76,7 +76,7 @@ fn query(raw: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    //! AWS's published examples: the key pair is that of its documentation.
+    //! AWS's published examples, with the key pair of its documentation.
 
     use bytes::Bytes;
     use http::{HeaderMap, HeaderName, HeaderValue};
@@ -96,7 +96,7 @@ mod tests {
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect::<HeaderMap>();
         let date = headers.iter().find(|(name, _)| *name == "x-amz-date").map_or("", |(_, value)| value);
-        let wire = WireRequest {
+        let wire = HttpRequest {
             method: method.to_owned(),
             path: "/".to_owned(),
             query: query.to_owned(),
@@ -148,11 +148,11 @@ mod tests {
     }
 
     #[test]
-    fn headers_and_query_are_normalised() {
+    fn headers_and_query_are_normalized() {
         let mut headers = HeaderMap::new();
         headers.append("a", HeaderValue::from_static("  one   two "));
         headers.append("a", HeaderValue::from_static("three"));
-        let wire = WireRequest {
+        let wire = HttpRequest {
             method: "POST".to_owned(),
             path: "/".to_owned(),
             query: "b=%7e%2f&a&b=+".to_owned(),

@@ -1,5 +1,5 @@
-//! Whether a request is signed as AWS wants it, with a key that the simulator knows. An implementation of its
-//! own, so that a mistake in an SDK's signer would show.
+//! Verifies a request's Signature Version 4. The implementation is independent of the AWS SDK, so
+//! that it detects errors in the SDK's signer.
 
 mod authorization;
 mod canonical;
@@ -12,19 +12,19 @@ use time::{Duration, OffsetDateTime, PrimitiveDateTime};
 use self::authorization::Authorization;
 use self::verdict::Rejection;
 pub use self::verdict::SignatureVerdict;
-use crate::config::AccessKey;
-use crate::wire::WireRequest;
+use crate::config::Config;
+use crate::protocol::HttpRequest;
 
 /// The service in every scope.
 const SERVICE: &str = "codepipeline";
 
-/// How far a request's date may be off.
+/// The maximum difference between a request's date and the clock.
 const SKEW: Duration = Duration::minutes(5);
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug)]
 pub(crate) struct Checked {
-    /// The key that the request claims to be signed with, known or not.
+    /// The access key id in the request, even if the key is unknown.
     pub(crate) access_key_id: Option<String>,
     pub(crate) result: Result<(), Rejection>,
 }
@@ -35,36 +35,31 @@ impl Checked {
     }
 }
 
-/// Checks a request against the clock, the region (`None` takes any) and the known keys.
-pub(crate) fn check(
-    request: &WireRequest,
-    region: Option<&str>,
-    now: OffsetDateTime,
-    key: impl FnOnce(&str) -> Option<AccessKey>,
-) -> Checked {
+/// Checks a request against the clock, the region, and the known keys.
+pub(crate) fn check(request: &HttpRequest, config: &Config, now: OffsetDateTime) -> Checked {
     let authorization = match Authorization::parse(request) {
         Ok(authorization) => authorization,
         Err(rejection) => return Checked { access_key_id: None, result: Err(rejection) },
     };
-    let result = verify(request, &authorization, region, now, key);
+    let result = verify(request, &authorization, config, now);
     Checked { access_key_id: Some(authorization.access_key_id), result }
 }
 
-/// The order of AWS's own checks, as far as its answers show it: date, signed headers, scope, key, signature,
+/// Checks in AWS's order, as far as it is known: date, signed headers, scope, key, signature,
 /// session token.
 fn verify(
-    request: &WireRequest,
+    request: &HttpRequest,
     authorization: &Authorization,
-    region: Option<&str>,
+    config: &Config,
     now: OffsetDateTime,
-    key: impl FnOnce(&str) -> Option<AccessKey>,
 ) -> Result<(), Rejection> {
     within_skew(&authorization.date, now)?;
     if !authorization.signed_headers.iter().any(|name| name == "host") {
         return Err(Rejection::HostNotSigned);
     }
-    in_scope(authorization, region)?;
-    let key = key(&authorization.access_key_id).ok_or(Rejection::UnknownKey)?;
+    in_scope(authorization, config.region.as_deref())?;
+    let known = config.keys.iter().find(|key| key.access_key_id == authorization.access_key_id);
+    let key = known.ok_or(Rejection::UnknownKey)?;
 
     let canonical = canonical::request(request, &authorization.signed_headers);
     let to_sign = canonical::string_to_sign(&authorization.date, &authorization.scope(), &canonical);
@@ -104,7 +99,7 @@ fn within_skew(date: &str, now: OffsetDateTime) -> Result<(), Rejection> {
     }
 }
 
-/// ISO 8601 in its basic format, as `X-Amz-Date` has it.
+/// The time in the basic format of ISO 8601, as in `X-Amz-Date`.
 fn basic(time: OffsetDateTime) -> String {
     let (date, clock) = (time.date(), time.time());
     format!(
@@ -118,7 +113,7 @@ fn basic(time: OffsetDateTime) -> String {
     )
 }
 
-/// AWS names everything that is wrong with a scope in one message.
+/// AWS names every error in a scope in one message.
 fn in_scope(authorization: &Authorization, region: Option<&str>) -> Result<(), Rejection> {
     let Authorization { scope_date, scope_region, scope_service, terminator, date, .. } = authorization;
     let day = date.get(..8).unwrap_or(date);

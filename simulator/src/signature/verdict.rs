@@ -1,16 +1,16 @@
-//! What a signature check can find, and how AWS says it.
+//! The results of a signature check and AWS's errors for them.
 
 use serde::Serialize;
 
-/// What the check of a request's signature found, for the record.
+/// The result of a signature check, for the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SignatureVerdict {
-    /// It is right.
+    /// The signature is valid.
     Valid,
-    /// There is no `Authorization` for `SigV4`: `MissingAuthenticationTokenException`.
+    /// No `Authorization` header for `SigV4`: `MissingAuthenticationTokenException`.
     Missing,
-    /// `Authorization` or the date lacks something: `IncompleteSignatureException`.
+    /// A part of `Authorization` or the date is missing: `IncompleteSignatureException`.
     Incomplete,
     /// Signed more than five minutes ago: `InvalidSignatureException`.
     Expired,
@@ -18,19 +18,19 @@ pub enum SignatureVerdict {
     NotYetCurrent,
     /// `Host` is not among the signed headers: `InvalidSignatureException`.
     HostNotSigned,
-    /// Another day, region or service: `InvalidSignatureException`.
+    /// Another day, region, or service: `InvalidSignatureException`.
     WrongScope,
-    /// A key that the simulator doesn't know: `UnrecognizedClientException`.
+    /// An unknown key: `UnrecognizedClientException`.
     UnknownKey,
-    /// Another secret, or a request that was changed on its way: `InvalidSignatureException`.
+    /// Another secret, or a request that was changed after signing: `InvalidSignatureException`.
     Mismatch,
-    /// Another session token, none where one is due, or one where none is: `UnrecognizedClientException`.
+    /// A wrong, missing, or unexpected session token: `UnrecognizedClientException`.
     WrongToken,
-    /// The session is over: `ExpiredTokenException`.
+    /// The session is expired: `ExpiredTokenException`.
     TokenExpired,
 }
 
-/// Why a request is refused; its text is AWS's message.
+/// The reason for a rejection. Its text is AWS's message.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Rejection {
     #[error("Missing Authentication Token")]
@@ -48,8 +48,8 @@ pub(crate) enum Rejection {
     #[error("The security token included in the request is invalid.")]
     UnknownKey,
     #[error(
-        "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key \
-         and signing method. Consult the service documentation for details."
+        "The request signature we calculated does not match the signature you provided. Check your AWS \
+         Secret Access Key and signing method. Consult the service documentation for details."
     )]
     Mismatch,
     #[error("The security token included in the request is invalid.")]

@@ -1,12 +1,12 @@
-//! A client that signs and speaks HTTP by itself, over a bare socket: it sees what an SDK hides, such as RST
-//! or FIN.
+//! A client that signs and writes HTTP requests on a bare socket. It sees events that an SDK hides,
+//! such as RST or FIN.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use codepipeline_simulator::AccessKey;
+use codepipeline_simulator::{AccessKey, OperationName};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -18,7 +18,7 @@ use crate::{JOB, NONCE, TOKEN};
 
 pub(crate) const TARGET: &str = "CodePipeline_20150709.AcknowledgeThirdPartyJob";
 
-/// A request in the making: everything that a test may want to get wrong.
+/// A request whose parts a test can replace.
 #[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) body: String,
@@ -28,16 +28,16 @@ pub(crate) struct Call {
     pub(crate) region: String,
     pub(crate) service: String,
     pub(crate) signed_headers: Vec<&'static str>,
-    /// Seconds that the client's clock is ahead.
+    /// The seconds by which the client's clock is ahead.
     pub(crate) ahead: i64,
-    /// Another day in the scope than the date's.
+    /// The day in the scope, if it differs from the date.
     pub(crate) scope_day: Option<String>,
-    /// Replaces the `Authorization` header; empty for none.
+    /// Replaces the `Authorization` header. Empty means no header.
     pub(crate) authorization: Option<String>,
 }
 
 impl Default for Call {
-    /// The right acknowledge of the right job, signed with the fake key.
+    /// A valid acknowledge of the default job, signed with the fake key.
     fn default() -> Self {
         Self {
             body: json!({ "jobId": JOB, "nonce": NONCE, "clientToken": TOKEN }).to_string(),
@@ -61,6 +61,12 @@ impl Call {
 
     pub(crate) fn with_body(body: &str) -> Self {
         Self { body: body.to_owned(), ..Self::default() }
+    }
+
+    /// A call of any operation.
+    pub(crate) fn operation(operation: OperationName, body: &Value) -> Self {
+        let target = format!("CodePipeline_20150709.{}", operation.as_str());
+        Self { body: body.to_string(), target, ..Self::default() }
     }
 
     fn headers(&self, addr: SocketAddr) -> Vec<(&'static str, String)> {
@@ -90,12 +96,13 @@ impl Call {
         headers
     }
 
-    /// The `Authorization` header that it would have.
+    /// The `Authorization` header of this call.
     pub(crate) fn authorization(&self, addr: SocketAddr) -> String {
         self.headers(addr).into_iter().find(|(name, _)| *name == "authorization").unwrap().1
     }
 
-    /// Signature Version 4, as <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html> has it.
+    /// Signature Version 4, see
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html>.
     fn sign(&self, headers: &[(&str, String)], date: &str) -> String {
         let mac = |key: &[u8], text: &str| {
             let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
@@ -121,21 +128,21 @@ impl Call {
         format!("AWS4-HMAC-SHA256 Credential={id}/{scope}, SignedHeaders={names}, Signature={signature}")
     }
 
-    /// Sends it on a connection of its own.
-    pub(crate) async fn send(&self, addr: SocketAddr) -> io::Result<Answer> {
+    /// Sends the call on a new connection.
+    pub(crate) async fn send(&self, addr: SocketAddr) -> io::Result<Response> {
         Connection::open(addr).await?.call(self).await
     }
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: HashMap<String, String>,
     pub(crate) body: String,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
@@ -165,9 +172,9 @@ impl Connection {
         Ok(Self { stream: TcpStream::connect(addr).await?, addr, received: Vec::new() })
     }
 
-    pub(crate) async fn call(&mut self, call: &Call) -> io::Result<Answer> {
+    pub(crate) async fn call(&mut self, call: &Call) -> io::Result<Response> {
         self.send(call).await?;
-        self.answer().await
+        self.response().await
     }
 
     pub(crate) async fn send(&mut self, call: &Call) -> io::Result<()> {
@@ -186,8 +193,9 @@ impl Connection {
         self.stream.write_all(text.as_bytes()).await
     }
 
-    /// Reads one answer. A connection that ends in its middle is an `UnexpectedEof`, or `ConnectionReset`.
-    pub(crate) async fn answer(&mut self) -> io::Result<Answer> {
+    /// Reads one response. If the connection ends early, the error is `UnexpectedEof` or
+    /// `ConnectionReset`.
+    pub(crate) async fn response(&mut self) -> io::Result<Response> {
         let end = loop {
             if let Some(end) = self.received.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 break end;
@@ -207,11 +215,11 @@ impl Connection {
             self.read().await?;
         }
         let body = String::from_utf8(self.received.drain(..length).collect()).unwrap();
-        Ok(Answer { status, headers, body })
+        Ok(Response { status, headers, body })
     }
 
-    /// Everything until the connection ends.
-    pub(crate) async fn rest(&mut self) -> io::Result<String> {
+    /// Reads until the connection ends.
+    pub(crate) async fn read_to_end(&mut self) -> io::Result<String> {
         loop {
             match self.read().await {
                 Ok(()) => {}
@@ -225,7 +233,7 @@ impl Connection {
 
     async fn read(&mut self) -> io::Result<()> {
         let mut buffer = [0; 4096];
-        // Not a means to synchronise: it turns a test that would hang into one that fails.
+        // A deadline that turns a test that would hang into a test that fails.
         let read = tokio::time::timeout(Duration::from_secs(10), self.stream.read(&mut buffer)).await??;
         if read == 0 {
             return Err(ErrorKind::UnexpectedEof.into());

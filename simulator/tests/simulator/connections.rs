@@ -1,4 +1,4 @@
-//! Faults of whole connections, refusing them, and stopping.
+//! Connection faults, refused connections, and the end of the simulator.
 
 use std::io::ErrorKind;
 
@@ -9,7 +9,7 @@ use crate::client::{Call, Connection};
 use crate::simulator;
 
 #[tokio::test]
-async fn broken_before_the_request_is_read() {
+async fn connection_breaks_before_the_request_is_read() {
     let simulator = simulator().await;
     let when = ConnectionMoment::BeforeRequestRead;
     for (fault, kind) in [
@@ -19,9 +19,9 @@ async fn broken_before_the_request_is_read() {
         simulator.fault_next_connections(1, fault);
         let mut connection = Connection::open(simulator.addr()).await.unwrap();
         simulator.wait_for_open_connections(1).await;
-        // It was accepted and is still there: only the request's first bytes bring it down.
+        // The connection is accepted and open. The first bytes of the request break it.
         connection.send(&Call::default()).await.unwrap();
-        assert_eq!(connection.answer().await.unwrap_err().kind(), kind);
+        assert_eq!(connection.response().await.unwrap_err().kind(), kind);
         drop(connection);
         simulator.wait_for_open_connections(0).await;
     }
@@ -30,20 +30,20 @@ async fn broken_before_the_request_is_read() {
 }
 
 #[tokio::test]
-async fn broken_as_soon_as_accepted() {
+async fn connection_breaks_on_accept() {
     let simulator = simulator().await;
     let when = ConnectionMoment::OnAccept;
     for (fault, reset) in [(ConnectionFault::Reset { when }, true), (ConnectionFault::Close { when }, false)]
     {
         simulator.fault_next_connections(1, fault);
         let mut connection = Connection::open(simulator.addr()).await.unwrap();
-        let result = connection.rest().await;
+        let result = connection.read_to_end().await;
         assert_eq!(result.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset), reset);
     }
 }
 
 #[tokio::test]
-async fn a_connection_fault_spares_open_connections() {
+async fn connection_faults_apply_to_new_connections_only() {
     let simulator = simulator().await;
     let mut open = Connection::open(simulator.addr()).await.unwrap();
     open.call(&Call::default()).await.unwrap();
@@ -53,13 +53,13 @@ async fn a_connection_fault_spares_open_connections() {
 }
 
 #[tokio::test]
-async fn refused_and_accepted_again() {
+async fn connections_are_refused_and_accepted_again() {
     let simulator = simulator().await;
     let mut idle = Connection::open(simulator.addr()).await.unwrap();
     idle.call(&Call::default()).await.unwrap();
     simulator.refuse_connections(true).await.unwrap();
     assert_eq!(simulator.open_connections(), 0);
-    assert_eq!(idle.rest().await.unwrap(), "");
+    assert_eq!(idle.read_to_end().await.unwrap(), "");
     let error = Call::default().send(simulator.addr()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
 
@@ -68,20 +68,20 @@ async fn refused_and_accepted_again() {
 }
 
 #[tokio::test]
-async fn refusing_lets_calls_in_flight_finish() {
+async fn in_flight_calls_finish_while_connections_are_refused() {
     let simulator = simulator().await;
     simulator.fault_next(1, Fault::delay(100));
     let mut busy = Connection::open(simulator.addr()).await.unwrap();
     busy.send(&Call::default()).await.unwrap();
     simulator.wait_for_requests(1).await;
     simulator.refuse_connections(true).await.unwrap();
-    assert_eq!(busy.answer().await.unwrap().status, 200);
-    assert_eq!(busy.rest().await.unwrap(), "");
+    assert_eq!(busy.response().await.unwrap().status, 200);
+    assert_eq!(busy.read_to_end().await.unwrap(), "");
     simulator.wait_for_open_connections(0).await;
 }
 
 #[tokio::test]
-async fn a_port_that_somebody_took_meanwhile_is_an_error() {
+async fn listening_again_on_a_used_port_is_an_error() {
     let simulator = simulator().await;
     simulator.refuse_connections(true).await.unwrap();
     let _taken = TcpListener::bind(simulator.addr()).await.unwrap();
@@ -90,7 +90,7 @@ async fn a_port_that_somebody_took_meanwhile_is_an_error() {
 }
 
 #[tokio::test]
-async fn stopped_it_holds_nothing() {
+async fn stop_closes_the_listener_and_every_connection() {
     let simulator = simulator().await;
     let mut idle = Connection::open(simulator.addr()).await.unwrap();
     idle.call(&Call::default()).await.unwrap();
@@ -104,16 +104,16 @@ async fn stopped_it_holds_nothing() {
 }
 
 #[tokio::test]
-async fn dropped_it_ends_too() {
+async fn drop_closes_every_connection() {
     let simulator = simulator().await;
     let mut idle = Connection::open(simulator.addr()).await.unwrap();
     idle.call(&Call::default()).await.unwrap();
     drop(simulator);
-    assert_eq!(idle.rest().await.unwrap(), "");
+    assert_eq!(idle.read_to_end().await.unwrap(), "");
 }
 
 #[tokio::test]
-async fn its_url_is_what_an_sdk_takes() {
+async fn endpoint_url_is_an_http_url() {
     let simulator = simulator().await;
     assert_eq!(simulator.endpoint_url(), format!("http://127.0.0.1:{}", simulator.addr().port()));
 }

@@ -1,4 +1,4 @@
-//! Each fault that strikes a call, as a client sees it.
+//! Each fault of a call from the client's point of view.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -9,10 +9,10 @@ use codepipeline_simulator::{
 };
 use serde_json::json;
 
-use crate::client::{Answer, Call, Connection};
+use crate::client::{Call, Connection, Response};
 use crate::{JOB, NONCE, TOKEN, job, simulator};
 
-async fn struck(simulator: &Simulator, fault: impl Into<Fault>) -> std::io::Result<Answer> {
+async fn with_fault(simulator: &Simulator, fault: impl Into<Fault>) -> std::io::Result<Response> {
     simulator.fault_next(1, fault.into());
     Call::default().send(simulator.addr()).await
 }
@@ -22,7 +22,7 @@ fn last_outcome(simulator: &Simulator) -> RequestOutcome {
 }
 
 #[tokio::test]
-async fn an_error_in_each_shape() {
+async fn errors_have_each_shape() {
     let simulator = simulator().await;
     let error = |shape, message_key| ErrorFault {
         http_status: 429,
@@ -51,18 +51,18 @@ async fn an_error_in_each_shape() {
             json!({ "code": "ThrottlingException", "message": "Rate exceeded" }),
         ),
     ] {
-        let answer = struck(&simulator, error(shape, key)).await.unwrap();
-        assert_eq!((answer.status, answer.json()), (429, body));
+        let response = with_fault(&simulator, error(shape, key)).await.unwrap();
+        assert_eq!((response.status, response.json()), (429, body));
         let header = (shape == Shape::Header).then_some("ThrottlingException");
-        assert_eq!(answer.headers.get("x-amzn-errortype").map(String::as_str), header);
+        assert_eq!(response.headers.get("x-amzn-errortype").map(String::as_str), header);
     }
     assert_eq!(simulator.acknowledged(JOB), 0);
 }
 
 #[tokio::test]
-async fn an_error_with_and_without_retry_hints() {
+async fn errors_have_retry_hints_on_request() {
     let simulator = simulator().await;
-    let plain = struck(&simulator, Fault::error("ThrottlingException")).await.unwrap();
+    let plain = with_fault(&simulator, Fault::error("ThrottlingException")).await.unwrap();
     assert_eq!((plain.status, plain.json()), (400, json!({ "__type": "ThrottlingException" })));
     assert!(!plain.headers.contains_key("retry-after") && !plain.headers.contains_key("x-amz-retry-after"));
     let hints = ErrorFault {
@@ -70,12 +70,12 @@ async fn an_error_with_and_without_retry_hints() {
         retry_after_s: Some(2),
         ..ErrorFault::new("ThrottlingException")
     };
-    let hinted = struck(&simulator, hints).await.unwrap();
+    let hinted = with_fault(&simulator, hints).await.unwrap();
     assert_eq!((&*hinted.headers["x-amz-retry-after"], &*hinted.headers["retry-after"]), ("1500", "2"));
 }
 
 #[tokio::test]
-async fn any_answer() {
+async fn any_response_is_possible() {
     let simulator = simulator().await;
     let html = AnswerFault {
         http_status: 502,
@@ -85,52 +85,55 @@ async fn any_answer() {
         ]),
         body: "<html>".to_owned(),
     };
-    let answer = struck(&simulator, html).await.unwrap();
+    let response = with_fault(&simulator, html).await.unwrap();
     assert_eq!(
-        (answer.status, &*answer.body, &*answer.headers["content-type"]),
+        (response.status, &*response.body, &*response.headers["content-type"]),
         (502, "<html>", "text/html")
     );
-    assert_eq!(answer.headers["x-amzn-requestid"], "mine");
+    assert_eq!(response.headers["x-amzn-requestid"], "mine");
 
-    let empty = struck(&simulator, Fault::status(503)).await.unwrap();
+    let empty = with_fault(&simulator, Fault::status(503)).await.unwrap();
     assert_eq!((empty.status, &*empty.body), (503, ""));
-    let redirect = struck(&simulator, Fault::status(302)).await.unwrap();
+    let redirect = with_fault(&simulator, Fault::status(302)).await.unwrap();
     assert_eq!(redirect.status, 302);
     let wrong_type = AnswerFault { body: r#"{"status":7}"#.to_owned(), ..AnswerFault::default() };
-    assert_eq!(struck(&simulator, wrong_type).await.unwrap().json(), json!({ "status": 7 }));
+    assert_eq!(with_fault(&simulator, wrong_type).await.unwrap().json(), json!({ "status": 7 }));
 }
 
 #[tokio::test]
-async fn an_informational_answer_and_no_other() {
+async fn informational_response_ends_the_connection() {
     let simulator = simulator().await;
     simulator.fault_next(1, Fault::status(103));
     let mut connection = Connection::open(simulator.addr()).await.unwrap();
     connection.send(&Call::default()).await.unwrap();
-    let text = connection.rest().await.unwrap();
+    let text = connection.read_to_end().await.unwrap();
     assert!(text.starts_with("HTTP/1.1 103 ") && text.ends_with("\r\n\r\n"), "{text}");
 }
 
 #[tokio::test]
-async fn a_fault_that_http_cannot_express_is_reported() {
+async fn fault_that_http_cannot_express_is_reported() {
     let simulator = simulator().await;
-    let answer = struck(&simulator, Fault::status(7)).await.unwrap();
-    assert_eq!(answer.error_code(), "SimulatorMisconfigured");
+    let response = with_fault(&simulator, Fault::status(7)).await.unwrap();
+    assert_eq!(response.error_code(), "SimulatorMisconfigured");
 }
 
 #[tokio::test]
-async fn a_late_answer() {
+async fn delay_makes_the_response_late() {
     let simulator = simulator().await;
     let start = Instant::now();
-    assert_eq!(struck(&simulator, Fault::delay(50)).await.unwrap().json(), json!({ "status": "InProgress" }));
+    assert_eq!(
+        with_fault(&simulator, Fault::delay(50)).await.unwrap().json(),
+        json!({ "status": "InProgress" })
+    );
     let then = Then::Fault(Box::new(Fault::error("InternalFailure")));
-    let failed = struck(&simulator, Fault::Delay { ms: 50, then }).await.unwrap();
+    let failed = with_fault(&simulator, Fault::Delay { ms: 50, then }).await.unwrap();
     assert_eq!(failed.json(), json!({ "__type": "InternalFailure" }));
     assert!(start.elapsed() >= Duration::from_millis(100));
 }
 
-/// A client that leaves during the delay: whether its job is acknowledged depends on what was asked for.
+/// A client disconnects during the delay. The fault decides whether its job is acknowledged.
 #[tokio::test]
-async fn a_delay_before_or_after_processing() {
+async fn delay_is_before_or_after_processing() {
     let simulator = simulator().await;
     for (n, then, acknowledged) in [(1, Then::Process, 0), (2, Then::Answer, 1)] {
         simulator.fault_next(1, Fault::Delay { ms: 3_600_000, then });
@@ -144,7 +147,7 @@ async fn a_delay_before_or_after_processing() {
 }
 
 #[tokio::test]
-async fn no_answer_until_the_client_goes() {
+async fn hang_ends_when_the_client_disconnects() {
     let simulator = simulator().await;
     for (n, process) in [(1, false), (2, true)] {
         simulator.fault_job(JOB, Fault::Hang { process });
@@ -162,7 +165,7 @@ async fn no_answer_until_the_client_goes() {
 }
 
 #[tokio::test]
-async fn no_answer_until_the_simulator_stops() {
+async fn hang_ends_when_the_simulator_stops() {
     let simulator = simulator().await;
     simulator.fault_next(1, Fault::Hang { process: false });
     let mut connection = Connection::open(simulator.addr()).await.unwrap();
@@ -170,14 +173,14 @@ async fn no_answer_until_the_simulator_stops() {
     simulator.wait_for_requests(1).await;
     simulator.stop().await;
     assert_eq!(last_outcome(&simulator), RequestOutcome::Stopped);
-    assert!(connection.answer().await.is_err());
+    assert!(connection.response().await.is_err());
 }
 
 #[tokio::test]
-async fn a_reset() {
+async fn reset_sends_rst() {
     let simulator = simulator().await;
     for (when, acknowledged) in [(CallMoment::AfterRequestRead, 0), (CallMoment::AfterProcessing, 1)] {
-        let error = struck(&simulator, Fault::Reset { when }).await.unwrap_err();
+        let error = with_fault(&simulator, Fault::Reset { when }).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);
         assert_eq!(
             (simulator.acknowledged(JOB), last_outcome(&simulator)),
@@ -187,10 +190,10 @@ async fn a_reset() {
 }
 
 #[tokio::test]
-async fn a_clean_end() {
+async fn close_sends_fin() {
     let simulator = simulator().await;
     for (when, acknowledged) in [(CallMoment::AfterRequestRead, 0), (CallMoment::AfterProcessing, 1)] {
-        let error = struck(&simulator, Fault::Close { when }).await.unwrap_err();
+        let error = with_fault(&simulator, Fault::Close { when }).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
         assert_eq!(
             (simulator.acknowledged(JOB), last_outcome(&simulator)),
@@ -200,7 +203,7 @@ async fn a_clean_end() {
 }
 
 #[tokio::test]
-async fn half_a_body() {
+async fn cut_body_sends_half_of_the_body() {
     let simulator = simulator().await;
     let cut = |process, http_status, code: Option<&str>| Fault::CutBody {
         process,
@@ -216,7 +219,7 @@ async fn half_a_body() {
         simulator.fault_next(1, fault);
         let mut connection = Connection::open(simulator.addr()).await.unwrap();
         connection.send(&Call::default()).await.unwrap();
-        let text = connection.rest().await.unwrap();
+        let text = connection.read_to_end().await.unwrap();
         assert!(text.starts_with(status_line) && text.ends_with(body), "{text}");
         assert!(text.contains("\r\ncontent-length: 2"), "{text}");
         assert_eq!(simulator.acknowledged(JOB), acknowledged);
@@ -225,18 +228,18 @@ async fn half_a_body() {
 }
 
 #[tokio::test]
-async fn broken_json() {
+async fn malformed_body_is_broken_json() {
     let simulator = simulator().await;
     for (process, acknowledged) in [(false, 0), (true, 1)] {
-        let answer = struck(&simulator, Fault::MalformedBody { process }).await.unwrap();
-        assert_eq!(answer.status, 200);
-        assert!(serde_json::from_str::<serde_json::Value>(&answer.body).is_err());
+        let response = with_fault(&simulator, Fault::MalformedBody { process }).await.unwrap();
+        assert_eq!(response.status, 200);
+        assert!(serde_json::from_str::<serde_json::Value>(&response.body).is_err());
         assert_eq!(simulator.acknowledged(JOB), acknowledged);
     }
 }
 
 #[tokio::test]
-async fn a_jobs_faults_come_in_order_and_before_anybodys() {
+async fn faults_of_a_job_come_in_order_and_first() {
     let simulator = simulator().await;
     simulator.add_job(job().with_fault(2, Fault::error("A")).with_fault(1, Fault::error("B")));
     simulator.fault_job(JOB, Fault::error("C"));
@@ -246,14 +249,14 @@ async fn a_jobs_faults_come_in_order_and_before_anybodys() {
     let other = Call::of("other", NONCE, TOKEN).send(simulator.addr()).await.unwrap();
     assert_eq!(other.json(), json!({ "__type": "D" }));
     for code in ["A", "A", "B", "C", "D"] {
-        let answer = Call::default().send(simulator.addr()).await.unwrap();
-        assert_eq!(answer.json(), json!({ "__type": code }));
+        let response = Call::default().send(simulator.addr()).await.unwrap();
+        assert_eq!(response.json(), json!({ "__type": code }));
     }
     assert_eq!(Call::default().send(simulator.addr()).await.unwrap().status, 200);
 }
 
 #[tokio::test]
-async fn faults_can_be_forgotten() {
+async fn faults_can_be_removed() {
     let simulator = simulator().await;
     simulator.fault_job(JOB, Fault::error("A"));
     simulator.fault_next(9, Fault::error("B"));
@@ -261,9 +264,10 @@ async fn faults_can_be_forgotten() {
     assert_eq!(Call::default().send(simulator.addr()).await.unwrap().status, 200);
 }
 
-/// A fault outranks the signature, but the record still tells what the signature was.
+/// A fault takes precedence over the signature check, but the record contains the result of the
+/// check.
 #[tokio::test]
-async fn what_is_recorded() {
+async fn records_contain_signature_fault_and_decision() {
     let simulator = simulator().await;
     let unsigned = Call { authorization: Some(String::new()), ..Call::default() };
     simulator.fault_next(1, Fault::status(500));
@@ -278,6 +282,7 @@ async fn what_is_recorded() {
         (&second["number"], &second["job_id"], &second["user_agent"]),
         (&json!(2), &json!(JOB), &json!("tests/1"))
     );
+    assert_eq!(second["operation"], "AcknowledgeThirdPartyJob");
     assert_eq!((&second["signature"], &second["fault"]), (&json!("valid"), &json!(null)));
     assert_eq!(second["processed"], json!({ "http_status": 400, "error_code": "InvalidNonceException" }));
     assert!(!records.to_string().contains(TOKEN));

@@ -1,24 +1,32 @@
-//! The simulator over real sockets, asked by a client that shares no code with it.
+//! The simulator over real sockets, called by a client that shares no code with it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed, as it should")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test reports a failure by a panic")]
 
+mod acknowledge;
 mod client;
 mod connections;
 mod control;
+mod details;
+mod failure;
 mod faults;
 mod job_file;
-mod jobs;
+mod lifecycle;
+mod operation_faults;
+mod poll;
+
 mod signatures;
+mod success;
 mod wire;
 
-use codepipeline_simulator::{Config, Job, Simulator};
+use codepipeline_simulator::{Config, Job, OperationName, Simulator};
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 const JOB: &str = "job-1";
 const NONCE: &str = "fake-nonce";
 const TOKEN: &str = "fake-client-token";
 
-/// A simulator with one well-behaved job.
+/// A simulator with one job.
 async fn simulator() -> Simulator {
     with_config(Config::default()).await
 }
@@ -32,4 +40,40 @@ async fn with_config(config: Config) -> Simulator {
 
 fn job() -> Job {
     Job::new(JOB, NONCE, TOKEN)
+}
+
+/// The response to a call of any operation. Its clock is this many seconds ahead.
+async fn call_at(
+    simulator: &Simulator,
+    ahead: i64,
+    operation: OperationName,
+    body: &Value,
+) -> client::Response {
+    let call = client::Call { ahead, ..client::Call::operation(operation, body) };
+    call.send(simulator.addr()).await.unwrap()
+}
+
+/// The response to a call of any operation.
+async fn call(simulator: &Simulator, operation: OperationName, body: &Value) -> client::Response {
+    call_at(simulator, 0, operation, body).await
+}
+
+/// The input of a poll for the default action type.
+fn poll_input(max_batch_size: i32) -> Value {
+    let action_type =
+        json!({ "category": "Test", "owner": "ThirdParty", "provider": "FakeProvider", "version": "1" });
+    json!({ "actionTypeId": action_type, "maxBatchSize": max_batch_size })
+}
+
+/// The input of the operations that take a job id and a client token.
+fn job_input(job_id: &str) -> Value {
+    json!({ "jobId": job_id, "clientToken": TOKEN })
+}
+
+/// The job ids in the response to a poll.
+fn polled(response: &client::Response) -> Vec<String> {
+    assert_eq!(response.status, 200, "{}", response.body);
+    let body = response.json();
+    let jobs = body["jobs"].as_array().unwrap();
+    jobs.iter().map(|job| job["jobId"].as_str().unwrap().to_owned()).collect()
 }

@@ -1,4 +1,4 @@
-//! The protocol: what can be wrong with a request, and what every answer has.
+//! The protocol: invalid requests, and the headers of every response.
 
 use serde_json::json;
 
@@ -6,15 +6,15 @@ use crate::client::{Call, Connection};
 use crate::{JOB, NONCE, TOKEN, simulator};
 
 #[tokio::test]
-async fn every_answer_has_a_request_id_a_date_and_the_content_type() {
+async fn every_response_has_request_id_date_and_content_type() {
     let simulator = simulator().await;
     let mut ids = Vec::new();
     for call in [Call::default(), Call::default(), Call::with_body("{")] {
-        let answer = call.send(simulator.addr()).await.unwrap();
-        let id = answer.headers["x-amzn-requestid"].clone();
+        let response = call.send(simulator.addr()).await.unwrap();
+        let id = response.headers["x-amzn-requestid"].clone();
         assert_eq!(uuid::Uuid::parse_str(&id).unwrap().get_version_num(), 4);
-        assert_eq!(answer.headers["content-type"], "application/x-amz-json-1.1");
-        httpdate::parse_http_date(&answer.headers["date"]).unwrap();
+        assert_eq!(response.headers["content-type"], "application/x-amz-json-1.1");
+        httpdate::parse_http_date(&response.headers["date"]).unwrap();
         ids.push(id);
     }
     let recorded: Vec<_> = simulator.requests().into_iter().map(|record| record.request_id).collect();
@@ -22,7 +22,7 @@ async fn every_answer_has_a_request_id_a_date_and_the_content_type() {
 }
 
 #[tokio::test]
-async fn the_date_can_be_left_out() {
+async fn date_can_be_omitted() {
     let simulator = simulator().await;
     simulator.omit_date(true);
     assert!(!Call::default().send(simulator.addr()).await.unwrap().headers.contains_key("date"));
@@ -31,18 +31,18 @@ async fn the_date_can_be_left_out() {
 }
 
 #[tokio::test]
-async fn an_unknown_operation() {
+async fn unknown_operation_is_rejected() {
     let simulator = simulator().await;
-    let target = "CodePipeline_20150709.PollForThirdPartyJobs".to_owned();
+    let target = "CodePipeline_20150709.ListPipelines".to_owned();
     let content_type = "application/json".to_owned();
     for call in [Call { target, ..Call::default() }, Call { content_type, ..Call::default() }] {
-        let answer = call.send(simulator.addr()).await.unwrap();
-        assert_eq!(answer.error_code(), "UnknownOperationException");
+        let response = call.send(simulator.addr()).await.unwrap();
+        assert_eq!(response.error_code(), "UnknownOperationException");
     }
 }
 
 #[tokio::test]
-async fn a_body_that_cannot_be_read() {
+async fn unreadable_body_is_a_serialization_error() {
     let simulator = simulator().await;
     let number = json!({ "jobId": 1, "nonce": NONCE, "clientToken": TOKEN }).to_string();
     let map = json!({ "jobId": JOB, "nonce": {}, "clientToken": TOKEN }).to_string();
@@ -61,7 +61,7 @@ async fn a_body_that_cannot_be_read() {
 }
 
 #[tokio::test]
-async fn lengths() {
+async fn every_length_violation_is_reported() {
     let simulator = simulator().await;
     let failed = "failed to satisfy constraint: Member must";
     let long = "n".repeat(51);
@@ -69,20 +69,23 @@ async fn lengths() {
         (
             json!({ "jobId": JOB, "nonce": long, "clientToken": TOKEN }),
             format!(
-                "1 validation error detected: Value '{long}' at 'nonce' {failed} have length less than or equal to 50"
+                "1 validation error detected: Value '{long}' at 'nonce' {failed} have length less than or \
+                 equal to 50"
             ),
         ),
         (
             json!({ "jobId": JOB, "nonce": "", "clientToken": TOKEN }),
             format!(
-                "1 validation error detected: Value '' at 'nonce' {failed} have length greater than or equal to 1"
+                "1 validation error detected: Value '' at 'nonce' {failed} have length greater than or equal \
+                 to 1"
             ),
         ),
         (
             json!({ "jobId": "", "nonce": null }),
             format!(
-                "3 validation errors detected: Value '' at 'jobId' {failed} have length greater than or equal to 1; \
-                 Value at 'nonce' {failed} not be null; Value at 'clientToken' {failed} not be null"
+                "3 validation errors detected: Value '' at 'jobId' {failed} have length greater than or \
+                 equal to 1; Value at 'nonce' {failed} not be null; \
+                 Value at 'clientToken' {failed} not be null"
             ),
         ),
     ] {
@@ -100,14 +103,14 @@ async fn lengths_are_counted_in_characters() {
         ("é".repeat(512), "é".repeat(50), "🦀".repeat(256)),
         (JOB.to_owned(), "🦀".repeat(50), TOKEN.to_owned()),
     ] {
-        let answer = Call::of(&id, &nonce, &token).send(simulator.addr()).await.unwrap();
-        assert_ne!(answer.error_code(), "ValidationException");
+        let response = Call::of(&id, &nonce, &token).send(simulator.addr()).await.unwrap();
+        assert_ne!(response.error_code(), "ValidationException");
     }
     for (id, nonce, token) in
         [("é".repeat(513), "é", "é".to_owned()), ("é".to_owned(), "é", "🦀".repeat(257))]
     {
-        let answer = Call::of(&id, nonce, &token).send(simulator.addr()).await.unwrap();
-        assert_eq!(answer.error_code(), "ValidationException");
+        let response = Call::of(&id, nonce, &token).send(simulator.addr()).await.unwrap();
+        assert_eq!(response.error_code(), "ValidationException");
     }
 }
 
@@ -119,19 +122,22 @@ async fn unknown_members_are_ignored() {
 }
 
 #[tokio::test]
-async fn a_body_over_a_mebibyte_is_refused() {
+async fn body_over_one_mebibyte_is_rejected() {
     let simulator = simulator().await;
     let mut connection = Connection::open(simulator.addr()).await.unwrap();
     let length = ((1 << 20) + 1).to_string();
-    // Announced, not sent: the refusal must not wait for it.
+    // The body is announced but not sent. The response must not wait for it.
     let headers = [("host", simulator.addr().to_string()), ("content-length", length)];
     connection.request("POST / HTTP/1.1", &headers, "").await.unwrap();
-    let answer = connection.answer().await.unwrap();
-    assert_eq!((answer.status, answer.json()), (413, json!({ "__type": "RequestEntityTooLargeException" })));
+    let response = connection.response().await.unwrap();
+    assert_eq!(
+        (response.status, response.json()),
+        (413, json!({ "__type": "RequestEntityTooLargeException" }))
+    );
 }
 
 #[tokio::test]
-async fn a_connection_serves_many_calls() {
+async fn connection_serves_many_calls() {
     let simulator = simulator().await;
     let mut connection = Connection::open(simulator.addr()).await.unwrap();
     for _ in 0..3 {
@@ -139,4 +145,27 @@ async fn a_connection_serves_many_calls() {
     }
     let connections: Vec<_> = simulator.requests().iter().map(|record| record.connection).collect();
     assert_eq!(connections, [1, 1, 1]);
+}
+
+#[tokio::test]
+async fn other_protocols_are_rejected_in_words() {
+    let simulator = simulator().await;
+    let path = "POST /service/CodePipeline_20150709/operation/PollForThirdPartyJobs HTTP/1.1";
+    for (line, header, protocol) in [
+        (path, ("smithy-protocol", "rpc-v2-cbor"), "rpc-v2-cbor"),
+        (path, ("accept", "application/cbor"), "rpc-v2"),
+        ("POST / HTTP/1.1", ("smithy-protocol", "rpc-v2-json"), "rpc-v2-json"),
+    ] {
+        let headers = [
+            ("host", simulator.addr().to_string()),
+            ("content-length", "1".to_owned()),
+            (header.0, header.1.to_owned()),
+        ];
+        let mut connection = Connection::open(simulator.addr()).await.unwrap();
+        connection.request(line, &headers, "\u{7f}").await.unwrap();
+        let (code, message) = connection.response().await.unwrap().error();
+        assert_eq!(code, "UnknownOperationException");
+        assert!(message.starts_with("The simulator supports awsJson1.1 only: POST / with "), "{message}");
+        assert!(message.ends_with(&format!("This request uses {protocol}.")), "{message}");
+    }
 }

@@ -1,4 +1,4 @@
-//! An answer of CodePipeline's, or of a fault, on its way to bytes.
+//! A response of CodePipeline or of a fault, and its bytes.
 
 use std::collections::HashMap;
 
@@ -7,6 +7,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
+use super::error::AwsError;
 use crate::clock::Clock;
 use crate::faults::{AnswerFault, ErrorFault, MessageKey, Shape};
 
@@ -15,51 +16,40 @@ const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("x-amz-retry-after");
 
 /// The content type of the protocol.
-pub(crate) const AWS_JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
+pub(super) const AWS_JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
 
-/// An error of CodePipeline's own: AWS's JSON services answer 400 for whatever the caller did, authentication
-/// included.
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    code: &'static str,
-    message: String,
-}
-
-impl Refusal {
-    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+impl From<AwsError> for AwsResponse {
+    fn from(error: AwsError) -> Self {
+        Self::from(&ErrorFault { message: Some(error.message), ..ErrorFault::new(error.code) })
     }
 }
 
-impl From<Refusal> for Answer {
-    fn from(refusal: Refusal) -> Self {
-        Self::from(&ErrorFault { message: Some(refusal.message), ..ErrorFault::new(refusal.code) })
-    }
-}
-
-/// A status, headers and a body, and the code if it is an AWS error.
+/// A status, headers, a body, and the code if it is an AWS error.
 #[derive(Debug, Clone)]
-pub(crate) struct Answer {
+pub(crate) struct AwsResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) error_code: Option<String>,
 }
 
-impl Answer {
-    /// 200 with JSON.
-    pub(crate) fn ok(body: &Value) -> Self {
-        Self::raw(StatusCode::OK, AWS_JSON, body.to_string())
+impl AwsResponse {
+    /// HTTP 200 with a body that is sent as it is.
+    pub(crate) fn ok(body: impl Into<Bytes>) -> Self {
+        Self::new(StatusCode::OK, AWS_JSON, body)
     }
 
-    /// Anything.
-    pub(crate) fn raw(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -> Self {
+    /// HTTP 200 without a body, as AWS responds to a call that has no output.
+    pub(crate) fn empty() -> Self {
+        Self::ok(Bytes::new())
+    }
+
+    pub(crate) fn new(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -> Self {
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type)]);
         Self { status, headers, body: body.into(), error_code: None }
     }
 
-    /// Complete with the headers that every answer has. A fault that brings its own request id or date keeps
-    /// it.
+    /// Adds the headers that every response has. A request id or date that a fault has set stays.
     pub(crate) fn into_response(mut self, request_id: &str, clock: &Clock) -> Response<Bytes> {
         let common = [(REQUEST_ID, Some(request_id.to_owned())), (DATE, clock.date_header())];
         for (name, value) in common {
@@ -73,18 +63,18 @@ impl Answer {
         response
     }
 
-    /// The bytes of the whole answer but for all after the first `kept` bytes of its body, which it still
-    /// promises.
+    /// The bytes of the response with only the first `kept` bytes of its body. `Content-Length`
+    /// still announces the whole body.
     pub(crate) fn cut(self, kept: usize, request_id: &str, clock: &Clock) -> Vec<u8> {
-        let promised = self.body.len();
+        let announced = self.body.len();
         let mut response = self.into_response(request_id, clock);
-        response.headers_mut().insert(CONTENT_LENGTH, promised.into());
+        response.headers_mut().insert(CONTENT_LENGTH, announced.into());
         let mut bytes = head(&response);
-        bytes.extend_from_slice(&response.body()[..kept.min(promised)]);
+        bytes.extend_from_slice(&response.body()[..kept.min(announced)]);
         bytes
     }
 
-    /// The bytes of the head alone. hyper refuses to send an informational answer as the final one.
+    /// The bytes of the head alone. hyper doesn't send an informational response as the final one.
     pub(crate) fn head_only(self, request_id: &str, clock: &Clock) -> Vec<u8> {
         head(&self.into_response(request_id, clock))
     }
@@ -102,7 +92,7 @@ fn head(response: &Response<Bytes>) -> Vec<u8> {
     bytes
 }
 
-impl From<&ErrorFault> for Answer {
+impl From<&ErrorFault> for AwsResponse {
     fn from(error: &ErrorFault) -> Self {
         let code = &error.code;
         let mut body = Map::new();
@@ -119,7 +109,9 @@ impl From<&ErrorFault> for Answer {
             Shape::Code => _ = body.insert("code".to_owned(), json!(code)),
             Shape::Header => match HeaderValue::try_from(code) {
                 Ok(value) => _ = headers.insert(ERROR_TYPE, value),
-                Err(_) => return misconfigured("the fault's code cannot stand in a header"),
+                Err(_) => {
+                    return misconfigured("the fault's code contains characters that a header can't have");
+                }
             },
         }
         if let Some(message) = &error.message {
@@ -132,26 +124,27 @@ impl From<&ErrorFault> for Answer {
         headers.extend(error.retry_after_ms.map(|ms| (RETRY_AFTER_MS, ms.into())));
         headers.extend(error.retry_after_s.map(|s| (RETRY_AFTER, s.into())));
         let Ok(status) = StatusCode::from_u16(error.http_status) else {
-            return misconfigured("the fault's http_status is no HTTP status");
+            return misconfigured("the fault's http_status isn't an HTTP status");
         };
         let body = Value::Object(body).to_string().into();
         Self { status, headers, body, error_code: Some(code.clone()) }
     }
 }
 
-impl From<AnswerFault> for Answer {
+impl From<AnswerFault> for AwsResponse {
     fn from(fault: AnswerFault) -> Self {
         let Ok(status) = StatusCode::from_u16(fault.http_status) else {
-            return misconfigured("the fault's http_status is no HTTP status");
+            return misconfigured("the fault's http_status isn't an HTTP status");
         };
         let Ok(headers) = HeaderMap::try_from(&fault.headers.into_iter().collect::<HashMap<_, _>>()) else {
-            return misconfigured("the fault has a header that HTTP does not allow");
+            return misconfigured("the fault has a header that HTTP doesn't allow");
         };
         Self { status, headers, body: fault.body.into(), error_code: None }
     }
 }
 
-/// A fault built in Rust that no HTTP answer can express; JSON is checked when it is read.
-fn misconfigured(why: &'static str) -> Answer {
-    Refusal::new("SimulatorMisconfigured", why).into()
+/// The response to a fault that was built in Rust and that HTTP can't express. JSON is checked when
+/// it is read.
+fn misconfigured(why: &'static str) -> AwsResponse {
+    AwsError::new("SimulatorMisconfigured", why).into()
 }

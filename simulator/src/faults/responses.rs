@@ -1,4 +1,4 @@
-//! The faults that are answers, and the checks that keep JSON from asking for one that HTTP can't express.
+//! The faults that are responses, and the checks that reject JSON that HTTP can't express.
 
 use std::collections::BTreeMap;
 
@@ -12,16 +12,16 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub struct ErrorFault {
     /// The AWS error code, such as `ThrottlingException`.
     pub code: String,
-    /// 400 unless told otherwise.
+    /// The HTTP status. The default is 400.
     #[serde(default = "bad_request", deserialize_with = "status")]
     pub http_status: u16,
-    /// AWS's text; without it the body has none.
+    /// AWS's message. The body contains none by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// Where the code stands.
+    /// The position of the code.
     #[serde(default)]
     pub shape: Shape,
-    /// How the member with the text is spelt.
+    /// The spelling of the member with the message.
     #[serde(default)]
     pub message_key: MessageKey,
     /// The `x-amz-retry-after` header, in milliseconds.
@@ -48,7 +48,7 @@ impl ErrorFault {
     }
 }
 
-/// Where an AWS error carries its code. All of these occur in AWS's answers.
+/// The position of the code in an AWS error. All of these occur in AWS's responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {
@@ -65,7 +65,7 @@ pub enum Shape {
     Code,
 }
 
-/// How AWS spells the member with an error's text: the services differ.
+/// The spelling of the member with an error's message, which differs between AWS services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum MessageKey {
     /// `message`
@@ -77,18 +77,18 @@ pub enum MessageKey {
     Upper,
 }
 
-/// A raw answer.
+/// A raw response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AnswerFault {
-    /// 200 unless told otherwise. A 1xx is sent as it is, and then the connection is closed.
+    /// The HTTP status. The default is 200. After a 1xx status, the connection is closed.
     #[serde(default = "ok", deserialize_with = "status")]
     pub http_status: u16,
-    /// Headers to add to `x-amzn-RequestId`, `Date` and `Content-Length`, which the simulator sets; one of
-    /// the first two given here takes its place.
+    /// Additional headers. The simulator sets `x-amzn-RequestId`, `Date`, and `Content-Length`. The
+    /// first two can be replaced here.
     #[serde(default, deserialize_with = "headers")]
     pub headers: BTreeMap<String, String>,
-    /// The body, sent as it is.
+    /// The body, which is sent unchanged.
     #[serde(default)]
     pub body: String,
 }

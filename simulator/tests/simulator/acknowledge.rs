@@ -1,4 +1,4 @@
-//! What CodePipeline decides.
+//! `AcknowledgeThirdPartyJob`: the decision on a job.
 
 use codepipeline_simulator::{AnswerStatus, Config, Job, SecondAcknowledge};
 use serde_json::json;
@@ -8,50 +8,50 @@ use crate::client::Call;
 use crate::{JOB, NONCE, TOKEN, job, simulator, with_config};
 
 #[tokio::test]
-async fn the_first_acknowledge_puts_a_job_in_progress() {
+async fn first_acknowledge_puts_a_job_in_progress() {
     let simulator = simulator().await;
-    let answer = Call::default().send(simulator.addr()).await.unwrap();
-    assert_eq!((answer.status, answer.json()), (200, json!({ "status": "InProgress" })));
+    let response = Call::default().send(simulator.addr()).await.unwrap();
+    assert_eq!((response.status, response.json()), (200, json!({ "status": "InProgress" })));
     assert_eq!(simulator.job(JOB).unwrap().status, "InProgress");
     assert_eq!(simulator.acknowledged(JOB), 1);
 }
 
 #[tokio::test]
-async fn the_second_acknowledge_is_an_invalid_nonce() {
+async fn second_acknowledge_is_an_invalid_nonce() {
     let simulator = simulator().await;
     Call::default().send(simulator.addr()).await.unwrap();
-    let answer = Call::default().send(simulator.addr()).await.unwrap();
-    assert_eq!(answer.error_code(), "InvalidNonceException");
+    let response = Call::default().send(simulator.addr()).await.unwrap();
+    assert_eq!(response.error_code(), "InvalidNonceException");
     assert_eq!(simulator.acknowledged(JOB), 1);
 }
 
 #[tokio::test]
-async fn the_second_acknowledge_can_be_told_the_status() {
+async fn second_acknowledge_returns_the_status_on_request() {
     let config = Config { second_acknowledge: SecondAcknowledge::Status, ..Config::default() };
     let simulator = with_config(config).await;
     simulator.add_job(job().with_status("Succeeded"));
     for _ in 0..2 {
-        let answer = Call::default().send(simulator.addr()).await.unwrap();
-        assert_eq!(answer.json(), json!({ "status": "Succeeded" }));
+        let response = Call::default().send(simulator.addr()).await.unwrap();
+        assert_eq!(response.json(), json!({ "status": "Succeeded" }));
     }
     assert_eq!(simulator.acknowledged(JOB), 2);
-    let answer = Call::of(JOB, "other", TOKEN).send(simulator.addr()).await.unwrap();
-    assert_eq!(answer.error_code(), "InvalidNonceException");
+    let response = Call::of(JOB, "other", TOKEN).send(simulator.addr()).await.unwrap();
+    assert_eq!(response.error_code(), "InvalidNonceException");
 }
 
 #[tokio::test]
-async fn a_job_that_is_not_dispatched_cannot_be_acknowledged() {
+async fn only_a_dispatched_job_can_be_acknowledged() {
     let simulator = simulator().await;
     for status in ["Created", "Queued", "InProgress", "TimedOut", "Succeeded", "Failed", "Paused"] {
         simulator.add_job(job().with_status(status));
-        let answer = Call::default().send(simulator.addr()).await.unwrap();
-        assert_eq!(answer.error_code(), "InvalidNonceException", "{status}");
+        let response = Call::default().send(simulator.addr()).await.unwrap();
+        assert_eq!(response.error_code(), "InvalidNonceException", "{status}");
         assert_eq!(simulator.job(JOB).unwrap().status, status);
     }
 }
 
 #[tokio::test]
-async fn job_then_token_then_nonce_are_checked() {
+async fn checks_are_job_then_token_then_nonce() {
     let simulator = simulator().await;
     for (id, nonce, token, code) in [
         ("other", "other", "other", "JobNotFoundException"),
@@ -59,15 +59,15 @@ async fn job_then_token_then_nonce_are_checked() {
         (JOB, NONCE, "other", "InvalidClientTokenException"),
         (JOB, "other", TOKEN, "InvalidNonceException"),
     ] {
-        let answer = Call::of(id, nonce, token).send(simulator.addr()).await.unwrap();
-        assert_eq!(answer.error_code(), code);
+        let response = Call::of(id, nonce, token).send(simulator.addr()).await.unwrap();
+        assert_eq!(response.error_code(), code);
     }
     assert_eq!(simulator.job(JOB).unwrap().status, "Dispatched");
     assert_eq!(simulator.acknowledged(JOB), 0);
 }
 
 #[tokio::test]
-async fn a_job_can_answer_with_any_status_or_none() {
+async fn response_can_have_any_status_or_none() {
     let simulator = simulator().await;
     simulator.add_job(job().with_answer_status(AnswerStatus::Raw("Paused".to_owned())));
     simulator.add_job(Job::new("job-2", NONCE, TOKEN).with_answer_status(AnswerStatus::Omitted));
@@ -79,7 +79,7 @@ async fn a_job_can_answer_with_any_status_or_none() {
 }
 
 #[tokio::test]
-async fn a_replaced_job_starts_anew() {
+async fn replaced_job_has_no_history() {
     let simulator = simulator().await;
     Call::default().send(simulator.addr()).await.unwrap();
     simulator.add_job(job());
@@ -88,17 +88,17 @@ async fn a_replaced_job_starts_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_concurrent_acknowledges_exactly_one_succeeds() {
+async fn exactly_one_of_many_concurrent_acknowledges_succeeds() {
     let simulator = simulator().await;
     let addr = simulator.addr();
     let mut calls = JoinSet::new();
     for _ in 0..64 {
         calls.spawn(async move { Call::default().send(addr).await.unwrap() });
     }
-    let answers = calls.join_all().await;
-    let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+    let responses = calls.join_all().await;
+    let (won, lost): (Vec<_>, Vec<_>) = responses.into_iter().partition(|response| response.status == 200);
     assert_eq!((won.len(), lost.len()), (1, 63));
-    assert!(lost.iter().all(|answer| answer.error_code() == "InvalidNonceException"));
+    assert!(lost.iter().all(|response| response.error_code() == "InvalidNonceException"));
     assert_eq!(simulator.acknowledged(JOB), 1);
 }
 
