@@ -16,11 +16,23 @@ pub struct Method {
     pub role: Role,
     /// The IAM action that the gateway's role needs for it.
     pub iam_action: &'static str,
-    /// Whether AWS may be asked again after an attempt with an unknown outcome. Only true where a second call has the
-    /// same effect as one.
-    pub retries_unknown: bool,
+    /// The name of the operation in the configuration, such as `acknowledge`.
+    pub short_name: &'static str,
+    /// What a second call does after an unknown outcome.
+    pub repeat: Repeat,
     /// What an unknown outcome means for the caller, and what to do. Whole sentences.
     pub if_unknown: &'static str,
+}
+
+/// What a second call does after a call with an unknown outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// It can lead to another result than the first. Only a person or a worker decides to repeat the call.
+    Deliberate,
+    /// It does no harm, but it has an effect of its own. The caller can repeat the call; the gateway doesn't.
+    ByCaller,
+    /// It has no effect. The gateway repeats the call within the deadline, and the caller can repeat it too.
+    ByGateway,
 }
 
 /// What a method is for.
@@ -38,7 +50,10 @@ pub enum Role {
 
 const JOB_SERVICE: &str = "codepipeline.thirdparty.v1.ThirdPartyJobService";
 
-/// What a method has in these columns that never calls AWS.
+/// The columns that all job operations share.
+const JOB_OPERATION: Method = Method { service: JOB_SERVICE, role: Role::Job, ..NOT_AT_AWS };
+
+/// The columns of a method that never calls AWS.
 const NOT_AT_AWS: Method = Method {
     path: "",
     service: "unknown",
@@ -46,22 +61,66 @@ const NOT_AT_AWS: Method = Method {
     kind: "unary",
     role: Role::Unknown,
     iam_action: "",
-    retries_unknown: false,
+    short_name: "",
+    repeat: Repeat::Deliberate,
     if_unknown: "",
+};
+
+/// PollForThirdPartyJobs.
+pub static POLL: Method = Method {
+    path: "/codepipeline.thirdparty.v1.ThirdPartyJobService/PollForThirdPartyJobs",
+    name: "PollForThirdPartyJobs",
+    iam_action: "codepipeline:PollForThirdPartyJobs",
+    short_name: "poll",
+    repeat: Repeat::ByCaller,
+    if_unknown: "AWS hands jobs out again that no worker acknowledged. Retry after the RetryInfo delay.",
+    ..JOB_OPERATION
+};
+
+/// GetThirdPartyJobDetails.
+pub static DETAILS: Method = Method {
+    path: "/codepipeline.thirdparty.v1.ThirdPartyJobService/GetThirdPartyJobDetails",
+    name: "GetThirdPartyJobDetails",
+    iam_action: "codepipeline:GetThirdPartyJobDetails",
+    short_name: "details",
+    repeat: Repeat::ByGateway,
+    if_unknown: "Nothing changed. Retry after the RetryInfo delay.",
+    ..JOB_OPERATION
 };
 
 /// AcknowledgeThirdPartyJob.
 pub static ACKNOWLEDGE: Method = Method {
     path: "/codepipeline.thirdparty.v1.ThirdPartyJobService/AcknowledgeThirdPartyJob",
-    service: JOB_SERVICE,
     name: "AcknowledgeThirdPartyJob",
-    kind: "unary",
-    role: Role::Job,
     iam_action: "codepipeline:AcknowledgeThirdPartyJob",
-    retries_unknown: false,
+    short_name: "acknowledge",
     if_unknown: "The job might already be yours. Don't retry automatically. \
                  If one deliberate retry returns INVALID_NONCE, this call probably succeeded.",
+    ..JOB_OPERATION
 };
+
+/// PutThirdPartyJobSuccessResult.
+pub static SUCCESS: Method = Method {
+    path: "/codepipeline.thirdparty.v1.ThirdPartyJobService/PutThirdPartyJobSuccessResult",
+    name: "PutThirdPartyJobSuccessResult",
+    iam_action: "codepipeline:PutThirdPartyJobSuccessResult",
+    short_name: "success",
+    if_unknown: RESULT_UNKNOWN,
+    ..JOB_OPERATION
+};
+
+/// PutThirdPartyJobFailureResult.
+pub static FAILURE: Method = Method {
+    path: "/codepipeline.thirdparty.v1.ThirdPartyJobService/PutThirdPartyJobFailureResult",
+    name: "PutThirdPartyJobFailureResult",
+    iam_action: "codepipeline:PutThirdPartyJobFailureResult",
+    short_name: "failure",
+    if_unknown: RESULT_UNKNOWN,
+    ..JOB_OPERATION
+};
+
+const RESULT_UNKNOWN: &str = "The job might have ended. Never report the opposite result. You can repeat \
+                              this call: OK or INVALID_JOB_STATE means that the job ended.";
 
 static HEALTH_CHECK: Method = Method {
     path: "/grpc.health.v1.Health/Check",
@@ -99,8 +158,17 @@ static REFLECTION_V1ALPHA: Method = Method {
 };
 
 /// Every method that exists.
-pub static METHODS: [&Method; 5] =
-    [&ACKNOWLEDGE, &HEALTH_CHECK, &HEALTH_WATCH, &REFLECTION_V1, &REFLECTION_V1ALPHA];
+pub static METHODS: [&Method; 9] = [
+    &POLL,
+    &DETAILS,
+    &ACKNOWLEDGE,
+    &SUCCESS,
+    &FAILURE,
+    &HEALTH_CHECK,
+    &HEALTH_WATCH,
+    &REFLECTION_V1,
+    &REFLECTION_V1ALPHA,
+];
 
 /// Stands for every method that doesn't exist, so that a caller can't create new time series or long names.
 pub static UNKNOWN: Method = NOT_AT_AWS;
@@ -128,4 +196,18 @@ impl Method {
     pub fn full_name(&self) -> Option<&'static str> {
         self.path.strip_prefix('/')
     }
+}
+
+/// Groups of operations that can have the same errors.
+pub(crate) mod groups {
+    use super::{ACKNOWLEDGE, DETAILS, FAILURE, Method, POLL, SUCCESS};
+
+    pub(crate) const NONE: &[&Method] = &[];
+    pub(crate) const ANY: &[&Method] = &[&POLL, &DETAILS, &ACKNOWLEDGE, &SUCCESS, &FAILURE];
+    pub(crate) const OF_A_JOB: &[&Method] = &[&DETAILS, &ACKNOWLEDGE, &SUCCESS, &FAILURE];
+    pub(crate) const POLLS: &[&Method] = &[&POLL];
+    pub(crate) const READS: &[&Method] = &[&DETAILS];
+    pub(crate) const WITH_ACTION_TYPE: &[&Method] = &[&POLL, &DETAILS];
+    pub(crate) const ACKNOWLEDGEMENT: &[&Method] = &[&ACKNOWLEDGE];
+    pub(crate) const RESULTS: &[&Method] = &[&SUCCESS, &FAILURE];
 }

@@ -5,37 +5,70 @@ use tonic::{Request, Response, Status};
 
 use crate::call::{Call, End};
 use crate::codepipeline::{AwsOperation, CodePipeline};
-use crate::error::{AwsResponse, Failure};
-use crate::operations::{Acknowledge, JobId};
+use crate::error::{AwsResponse, Failure as CallFailure};
+use crate::operations::{Acknowledge, ActionTypes, Details, Failure, Poll, Success};
 use crate::proto::third_party_job_service_server::ThirdPartyJobService;
-use crate::proto::{AcknowledgeThirdPartyJobRequest, AcknowledgeThirdPartyJobResponse};
+use crate::proto::{
+    AcknowledgeThirdPartyJobRequest, AcknowledgeThirdPartyJobResponse, GetThirdPartyJobDetailsRequest,
+    GetThirdPartyJobDetailsResponse, PollForThirdPartyJobsRequest, PollForThirdPartyJobsResponse,
+    PutThirdPartyJobFailureResultRequest, PutThirdPartyJobFailureResultResponse,
+    PutThirdPartyJobSuccessResultRequest, PutThirdPartyJobSuccessResultResponse,
+};
+
+type Reply<T> = Result<Response<T>, Status>;
 
 /// Answers the calls of `ThirdPartyJobService` with the responses of AWS CodePipeline.
 #[derive(Debug)]
 pub struct JobService<C> {
     codepipeline: C,
+    action_types: ActionTypes,
 }
 
 #[tonic::async_trait]
 impl<C: CodePipeline> ThirdPartyJobService for JobService<C> {
+    async fn poll_for_third_party_jobs(
+        &self,
+        request: Request<PollForThirdPartyJobsRequest>,
+    ) -> Reply<PollForThirdPartyJobsResponse> {
+        self.handle::<Poll>(request).await
+    }
+
+    async fn get_third_party_job_details(
+        &self,
+        request: Request<GetThirdPartyJobDetailsRequest>,
+    ) -> Reply<GetThirdPartyJobDetailsResponse> {
+        self.handle::<Details>(request).await
+    }
+
     async fn acknowledge_third_party_job(
         &self,
         request: Request<AcknowledgeThirdPartyJobRequest>,
-    ) -> Result<Response<AcknowledgeThirdPartyJobResponse>, Status> {
+    ) -> Reply<AcknowledgeThirdPartyJobResponse> {
         self.handle::<Acknowledge>(request).await
+    }
+
+    async fn put_third_party_job_success_result(
+        &self,
+        request: Request<PutThirdPartyJobSuccessResultRequest>,
+    ) -> Reply<PutThirdPartyJobSuccessResultResponse> {
+        self.handle::<Success>(request).await
+    }
+
+    async fn put_third_party_job_failure_result(
+        &self,
+        request: Request<PutThirdPartyJobFailureResultRequest>,
+    ) -> Reply<PutThirdPartyJobFailureResultResponse> {
+        self.handle::<Failure>(request).await
     }
 }
 
 impl<C: CodePipeline> JobService<C> {
-    /// A service that calls this CodePipeline.
-    pub fn new(codepipeline: C) -> Self {
-        Self { codepipeline }
+    /// A service that calls this CodePipeline for jobs of these action types.
+    pub fn new(codepipeline: C, action_types: ActionTypes) -> Self {
+        Self { codepipeline, action_types }
     }
 
-    async fn handle<O: AwsOperation>(
-        &self,
-        request: Request<O::Request>,
-    ) -> Result<Response<O::Response>, Status> {
+    async fn handle<O: AwsOperation>(&self, request: Request<O::Request>) -> Reply<O::Response> {
         let call = Call::of(request.extensions());
         let (output, aws) = self.forward::<O>(request.into_inner(), &call).await.map_err(|failure| {
             call.set_end(End::from(&failure));
@@ -50,13 +83,16 @@ impl<C: CodePipeline> JobService<C> {
         &self,
         request: O::Request,
         call: &Call,
-    ) -> Result<(O::Output, AwsResponse), Failure> {
-        // Before the request is checked: the log names the job of a rejected request too.
-        if let Some(job_id) = O::job_id(&request).filter(|job_id| JobId::is_valid(job_id)) {
-            call.set_job_id(job_id);
-        }
+    ) -> Result<(O::Output, AwsResponse), CallFailure> {
+        // Before the request is parsed: the log names the job of a rejected request too.
+        O::describe(&request, call.subject());
         let operation = O::parse(request)?;
-        self.codepipeline.call(&operation, call).await
+        operation.check_request(&self.action_types, call.subject())?;
+        let (output, aws) = self.codepipeline.call(&operation, call).await?;
+        match O::check_output(&output, &self.action_types, call.subject()) {
+            Ok(()) => Ok((output, aws)),
+            Err(failure) => Err(CallFailure { aws, ..failure }),
+        }
     }
 }
 

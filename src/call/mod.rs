@@ -5,6 +5,7 @@
 
 mod deadline;
 mod progress;
+mod subject;
 mod trace_context;
 
 use std::sync::{Arc, OnceLock};
@@ -14,6 +15,7 @@ use http::HeaderMap;
 use tokio::time::Instant;
 
 pub use progress::Progress;
+pub use subject::Subject;
 pub use trace_context::TraceContext;
 
 use crate::error::{AwsResponse, CallFacts, Failure, Outcome, Reason};
@@ -44,7 +46,7 @@ pub struct Call {
     started: Instant,
     deadline: Option<Instant>,
     caller: OnceLock<String>,
-    job_id: OnceLock<String>,
+    subject: Subject,
     trace: OnceLock<TraceContext>,
     progress: Progress,
     end: OnceLock<End>,
@@ -97,7 +99,7 @@ impl Call {
             started,
             deadline: timeout.map(|timeout| started + timeout),
             caller: OnceLock::new(),
-            job_id: OnceLock::new(),
+            subject: Subject::default(),
             trace: OnceLock::new(),
             progress: Progress::default(),
             end: OnceLock::new(),
@@ -167,15 +169,10 @@ impl Call {
         let _ = self.caller.set(truncate(caller, MAX_CALLER).replace(breaks, "\u{fffd}"));
     }
 
-    /// The job that the call is about, once that is known.
+    /// What it is about.
     #[must_use]
-    pub fn job_id(&self) -> Option<&str> {
-        self.job_id.get().map(String::as_str)
-    }
-
-    /// Records the job that the call is about.
-    pub fn set_job_id(&self, job_id: &str) {
-        let _ = self.job_id.set(job_id.to_owned());
+    pub fn subject(&self) -> &Subject {
+        &self.subject
     }
 
     /// What has happened at AWS so far.
@@ -203,7 +200,8 @@ impl Call {
             request_id: &self.request_id,
             region: &self.region,
             attempts: self.progress.attempts(),
-            job_id: self.job_id(),
+            job_id: self.subject.job_id(),
+            action_type: self.subject.action_type(),
         }
     }
 
@@ -236,7 +234,6 @@ impl Call {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Outcomes;
     use crate::methods::ACKNOWLEDGE;
 
     #[test]
@@ -286,16 +283,5 @@ mod tests {
         assert_eq!(call.interrupted(Reason::DeadlineExceeded).aws.http_status, Some(429));
         call.progress().attempt_started(|| true);
         assert_eq!(call.interrupted(Reason::DeadlineExceeded).aws, AwsResponse::default());
-    }
-
-    #[test]
-    fn an_unknown_outcome_never_has_a_code_that_is_repeated_blindly() {
-        for reason in Reason::ALL {
-            let possible =
-                [Outcomes::Always(Outcome::Unknown), Outcomes::Observed].contains(&reason.outcomes());
-            let code = reason.code(Outcome::Unknown);
-            let repeated = matches!(code, tonic::Code::Unavailable | tonic::Code::ResourceExhausted);
-            assert!(!(possible && repeated), "{reason:?}");
-        }
     }
 }

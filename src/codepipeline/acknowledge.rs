@@ -15,6 +15,8 @@ impl AwsOperation for Acknowledge {
 
     const FIELDS: Fields = &[("jobId", "job_id"), ("nonce", "nonce"), ("clientToken", "client_token")];
 
+    const LOGS_AWS_MESSAGES: bool = true;
+
     fn input(&self) -> Result<Self::SdkInput, BuildError> {
         AcknowledgeThirdPartyJobInput::builder()
             .job_id(self.job_id.as_str())

@@ -97,7 +97,9 @@ impl AwsCodePipeline {
         operation: &O,
         credentials: &Credentials,
     ) -> AttemptFailed {
-        failed.failure.log_text = failed.failure.log_text.map(|text| {
+        let from_aws = failed.failure.aws.http_status.is_some();
+        let text = failed.failure.log_text.take().filter(|_| O::LOGS_AWS_MESSAGES || !from_aws);
+        failed.failure.log_text = text.map(|text| {
             // The SDK signed a moment after `credentials` were read, and might have used newer ones.
             let newer = self.credentials.current();
             let keys = [credentials].into_iter().chain(&newer).flat_map(keys);
@@ -123,7 +125,7 @@ impl CodePipeline for AwsCodePipeline {
         let policy = Policy {
             max_attempts: self.limits.max_attempts,
             deadline: call.deadline()?,
-            retries_unknown: O::METHOD.retries_unknown,
+            repeat: O::METHOD.repeat,
         };
         attempts(policy, call.progress(), || self.attempt(operation, call)).await
     }

@@ -25,6 +25,10 @@ pub trait AwsOperation: Operation {
     /// The longest response that is read, in bytes. The SDK itself would read without a limit.
     const MAX_RESPONSE: usize = 64 * 1024;
 
+    /// Whether the log has AWS's own error messages, redacted. Not for operations whose responses have secrets, or whose
+    /// requests have long texts of the caller: AWS's messages repeat what they were sent.
+    const LOGS_AWS_MESSAGES: bool = false;
+
     /// The input for the SDK.
     ///
     /// # Errors

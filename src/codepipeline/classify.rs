@@ -35,12 +35,15 @@ pub(super) fn error_answer(answer: &ErrorResponse, fields: Fields) -> Failure {
 }
 
 /// The codes and what they mean; throttling's are the SDK's own list.
-const CODES: [(&str, Reason); 41] = [
+const CODES: [(&str, Reason); 44] = [
     ("ValidationException", Reason::ValidationFailed),
     ("ValidationError", Reason::ValidationFailed),
     ("JobNotFoundException", Reason::JobNotFound),
     ("InvalidNonceException", Reason::InvalidNonce),
     ("InvalidClientTokenException", Reason::InvalidClientToken),
+    ("ActionTypeNotFoundException", Reason::ActionTypeNotFound),
+    ("InvalidJobException", Reason::InvalidJob),
+    ("InvalidJobStateException", Reason::InvalidJobState),
     ("ServiceUnavailable", Reason::AwsUnavailable),
     ("InternalFailure", Reason::AwsUnavailable),
     ("InternalError", Reason::AwsUnavailable),

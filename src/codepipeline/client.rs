@@ -48,7 +48,7 @@ use aws_types::region::{Region, SigningRegion};
 use super::AwsOperation;
 use super::transmit_probe::ProbeInterceptor;
 use crate::methods::Method;
-use crate::operations::Acknowledge;
+use crate::operations::{Acknowledge, Details, Failure, Poll, Success};
 
 /// The service's names in the SDK's model.
 const SHAPE_NAME: &str = "CodePipeline_20150709";
@@ -80,7 +80,13 @@ impl Client {
                 .with_config(config(transport))
                 .with_runtime_components(components(transport, credentials)),
         );
-        Self(vec![prepare::<Acknowledge>(&shared)])
+        Self(vec![
+            prepare::<Poll>(&shared),
+            prepare::<Details>(&shared),
+            prepare::<Acknowledge>(&shared),
+            prepare::<Success>(&shared),
+            prepare::<Failure>(&shared),
+        ])
     }
 
     /// Makes one attempt.

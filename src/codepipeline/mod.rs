@@ -13,10 +13,14 @@ mod classify;
 mod client;
 mod config;
 mod credentials;
+mod details;
 mod error_response;
+mod failure;
 mod outcome;
+mod poll;
 mod redact;
 mod retry;
+mod success;
 mod transmit_probe;
 
 use std::future::Future;

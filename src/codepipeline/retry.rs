@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::call::Progress;
 use crate::error::{Failure, Outcome, Reason};
+use crate::methods::Repeat;
 use crate::util::backoff::Backoff;
 
 /// The first backoff is random between nothing and this (full jitter); each further one may be twice as long. AWS can ask
@@ -23,8 +24,8 @@ pub(super) struct Policy {
     pub(super) max_attempts: u32,
     /// No attempt and no backoff starts that can't end before this.
     pub(super) deadline: Instant,
-    /// Whether the operation may be retried after an unknown outcome, because a second call has no further effect.
-    pub(super) retries_unknown: bool,
+    /// What a second call of the operation does.
+    pub(super) repeat: Repeat,
 }
 
 /// An attempt's failure, with what the loop has to know besides.
@@ -68,7 +69,9 @@ where
         let safe = match failure.outcome {
             Outcome::NotSent => failure.reason == Reason::AwsUnreachable,
             Outcome::Rejected => failure.reason == Reason::AwsThrottled || corrects_clock,
-            Outcome::Unknown => policy.retries_unknown && failure.reason != Reason::AwsBadResponse,
+            Outcome::Unknown => {
+                policy.repeat == Repeat::ByGateway && failure.reason != Reason::AwsBadResponse
+            }
         };
         // A corrected clock needs no waiting.
         let wait = if corrects_clock { Duration::ZERO } else { backoff(made, failure.retry_after) };
@@ -107,7 +110,7 @@ mod tests {
     ) -> (Result<(), Failure>, usize) {
         let progress = Progress::default();
         let (next, made) = (Cell::new(failures.into_iter()), Cell::new(0));
-        let policy = Policy { max_attempts, deadline: Instant::now() + time, retries_unknown: false };
+        let policy = Policy { max_attempts, deadline: Instant::now() + time, repeat: Repeat::Deliberate };
         let result = attempts(policy, &progress, || {
             made.set(made.get() + 1);
             let mut left = next.take();
@@ -151,6 +154,29 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn an_unknown_outcome_is_retried_only_where_a_second_call_has_no_effect() {
+        let reasons = [
+            Reason::AwsUnavailable,
+            Reason::AwsConnectionLost,
+            Reason::AwsTimeout,
+            Reason::AwsRequestTimeout,
+        ];
+        for repeat in [Repeat::Deliberate, Repeat::ByCaller, Repeat::ByGateway] {
+            for reason in reasons {
+                let made = Cell::new(0);
+                let policy = Policy { max_attempts: 3, deadline: Instant::now() + LONG, repeat };
+                let _ = attempts(policy, &Progress::default(), || {
+                    made.set(made.get() + 1);
+                    async move { Err::<(), _>(failed(reason, Outcome::Unknown)) }
+                })
+                .await;
+                let expected = if repeat == Repeat::ByGateway { 3 } else { 1 };
+                assert_eq!(made.get(), expected, "{reason:?} {repeat:?}");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn the_clock_is_corrected_once_and_without_waiting() {
         let begun = Instant::now();
         assert_eq!(run(vec![skewed()], 3, LONG).await, (Ok(()), 2));
@@ -175,7 +201,7 @@ mod tests {
         for _ in 0..2000 {
             let (deadline, cut) = (Instant::now() + Duration::from_millis(120), Cell::new(0));
             let progress = Progress::default();
-            let policy = Policy { max_attempts: 9, deadline, retries_unknown: false };
+            let policy = Policy { max_attempts: 9, deadline, repeat: Repeat::Deliberate };
             let result = attempts(policy, &progress, || {
                 if Instant::now() + Duration::from_millis(30) > deadline {
                     cut.set(cut.get() + 1);

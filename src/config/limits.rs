@@ -7,6 +7,7 @@ use clap::Args;
 use codepipeline_gateway::auth::Auth;
 use codepipeline_gateway::call::Deadlines;
 use codepipeline_gateway::codepipeline::Limits;
+use codepipeline_gateway::operations::ActionTypes;
 use codepipeline_gateway::server::{Settings, Tls};
 use codepipeline_gateway::telemetry::Traces;
 
@@ -87,6 +88,7 @@ impl LimitArgs {
                 idle_timeout: self.aws_idle_timeout,
                 max_attempts: self.aws_max_attempts.get(),
             },
+            action_types: ActionTypes::default(),
             traces: Traces::default(),
         })
     }

@@ -113,9 +113,9 @@ impl Failure {
         }
     }
 
-    /// The gRPC code.
+    /// The gRPC code for a call of this method.
     #[must_use]
-    pub fn code(&self) -> tonic::Code {
-        self.reason.code(self.outcome)
+    pub fn code(&self, method: &Method) -> tonic::Code {
+        self.reason.code(self.outcome, method)
     }
 }

@@ -4,7 +4,7 @@ use tonic::Code;
 
 use super::outcome::{Outcome, Outcomes};
 use super::table::{Reason, Row};
-use crate::methods::Method;
+use crate::methods::{Method, Repeat};
 
 impl Reason {
     /// The stable name, in `UPPER_SNAKE_CASE` (AIP-193).
@@ -14,12 +14,19 @@ impl Reason {
     }
 
     /// The gRPC code of a failure with this outcome.
+    ///
+    /// Service meshes and client libraries retry UNAVAILABLE by themselves. So an unknown outcome never has that code,
+    /// unless a second call of the method does no harm.
     #[must_use]
-    pub const fn code(self, outcome: Outcome) -> Code {
-        // Service meshes retry UNAVAILABLE by themselves, so an unknown outcome must never have that code.
-        match (self.row().code, outcome) {
-            (Code::Unavailable, Outcome::Unknown) => Code::Unknown,
-            (code, _) => code,
+    pub fn code(self, outcome: Outcome, method: &Method) -> Code {
+        match (self.row(), outcome, method.repeat) {
+            (Row { code: Code::Unavailable, .. }, Outcome::Unknown, Repeat::Deliberate) => Code::Unknown,
+            (
+                Row { outcomes: Outcomes::Always(Outcome::Unknown), .. },
+                _,
+                Repeat::ByCaller | Repeat::ByGateway,
+            ) => Code::Unavailable,
+            (row, _, _) => row.code,
         }
     }
 
@@ -31,8 +38,15 @@ impl Reason {
 
     /// Whether waiting helps. The error then says how long (`RetryInfo`).
     #[must_use]
-    pub const fn has_retry_info(self) -> bool {
-        self.row().retry_info
+    pub fn has_retry_info(self, method: &Method) -> bool {
+        let Row { outcomes, retry_info, .. } = self.row();
+        retry_info || (outcomes == Outcomes::Always(Outcome::Unknown) && method.repeat != Repeat::Deliberate)
+    }
+
+    /// The operations whose calls can have it; none for errors of other methods.
+    #[must_use]
+    pub fn methods(self) -> &'static [&'static Method] {
+        self.row().methods
     }
 
     /// The message for a person who called this method: what happened, and what to do.
@@ -54,5 +68,40 @@ impl Reason {
     #[must_use]
     pub fn meaning(self) -> &'static str {
         self.row().meaning.trim_ascii()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OUTCOMES: [Outcome; 3] = [Outcome::NotSent, Outcome::Rejected, Outcome::Unknown];
+
+    #[test]
+    fn a_call_that_must_not_be_repeated_has_no_code_that_is() {
+        for (reason, method) in Reason::ALL.iter().flat_map(|r| Method::operations().map(move |m| (r, m))) {
+            let possible =
+                [Outcomes::Always(Outcome::Unknown), Outcomes::Observed].contains(&reason.outcomes());
+            let code = reason.code(Outcome::Unknown, method);
+            let repeated = matches!(code, Code::Unavailable | Code::ResourceExhausted);
+            let harmful = method.repeat == Repeat::Deliberate;
+            assert!(!(possible && repeated && harmful), "{reason:?} {}", method.name);
+            // RetryInfo and a code that isn't retried would contradict each other.
+            let waits = reason.has_retry_info(method);
+            let lasting = reason.code(Outcome::Rejected, method);
+            let retried = matches!(lasting, Code::Unavailable | Code::ResourceExhausted);
+            assert!(!waits || retried, "{reason:?} {}", method.name);
+        }
+    }
+
+    #[test]
+    fn messages_are_short_plain_and_complete() {
+        for (reason, method) in Reason::ALL.iter().flat_map(|r| Method::operations().map(move |m| (r, m))) {
+            for outcome in OUTCOMES {
+                let message = reason.message(outcome, method);
+                assert!(message.is_ascii() && message.len() <= 300, "{} {message}", message.len());
+                assert!(message.ends_with('.') && !message.contains(['{', '}']), "{message}");
+            }
+        }
     }
 }

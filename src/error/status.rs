@@ -10,16 +10,19 @@ use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use super::{Failure, Outcome, Reason};
-use crate::methods::Method;
+use crate::methods::{Method, Repeat};
 use crate::util::backoff::jitter;
 use crate::util::text::truncate;
 
 /// `ErrorInfo.domain` of every error.
 const DOMAIN: &str = "codepipeline-gateway";
 
-/// The longest part of a job id in the details, in bytes. All response metadata together stays under 4 KiB, so that no
+/// The type of a job in `ResourceInfo`.
+const JOB_RESOURCE: &str = "codepipeline.ThirdPartyJob";
+
+/// The longest part of a job id or an action type in the details, in bytes. All response metadata together stays under 4 KiB, so that no
 /// client's header limit (8 KiB in grpcio) turns an error into a different one.
-const MAX_JOB_ID_IN_DETAILS: usize = 128;
+const MAX_NAME_IN_DETAILS: usize = 128;
 
 /// How long a caller waits if AWS gave no hint. It varies by a fifth, so that rejected callers don't return together.
 const DEFAULT_RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -40,6 +43,8 @@ pub struct CallFacts<'a> {
     pub attempts: u32,
     /// The job that the call is about, once that is known.
     pub job_id: Option<&'a str>,
+    /// The action type that the call is about, once that is known.
+    pub action_type: Option<&'a str>,
 }
 
 impl Failure {
@@ -50,18 +55,18 @@ impl Failure {
         if let Some(id) = self.aws.request_id.as_deref().and_then(|id| MetadataValue::try_from(id).ok()) {
             metadata.insert("x-amzn-requestid", id);
         }
-        if self.outcome == Outcome::Unknown {
+        if self.outcome == Outcome::Unknown && call.method.repeat == Repeat::Deliberate {
             metadata.insert(PUSHBACK, MetadataValue::from_static("-1"));
         }
         let (details, message) = (self.details(call), self.message(call.method));
-        Status::with_error_details_and_metadata(self.code(), message, details, metadata)
+        Status::with_error_details_and_metadata(self.code(call.method), message, details, metadata)
     }
 
     fn details(&self, call: &CallFacts<'_>) -> ErrorDetails {
         let mut details = ErrorDetails::new();
         details.set_error_info(self.reason.name(), DOMAIN, self.info(call));
         details.set_request_info(call.request_id, "");
-        if self.reason.has_retry_info() {
+        if self.reason.has_retry_info(call.method) {
             details.set_retry_info(Some(self.retry_after.unwrap_or_else(default_retry_delay)));
         }
         if !self.violations.is_empty() {
@@ -69,17 +74,38 @@ impl Failure {
                 self.violations.iter().map(|v| FieldViolation::new(v.field, v.description.as_str()));
             details.set_bad_request(violations.collect::<Vec<_>>());
         }
-        let job_id = call.job_id.map(|id| truncate(id, MAX_JOB_ID_IN_DETAILS));
-        match (self.reason, job_id) {
-            (Reason::JobNotFound, Some(id)) => {
-                details.set_resource_info("codepipeline.ThirdPartyJob", id, "", "AWS knows no such job");
+        self.add_subject(&mut details, call);
+        details
+    }
+
+    /// Names what AWS rejected: the resource, or the precondition.
+    fn add_subject(&self, details: &mut ErrorDetails, call: &CallFacts<'_>) {
+        let cut = |name: &str| truncate(name, MAX_NAME_IN_DETAILS).to_owned();
+        let job = call.job_id.map(cut).unwrap_or_default();
+        match self.reason {
+            Reason::JobNotFound => {
+                details.set_resource_info(JOB_RESOURCE, job, "", "AWS knows no such job");
             }
-            (Reason::InvalidNonce, Some(id)) => {
-                details.add_precondition_failure_violation("NONCE", id, "AWS refused the nonce for this job");
+            Reason::InvalidJob => {
+                details.set_resource_info(JOB_RESOURCE, job, "", "The job can't be read in its state");
+            }
+            Reason::ActionTypeNotFound => {
+                let action_type = call.action_type.map(cut).unwrap_or_default();
+                let text = "AWS knows no such action type";
+                details.set_resource_info("codepipeline.ActionType", action_type, "", text);
+            }
+            Reason::InvalidNonce => {
+                details.add_precondition_failure_violation(
+                    "NONCE",
+                    job,
+                    "AWS refused the nonce for this job",
+                );
+            }
+            Reason::InvalidJobState => {
+                details.add_precondition_failure_violation("JOB_STATE", job, "The job isn't in progress");
             }
             _ => {}
         }
-        details
     }
 
     fn info(&self, call: &CallFacts<'_>) -> HashMap<String, String> {

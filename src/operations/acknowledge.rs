@@ -2,6 +2,7 @@
 
 use super::Operation;
 use super::fields::{JobId, MAX_CLIENT_TOKEN, MAX_JOB_ID, MAX_NONCE, SecretText, Violations};
+use crate::call::Subject;
 use crate::error::Failure;
 use crate::methods::{self, Method};
 use crate::proto::{AcknowledgeThirdPartyJobRequest, AcknowledgeThirdPartyJobResponse, JobStatus};
@@ -30,8 +31,8 @@ impl Operation for Acknowledge {
     type Response = AcknowledgeThirdPartyJobResponse;
     type Output = Acknowledged;
 
-    fn job_id(request: &Self::Request) -> Option<&str> {
-        Some(&request.job_id)
+    fn describe(request: &Self::Request, subject: &Subject) {
+        JobId::describe(&request.job_id, subject);
     }
 
     fn parse(request: Self::Request) -> Result<Self, Failure> {

@@ -5,6 +5,8 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::action_type::is_name_byte;
+use crate::call::Subject;
 use crate::error::{Failure, Violation};
 
 /// The longest job id, in characters.
@@ -13,6 +15,8 @@ pub(super) const MAX_JOB_ID: usize = 512;
 pub(super) const MAX_NONCE: usize = 50;
 /// The longest client token, in characters.
 pub(super) const MAX_CLIENT_TOKEN: usize = 256;
+/// The longest id of an external execution, in characters.
+pub(super) const MAX_EXECUTION_ID: usize = 1500;
 
 /// The unique id of a third-party job: 1 to 512 characters. Not a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,10 +28,11 @@ impl JobId {
         Self(checked)
     }
 
-    /// Whether a text can be a job id.
-    #[must_use]
-    pub fn is_valid(text: &str) -> bool {
-        length_violation("job_id", text, MAX_JOB_ID).is_none()
+    /// Records the job, if it can be a job id.
+    pub(super) fn describe(text: &str, subject: &Subject) {
+        if length_violation("job_id", text, MAX_JOB_ID).is_none() {
+            subject.set_job_id(text);
+        }
     }
 
     /// The id as the caller sent it.
@@ -65,11 +70,38 @@ impl Violations {
         self.0.extend(length_violation(field, value, max));
     }
 
+    /// The field must have at most `max` characters. An empty text counts as missing.
+    pub(super) fn check_optional(&mut self, field: &'static str, value: &str, max: usize) {
+        if !value.is_empty() {
+            self.check_length(field, value, max);
+        }
+    }
+
+    /// The field must be a name of an action type, with 1 to `max` characters.
+    pub(super) fn check_name(&mut self, field: &'static str, value: &str, max: usize) {
+        match length_violation(field, value, max) {
+            None if !value.bytes().all(is_name_byte) => {
+                self.add(field, "must have only letters, digits, hyphens, and underscores");
+            }
+            violation => self.0.extend(violation),
+        }
+    }
+
+    /// The field breaks a rule of its own.
+    pub(super) fn add(&mut self, field: &'static str, description: &str) {
+        self.0.push(Violation { field, description: description.to_owned() });
+    }
+
     /// # Errors
     /// `INVALID_REQUEST`, if the request breaks a rule.
     pub(super) fn into_result(self) -> Result<(), Failure> {
         if self.0.is_empty() { Ok(()) } else { Err(Failure::invalid_request(self.0)) }
     }
+}
+
+/// A text that AWS takes only if it isn't empty.
+pub(super) fn non_empty(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
 }
 
 fn length_violation(field: &'static str, value: &str, max: usize) -> Option<Violation> {

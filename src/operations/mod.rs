@@ -3,12 +3,25 @@
 //! The AWS side of an operation, its SDK input and output, is in the file of the same name in `codepipeline`.
 
 mod acknowledge;
+mod action_type;
+mod details;
+mod failure;
 mod fields;
+mod poll;
+mod set;
+mod success;
 
 pub use acknowledge::{Acknowledge, Acknowledged};
+pub use action_type::{ActionType, ActionTypes, Pattern};
+pub use details::{Artifact, Details, JobDetails, PipelineContext, SessionCredentials};
+pub use failure::{Failure, FailureKind};
 pub use fields::{JobId, SecretText};
+pub use poll::{Poll, PolledJob};
+pub use set::OperationSet;
+pub use success::{CurrentRevision, ExecutionDetails, Success};
 
-use crate::error::Failure;
+use crate::call::Subject;
+use crate::error::Failure as CallFailure;
 use crate::methods::Method;
 
 /// An operation as its callers see it. A value of the type is a valid request.
@@ -22,14 +35,30 @@ pub trait Operation: Sized + Send + Sync + 'static {
     /// What AWS returned.
     type Output: Send + 'static;
 
-    /// The job that the request names, valid or not. The log names it even if the request is invalid.
-    fn job_id(request: &Self::Request) -> Option<&str>;
+    /// Records what a request is about before it is parsed, so that the log of an invalid request says it too.
+    fn describe(request: &Self::Request, subject: &Subject);
 
     /// Parses a request.
     ///
     /// # Errors
     /// `INVALID_REQUEST` with every violation, in the order and spelling of the proto file's fields.
-    fn parse(request: Self::Request) -> Result<Self, Failure>;
+    fn parse(request: Self::Request) -> Result<Self, CallFailure>;
+
+    /// Checks the request against the operator's list of action types, and records what the call is about.
+    ///
+    /// # Errors
+    /// `ACTION_TYPE_NOT_ALLOWED`.
+    fn check_request(&self, _: &ActionTypes, _: &Subject) -> Result<(), CallFailure> {
+        Ok(())
+    }
+
+    /// Checks AWS's response against the operator's list of action types, and records what the call is about.
+    ///
+    /// # Errors
+    /// `ACTION_TYPE_NOT_ALLOWED`: the response must be withheld.
+    fn check_output(_: &Self::Output, _: &ActionTypes, _: &Subject) -> Result<(), CallFailure> {
+        Ok(())
+    }
 
     /// The response for what AWS returned.
     fn respond(output: Self::Output) -> Self::Response;

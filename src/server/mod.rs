@@ -30,6 +30,7 @@ pub use tls::{Tls, TlsError, TlsFiles};
 use crate::auth::Auth;
 use crate::call::Deadlines;
 use crate::codepipeline::{CodePipeline, Limits};
+use crate::operations::ActionTypes;
 use crate::proto::third_party_job_service_server::{SERVICE_NAME, ThirdPartyJobServiceServer};
 use crate::readiness::Readiness;
 use crate::service::JobService;
@@ -63,6 +64,8 @@ pub struct Settings {
     pub drain_timeout: Duration,
     /// Whether server reflection is offered.
     pub reflection: bool,
+    /// The action types that callers may use.
+    pub action_types: ActionTypes,
     /// How AWS is tried.
     pub aws: Limits,
     /// Makes the spans of calls and attempts.
@@ -86,7 +89,8 @@ pub(crate) async fn serve<C: CodePipeline>(
     let health = HealthReporter::new();
     // tonic-health begins with SERVING.
     set_health(&health, ServingStatus::NotServing).await;
-    let routes = routes(JobService::new(codepipeline), &health, settings.reflection);
+    let routes =
+        routes(JobService::new(codepipeline, settings.action_types.clone()), &health, settings.reflection);
     let grpc_calls = GrpcCalls::new(routes, settings, region, metrics.clone(), drain_over.clone());
     tokio::select! {
         served = accept::accept(listener, grpc_calls, settings, &metrics, shutdown, drain_over) => served,

@@ -82,7 +82,10 @@ impl AccessLogEntry {
             outcome = failure.map(|(_, outcome)| outcome.as_str()),
             // To the microsecond: what is finer is noise.
             duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3,
-            job_id = call.job_id(),
+            job_id = call.subject().job_id(),
+            client_id = call.subject().client_id(),
+            action_type = call.subject().action_type(),
+            jobs = call.subject().jobs(),
             invalid_fields = (!end.invalid_fields.is_empty()).then(|| end.invalid_fields.join(", ")),
             caller = call.caller(),
             peer = %self.peer,
@@ -107,7 +110,7 @@ impl Drop for AccessLogEntry {
                 aws: failure.aws.clone(),
                 ..End::default()
             };
-            self.write(failure.code(), &end);
+            self.write(failure.code(self.call.method()), &end);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::{env, fs};
 
 use codepipeline_gateway::error::{Outcome, Outcomes, Reason};
+use codepipeline_gateway::methods::ACKNOWLEDGE;
 use codepipeline_gateway::telemetry::Metrics;
 
 const ERRORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/errors.md");
@@ -31,9 +32,9 @@ fn table() -> String {
             Outcomes::Always(outcome) => format!("`{}`", outcome.as_str()),
             Outcomes::Observed => "its true one".into(),
         };
-        let code = format!("{:?}", reason.code(Outcome::NotSent));
+        let code = format!("{:?}", reason.code(Outcome::NotSent, &ACKNOWLEDGE));
         let code = upper_snake(&code);
-        let retry = if reason.has_retry_info() { "yes" } else { "" };
+        let retry = if reason.has_retry_info(&ACKNOWLEDGE) { "yes" } else { "" };
         let (name, meaning) = (reason.name(), reason.meaning().trim());
         writeln!(table, "| `{name}` | {code} | {outcome} | {retry} | {meaning} |").unwrap();
     }

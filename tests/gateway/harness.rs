@@ -49,6 +49,7 @@ pub fn settings() -> Settings {
             idle_timeout: Duration::from_secs(5),
             max_attempts: 3,
         },
+        action_types: codepipeline_gateway::operations::ActionTypes::default(),
         traces: Traces::default(),
     }
 }

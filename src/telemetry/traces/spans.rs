@@ -90,7 +90,8 @@ impl ServerSpan {
         let attempts = i64::from(call.progress().attempts());
         self.0.set_attribute(KeyValue::new("codepipeline_gateway.attempts", attempts));
         let known = [
-            ("codepipeline_gateway.job_id", call.job_id().map(cut)),
+            ("codepipeline_gateway.job_id", call.subject().job_id().map(cut)),
+            ("codepipeline_gateway.action_type", call.subject().action_type().map(cut)),
             ("codepipeline_gateway.caller", call.caller()),
             ("aws.request_id", aws.request_id.as_deref()),
         ];

@@ -125,7 +125,7 @@ impl Chaos {
                 let entry = self.call(channel.clone(), &id, asked, &mut rng).await;
                 let again = match &entry.end {
                     End::Refused(reason, outcome, _) => {
-                        reason.has_retry_info()
+                        reason.has_retry_info(&codepipeline_gateway::methods::ACKNOWLEDGE)
                             || (*outcome == codepipeline_gateway::error::Outcome::Unknown && rng.bool())
                     }
                     _ => false,

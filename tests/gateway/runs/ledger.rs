@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 
 use codepipeline_gateway::error::{Outcome, Outcomes, Reason};
+use codepipeline_gateway::methods::ACKNOWLEDGE;
 use codepipeline_simulator::Simulator;
 use serde_json::Value;
 use tonic::{Code, Status};
@@ -61,8 +62,8 @@ impl End {
             *all.iter().find(|outcome| outcome.as_str() == info.metadata["outcome"]).expect("an outcome");
         assert_eq!(info.domain, "codepipeline-gateway");
         assert!([Outcomes::Observed, Outcomes::Always(outcome)].contains(&reason.outcomes()), "{status:?}");
-        assert_eq!(status.code(), reason.code(outcome), "{status:?}");
-        assert_eq!(details.retry_info().is_some(), reason.has_retry_info(), "{status:?}");
+        assert_eq!(status.code(), reason.code(outcome, &ACKNOWLEDGE), "{status:?}");
+        assert_eq!(details.retry_info().is_some(), reason.has_retry_info(&ACKNOWLEDGE), "{status:?}");
         let pushback = status.metadata().get("grpc-retry-pushback-ms").map(|value| value.to_str().unwrap());
         assert_eq!(pushback, (outcome == Outcome::Unknown).then_some("-1"), "{status:?}");
         let repeated = matches!(status.code(), Code::Unavailable | Code::ResourceExhausted);

@@ -1,0 +1,122 @@
+//! PollForThirdPartyJobs: a job worker asks for jobs.
+
+use super::Operation;
+use super::action_type::{ActionType, ActionTypes};
+use super::fields::Violations;
+use crate::call::Subject;
+use crate::error::{Failure, Reason};
+use crate::methods::{self, Method};
+use crate::proto::{PollForThirdPartyJobsRequest, PollForThirdPartyJobsResponse, ThirdPartyJob};
+
+/// The longest category and owner, in characters. The service model lists their values, and all are shorter.
+const MAX_NAME: usize = 35;
+/// The longest provider, in characters.
+const MAX_PROVIDER: usize = 35;
+/// The longest version, in characters.
+const MAX_VERSION: usize = 9;
+/// The maximum batch size of the gateway. AWS has none.
+const MAX_BATCH_SIZE: i32 = 100;
+
+/// A valid request for jobs.
+#[derive(Debug)]
+pub struct Poll {
+    /// The action type of the jobs.
+    pub action_type: ActionType,
+    /// The maximum number of jobs, if the caller set one.
+    pub max_batch_size: Option<i32>,
+}
+
+/// A job that AWS dispatched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolledJob {
+    /// The job's id.
+    pub job_id: String,
+    /// The id of the client that the job belongs to.
+    pub client_id: String,
+}
+
+impl Operation for Poll {
+    const METHOD: &'static Method = &methods::POLL;
+    type Request = PollForThirdPartyJobsRequest;
+    type Response = PollForThirdPartyJobsResponse;
+    type Output = Vec<PolledJob>;
+
+    fn describe(_: &Self::Request, _: &Subject) {}
+
+    fn parse(request: Self::Request) -> Result<Self, Failure> {
+        let mut violations = Violations::default();
+        let id = request.action_type_id.unwrap_or_default();
+        violations.check_name("action_type_id.category", &id.category, MAX_NAME);
+        violations.check_name("action_type_id.owner", &id.owner, MAX_NAME);
+        violations.check_name("action_type_id.provider", &id.provider, MAX_PROVIDER);
+        violations.check_name("action_type_id.version", &id.version, MAX_VERSION);
+        if request.max_batch_size.is_some_and(|size| !(1..=MAX_BATCH_SIZE).contains(&size)) {
+            violations.add("max_batch_size", "must be from 1 to 100");
+        }
+        violations.into_result()?;
+        let action_type =
+            ActionType { category: id.category, owner: id.owner, provider: id.provider, version: id.version };
+        Ok(Self { action_type, max_batch_size: request.max_batch_size })
+    }
+
+    fn check_request(&self, allowed: &ActionTypes, subject: &Subject) -> Result<(), Failure> {
+        subject.set_action_type(self.action_type.to_string());
+        if allowed.allows(Some(&self.action_type)) {
+            Ok(())
+        } else {
+            Err(Failure::not_sent(Reason::ActionTypeNotAllowed))
+        }
+    }
+
+    fn check_output(output: &Self::Output, _: &ActionTypes, subject: &Subject) -> Result<(), Failure> {
+        subject.set_jobs(output.iter().map(|job| (job.job_id.as_str(), job.client_id.as_str())));
+        Ok(())
+    }
+
+    fn respond(output: Self::Output) -> Self::Response {
+        let jobs =
+            output.into_iter().map(|PolledJob { job_id, client_id }| ThirdPartyJob { job_id, client_id });
+        PollForThirdPartyJobsResponse { jobs: jobs.collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::proto::ActionTypeId;
+
+    fn violated(request: PollForThirdPartyJobsRequest) -> Vec<&'static str> {
+        let failure = Poll::parse(request).err();
+        failure.map(|f| f.violations.iter().map(|v| v.field).collect()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_missing_action_type_violates_all_four_parts() {
+        let parts = ["category", "owner", "provider", "version"].map(|part| format!("action_type_id.{part}"));
+        assert_eq!(violated(PollForThirdPartyJobsRequest::default()), parts);
+    }
+
+    proptest! {
+        #[test]
+        fn a_request_is_valid_exactly_within_the_limits(
+            category in "[A-Za-z]{0,3}|\\PC{0,4}", owner in "[A-Za-z]{0,40}", provider in "[0-9A-Za-z_-]{0,40}|\\PC{0,3}",
+            version in "[0-9A-Za-z_-]{0,11}", size in proptest::option::of(-2..104),
+        ) {
+            let out = |text: &str, max: usize| {
+                !(1..=max).contains(&text.len())
+                    || !text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+            };
+            let mut expected = Vec::new();
+            if out(&category, 35) { expected.push("action_type_id.category"); }
+            if out(&owner, 35) { expected.push("action_type_id.owner"); }
+            if out(&provider, 35) { expected.push("action_type_id.provider"); }
+            if out(&version, 9) { expected.push("action_type_id.version"); }
+            if size.is_some_and(|size| !(1..=100).contains(&size)) { expected.push("max_batch_size"); }
+            let id = ActionTypeId { category, owner, provider, version };
+            let request = PollForThirdPartyJobsRequest { action_type_id: Some(id), max_batch_size: size };
+            prop_assert_eq!(violated(request), expected);
+        }
+    }
+}
