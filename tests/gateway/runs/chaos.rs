@@ -1,46 +1,49 @@
-//! The fault run: callers without end, and everything else goes wrong.
+//! The fault test: callers without end, and faults in AWS, the connections, the certificates, and
+//! the keys.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use codepipeline_gateway::proto::third_party_job_service_client::ThirdPartyJobServiceClient;
+use codepipeline_gateway::error::Outcome;
 use codepipeline_simulator::{Config, Job, Simulator};
 use fastrand::Rng;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::Request;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::Channel;
 
-use super::ledger::{Asked, End, Entry, Ledger};
-use super::trouble::{self, Secret};
+use super::ledger::{End, Entry, Ledger, Values};
+use super::rotation::{self, Secret};
+use super::trouble;
 use super::vitals::{Metrics, Vitals};
-use super::{seed, until, variable};
-use crate::harness::{NONCE, TOKEN, loopback, request};
-use crate::process::{PATIENCE, Program, Scratch, command};
+use super::{seed, variable};
+use crate::harness::certificates::client_tls;
+use crate::harness::process::serve_command;
+use crate::harness::{
+    Client, NONCE, PATIENCE, Program, REGION, Scratch, TOKEN, loopback, request, tls_endpoint, until,
+};
 
 const CHANNELS: usize = 6;
 const CALLERS: usize = 24;
-/// How much more memory than after the first third of the run may be held at its end, in KiB.
+/// The memory, in KiB, that the gateway can have at the end in addition to the memory after a third
+/// of the time.
 const MEMORY_SLACK: u64 = 24 * 1024;
 
-/// The gateway and what it calls.
+/// The gateway and the simulator.
 pub struct Chaos {
     pub simulator: Simulator,
     pub grpc: SocketAddr,
     pub admin: SocketAddr,
-    roots: String,
+    ca_pem: String,
 }
 
 async fn start(secret: &Secret, keys: &Scratch) -> (Chaos, Program) {
-    let config = Config { keys: vec![trouble::key(0)], ..Config::default() };
+    let config = Config { keys: vec![rotation::key(0)], ..Config::default() };
     let simulator = Simulator::start(loopback().await, config).unwrap();
     let (cert, key) = (secret.path("tls.crt"), secret.path("tls.key"));
-    let serve = command(&[
-        "serve",
-        "--grpc-addr=127.0.0.1:0",
-        "--admin-addr=127.0.0.1:0",
+    let serve = serve_command(&[
         "--log-format=json",
         "--log-level=info,codepipeline_gateway=debug",
         "--max-connection-age=3s",
@@ -54,28 +57,24 @@ async fn start(secret: &Secret, keys: &Scratch) -> (Chaos, Program) {
     let mut program = serve
         .with("GATEWAY_TLS_CERT", cert)
         .with("GATEWAY_TLS_KEY", key)
-        .with("AWS_REGION", "eu-west-1")
-        .with("AWS_ENDPOINT_URL_CODEPIPELINE", simulator.endpoint_url())
-        .with("AWS_SHARED_CREDENTIALS_FILE", trouble::put_key(keys, &trouble::key(0)))
+        .with("AWS_REGION", REGION)
+        .for_simulator(&simulator)
+        .with("AWS_SHARED_CREDENTIALS_FILE", rotation::put_key(keys, &rotation::key(0)))
         .start();
     let (grpc, admin) = program.addresses().await;
-    (Chaos { simulator, grpc, admin, roots: secret.roots() }, program)
+    (Chaos { simulator, grpc, admin, ca_pem: secret.ca_pem() }, program)
 }
 
 impl Chaos {
     fn channel(&self) -> Channel {
-        let tls = ClientTlsConfig::new()
-            .ca_certificate(Certificate::from_pem(&self.roots))
-            .domain_name("gateway.test");
-        let endpoint = Endpoint::from_shared(format!("https://{}", self.grpc)).unwrap();
-        endpoint.tls_config(tls).unwrap().connect_lazy()
+        tls_endpoint(self.grpc, client_tls(&self.ca_pem)).connect_lazy()
     }
 
-    /// One call, to its end.
-    async fn call(&self, channel: Channel, job: &str, asked: Asked, rng: &mut Rng) -> Entry {
+    /// Makes one call and waits for its end.
+    async fn call(&self, channel: Channel, job: &str, values: Values, rng: &mut Rng) -> Entry {
         let request_id = format!("chaos-{:016x}", rng.u64(..));
         let mut message = request(job);
-        if asked == Asked::Badly {
+        if values == Values::Wrong {
             match rng.u8(..4) {
                 0 => message.nonce = "wrong-nonce".into(),
                 1 => message.client_token = "wrong-token".into(),
@@ -90,19 +89,19 @@ impl Chaos {
             request.set_timeout(Duration::from_millis(millis));
         }
         let patience = if rng.u8(..20) == 0 { Duration::from_millis(rng.u64(..300)) } else { PATIENCE };
-        let mut client = ThirdPartyJobServiceClient::new(channel);
+        let mut client = Client::new(channel);
         let end = match timeout(patience, client.acknowledge_third_party_job(request)).await {
             Ok(Ok(_)) => End::Acknowledged,
             Ok(Err(status)) => End::of(&status, deadline.is_some()),
             Err(_) => {
-                assert!(patience < PATIENCE, "no answer to {request_id}");
-                End::HungUp
+                assert!(patience < PATIENCE, "no response to {request_id}");
+                End::Canceled
             }
         };
-        Entry { request_id, job: job.to_owned(), asked, end }
+        Entry { request_id, job: job.to_owned(), values, end }
     }
 
-    /// Calls about one job after the other; what may be made again is made again.
+    /// Makes calls about one job after the other, and retries what can be retried.
     async fn caller(
         &self,
         name: usize,
@@ -120,13 +119,12 @@ impl Chaos {
             self.simulator.add_job(
                 trouble::faults(&mut rng).into_iter().fold(job, |job, fault| job.with_fault(1, fault)),
             );
-            let asked = if rng.u8(..12) == 0 { Asked::Badly } else { Asked::Well };
+            let values = if rng.u8(..12) == 0 { Values::Wrong } else { Values::Correct };
             for _ in 0..3 {
-                let entry = self.call(channel.clone(), &id, asked, &mut rng).await;
+                let entry = self.call(channel.clone(), &id, values, &mut rng).await;
                 let again = match &entry.end {
-                    End::Refused(reason, outcome, _) => {
-                        reason.has_retry_info()
-                            || (*outcome == codepipeline_gateway::error::Outcome::Unknown && rng.bool())
+                    End::Rejected(reason, outcome, _) => {
+                        reason.has_retry_info() || (*outcome == Outcome::Unknown && rng.bool())
                     }
                     _ => false,
                 };
@@ -142,18 +140,14 @@ impl Chaos {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a run: just chaos"]
+#[ignore = "a stress test: just chaos"]
 async fn chaos() {
     let (time, mut rng) = (Duration::from_secs(variable("RUN_SECONDS", 180)), Rng::with_seed(seed()));
     let (secret, keys) = (Secret::new(), Scratch::new());
     let (chaos, program) = start(&secret, &keys).await;
     let (chaos, process) = (Arc::new(chaos), program.id());
-    until(
-        "ready",
-        async || Metrics::of(chaos.admin).await.value("codepipeline_gateway_connections"),
-        |n| *n == 0.0,
-    )
-    .await;
+    let connections = async || Metrics::of(chaos.admin).await.value("codepipeline_gateway_connections");
+    until("connections", PATIENCE, connections, |n| *n == 0.0).await;
     let before = Vitals::of(process);
     println!("before: {before}");
 
@@ -168,8 +162,8 @@ async fn chaos() {
     drop(channels);
     let troubles = async {
         tokio::join!(
-            trouble::rotate_certificates(&chaos, secret, &end),
-            trouble::rotate_keys(&chaos, &keys, &end),
+            rotation::rotate_certificates(&chaos, secret, &end),
+            rotation::rotate_keys(&chaos, &keys, &end),
             trouble::break_connections(&chaos.simulator, rng.fork(), &end),
         )
     };
@@ -188,9 +182,9 @@ async fn chaos() {
 
     ledger.agrees_with_aws(&chaos.simulator);
     chaos.simulator.stop().await;
-    let after = nothing_is_left(&chaos, process, before).await;
+    let after = until_nothing_remains(&chaos, process, before).await;
     println!("after: {after}");
-    assert!(after.memory <= first_third.memory.max(before.memory) + MEMORY_SLACK, "it grew");
+    assert!(after.memory <= first_third.memory.max(before.memory) + MEMORY_SLACK, "the memory grew");
     ledger.agrees_with_metrics(&Metrics::of(chaos.admin).await);
 
     program.signal("TERM");
@@ -201,34 +195,33 @@ async fn chaos() {
     ledger.agrees_with_log(&log);
     assert!(!ended.err.contains("panic"), "a panic");
     for secret in [NONCE, TOKEN, "fake-chaos-secret", "AKIAFAKE"] {
-        let shown = log.iter().find(|line| line.contains(secret));
-        assert!(shown.is_none() && !ended.out.contains(secret), "{shown:?}");
+        let leak = log.iter().find(|line| line.contains(secret));
+        assert!(leak.is_none() && !ended.out.contains(secret), "{leak:?}");
     }
-    every_kind_of_end_came(&ledger);
+    assert_every_end(&ledger);
 }
 
-/// All callers have left, and AWS too.
-async fn nothing_is_left(chaos: &Chaos, process: u32, before: Vitals) -> Vitals {
-    let look = async || {
+/// Waits until no call, connection, file, or thread remains.
+async fn until_nothing_remains(chaos: &Chaos, process: u32, before: Vitals) -> Vitals {
+    let probe = async || {
         let metrics = Metrics::of(chaos.admin).await;
         let gauges =
             ["in_flight", "connections"].map(|name| metrics.value(&format!("codepipeline_gateway_{name}")));
         (gauges, Vitals::of(process))
     };
-    // A thread for file reads comes and goes.
-    let is_so = |(gauges, now): &([f64; 2], Vitals)| {
+    // A thread for file reads starts and ends.
+    let none = |(gauges, now): &([f64; 2], Vitals)| {
         *gauges == [0.0, 0.0] && now.files <= before.files && now.threads <= before.threads + 1
     };
-    until("calls, connections, files and threads", look, is_so).await.1
+    until("calls, connections, files and threads", PATIENCE, probe, none).await.1
 }
 
-/// A run that met no trouble shows nothing.
-fn every_kind_of_end_came(ledger: &Ledger) {
-    use codepipeline_gateway::error::Outcome::{NotSent, Rejected, Unknown};
+/// Asserts that every kind of end occurred: a test without faults proves nothing.
+fn assert_every_end(ledger: &Ledger) {
     assert!(ledger.count(|end| *end == End::Acknowledged) > 0, "no success");
-    assert!(ledger.count(|end| *end == End::HungUp) > 0, "nobody hung up");
-    for wanted in [NotSent, Rejected, Unknown] {
-        let came = ledger.count(|end| matches!(end, End::Refused(_, outcome, _) if *outcome == wanted));
+    assert!(ledger.count(|end| *end == End::Canceled) > 0, "no canceled call");
+    for wanted in [Outcome::NotSent, Outcome::Rejected, Outcome::Unknown] {
+        let came = ledger.count(|end| matches!(end, End::Rejected(_, outcome, _) if *outcome == wanted));
         assert!(came > 0, "no {wanted:?}");
     }
 }

@@ -1,16 +1,16 @@
-//! h2spec against the gateway: its cases of HTTP/2 (RFC 9113, 7540) and HPACK (RFC 7541).
+//! h2spec against the gateway: HTTP/2 (RFC 9113, 7540) and HPACK (RFC 7541).
 
 use std::env;
 use std::process::Command;
 
-use crate::process::{PATIENCE, serve, simulator_with};
+use crate::harness::{PATIENCE, serve, simulator_with};
 
-/// The case that doesn't apply: what isn't HTTP/2's preface is read as HTTP/1, and answered 400 before the connection is
-/// closed. h2spec expects it closed without a word.
-const NOT_OURS: &[&str] = &["Sends invalid connection preface"];
+/// The case that doesn't apply: the gateway reads an invalid preface as HTTP/1 and responds with
+/// 400. h2spec expects a closed connection without a response.
+const NOT_APPLICABLE: &[&str] = &["Sends invalid connection preface"];
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a run: just hostile"]
+#[ignore = "a stress test: just hostile"]
 async fn h2spec() {
     let program = env::var_os("H2SPEC").expect("the path of h2spec in H2SPEC: `just hostile` sets it");
     let simulator = simulator_with(&[]).await;
@@ -22,16 +22,16 @@ async fn h2spec() {
         command.arg("--port").arg(address.port().to_string()).output().unwrap()
     });
     let output = run.await.unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
-    let summary = told.lines().rev().find(|line| line.contains("tests,")).expect("a summary");
+    let report = String::from_utf8_lossy(&output.stdout);
+    let summary = report.lines().rev().find(|line| line.contains("tests,")).expect("a summary");
     println!("h2spec: {summary}");
-    // The cases that failed stand after this word, each with a cross.
-    let failures = told.split_once("Failures:").map(|(_, failures)| failures).unwrap_or_default();
+    // The failed cases follow this heading, each with a cross.
+    let failures = report.split_once("Failures:").map(|(_, failures)| failures).unwrap_or_default();
     let failed: Vec<_> = failures.lines().filter(|line| line.trim_start().starts_with('×')).collect();
-    let ours: Vec<_> =
-        failed.iter().filter(|line| !NOT_OURS.iter().any(|known| line.contains(known))).collect();
-    assert!(ours.is_empty(), "{failures}");
+    let applicable: Vec<_> =
+        failed.iter().filter(|line| !NOT_APPLICABLE.iter().any(|known| line.contains(known))).collect();
+    assert!(applicable.is_empty(), "{failures}");
     assert!(summary.starts_with("146 tests,"), "{summary}");
-    assert_eq!(failed.len(), NOT_OURS.len(), "a case that is said not to apply passes: {failures}");
+    assert_eq!(failed.len(), NOT_APPLICABLE.len(), "an inapplicable case passes: {failures}");
     drop(gateway);
 }

@@ -1,9 +1,9 @@
-//! How long calls took.
+//! The latency of calls.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Times of many calls.
+/// The times of many calls.
 #[derive(Clone, Debug, Default)]
 pub struct Latency(Vec<Duration>);
 
@@ -16,7 +16,7 @@ impl Latency {
         self.0.len()
     }
 
-    /// The time that so many of a hundred calls didn't take longer than.
+    /// The time that this percentage of the calls didn't exceed.
     pub fn percentile(&self, percent: usize) -> Duration {
         let mut times = self.0.clone();
         times.sort_unstable();

@@ -1,4 +1,4 @@
-//! What every call of the fault run came to, and whether that can be.
+//! The ends of all calls of the fault test, compared with the simulator, the metrics, and the log.
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
@@ -11,39 +11,40 @@ use tonic_types::StatusExt;
 
 use super::vitals::Metrics;
 
-/// What the call was to bring.
+/// The values of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// The job's own three values.
-    Well,
-    /// Something that the gateway or AWS has to refuse.
-    Badly,
+pub enum Values {
+    /// The three values of the job.
+    Correct,
+    /// Values that the gateway or AWS must reject.
+    Wrong,
 }
 
-/// How a call ended for its caller.
+/// The end of a call, as its caller sees it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum End {
     Acknowledged,
-    Refused(Reason, Outcome, Code),
-    /// The caller's own clock ended it: on a busy machine an answer can come too late.
+    Rejected(Reason, Outcome, Code),
+    /// The deadline in the caller's library: on a busy machine a response can come too late.
     TimeUp,
-    /// The caller's own library didn't send it, or sent it after the gateway's last word on which streams it takes: hyper's
-    /// client gives up a call that meets a graceful GOAWAY (hyperium/hyper#2500), where other libraries open a new connection.
+    /// The caller's library didn't send the call, or sent it after GOAWAY. hyper's client fails
+    /// such a call (hyperium/hyper#2500), and other libraries open a new connection.
     NotSent,
-    HungUp,
+    Canceled,
 }
 
-/// A call, in the order in which its job was called about.
+/// A call. The calls about a job are in their order.
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub request_id: String,
     pub job: String,
-    pub asked: Asked,
+    pub values: Values,
     pub end: End,
 }
 
 impl End {
-    /// Reads an error as the row of the table that it has to be, if the caller's library didn't make it.
+    /// Reads an error, and checks that it matches its row of the table. The caller's library has
+    /// errors of its own.
     pub fn of(status: &Status, has_deadline: bool) -> Self {
         let details = status.check_error_details().expect("readable details");
         let Some(info) = details.error_info() else {
@@ -51,7 +52,7 @@ impl End {
                 (Code::Cancelled, "Timeout expired") if has_deadline => Self::TimeUp,
                 (Code::Cancelled, "operation was canceled") => Self::NotSent,
                 (Code::Unknown, "transport error") if is_goaway(status) => Self::NotSent,
-                _ => panic!("neither the gateway's nor to be expected of the library: {status:?}"),
+                _ => panic!("an unexpected error: {status:?}"),
             };
         };
         let row = Reason::ALL.iter().find(|reason| reason.name() == info.reason);
@@ -67,28 +68,29 @@ impl End {
         assert_eq!(pushback, (outcome == Outcome::Unknown).then_some("-1"), "{status:?}");
         let repeated = matches!(status.code(), Code::Unavailable | Code::ResourceExhausted);
         assert!(!(repeated && outcome == Outcome::Unknown), "{status:?}");
-        Self::Refused(reason, outcome, status.code())
+        Self::Rejected(reason, outcome, status.code())
     }
 
-    /// Whether the call may have acknowledged its job without the caller's knowing.
-    fn leaves_it_open(&self) -> bool {
-        matches!(self, Self::Refused(_, Outcome::Unknown, _) | Self::TimeUp | Self::HungUp)
+    /// Whether the call might have acknowledged its job without a response.
+    fn is_unknown(&self) -> bool {
+        matches!(self, Self::Rejected(_, Outcome::Unknown, _) | Self::TimeUp | Self::Canceled)
     }
 
     fn name(&self) -> String {
         match self {
             Self::Acknowledged => "OK".into(),
-            Self::Refused(reason, outcome, code) => {
+            Self::Rejected(reason, outcome, code) => {
                 format!("{code:?} {} {}", reason.name(), outcome.as_str())
             }
-            Self::TimeUp => "(the caller's own clock ended it)".into(),
-            Self::NotSent => "(the caller's library didn't send it after a GOAWAY)".into(),
-            Self::HungUp => "(the caller hung up)".into(),
+            Self::TimeUp => "(deadline in the caller's library)".into(),
+            Self::NotSent => "(not sent after GOAWAY)".into(),
+            Self::Canceled => "(canceled by the caller)".into(),
         }
     }
 }
 
-/// Whether h2's word under all the others is of a graceful GOAWAY: it says so only of streams that the other side doesn't take.
+/// Whether the root cause is h2's error for a graceful GOAWAY. h2 has it only for unprocessed
+/// streams.
 fn is_goaway(status: &Status) -> bool {
     let causes = std::iter::successors(status.source(), |cause: &&dyn Error| (*cause).source());
     causes
@@ -101,7 +103,7 @@ fn is_goaway(status: &Status) -> bool {
 pub struct Ledger(pub Vec<Entry>);
 
 impl Ledger {
-    /// How often each end came.
+    /// Prints the count of each end.
     pub fn print(&self) {
         let mut counts = BTreeMap::<String, usize>::new();
         for entry in &self.0 {
@@ -116,7 +118,7 @@ impl Ledger {
         self.0.iter().filter(|entry| is_one(&entry.end)).count()
     }
 
-    /// The promise: what the caller was told is what the simulator knows.
+    /// Asserts that the callers' results match the jobs in the simulator.
     pub fn agrees_with_aws(&self, simulator: &Simulator) {
         let mut jobs = BTreeMap::<&str, Vec<&Entry>>::new();
         for entry in &self.0 {
@@ -124,46 +126,47 @@ impl Ledger {
         }
         for (job, calls) in jobs {
             let acknowledged = simulator.acknowledged(job);
-            let told = calls.iter().filter(|call| call.end == End::Acknowledged).count();
-            let open = calls.iter().filter(|call| call.end.leaves_it_open()).count();
-            assert!(acknowledged <= 1 && told <= acknowledged, "{acknowledged} times: {calls:#?}");
-            assert!(told + open >= acknowledged, "acknowledged, and nobody may know: {calls:#?}");
+            let reported = calls.iter().filter(|call| call.end == End::Acknowledged).count();
+            let unknown = calls.iter().filter(|call| call.end.is_unknown()).count();
+            assert!(acknowledged <= 1 && reported <= acknowledged, "{acknowledged} times: {calls:#?}");
+            assert!(reported + unknown >= acknowledged, "acknowledged without a matching result: {calls:#?}");
             for (n, call) in calls.iter().enumerate() {
-                let taken = matches!(call.end, End::Refused(Reason::InvalidNonce, ..));
-                let by_earlier = calls[..n].iter().any(|earlier| earlier.end.leaves_it_open());
+                let taken = matches!(call.end, End::Rejected(Reason::InvalidNonce, ..));
+                let by_earlier = calls[..n].iter().any(|earlier| earlier.end.is_unknown());
                 assert!(
-                    !taken || call.asked == Asked::Badly || by_earlier,
-                    "a repeat was not safe: {calls:#?}"
+                    !taken || call.values == Values::Wrong || by_earlier,
+                    "a retry was not safe: {calls:#?}"
                 );
             }
         }
     }
 
-    /// What the gateway counted is what its callers counted; what only one side may know lies between.
+    /// Asserts that the metrics match the callers' counts, up to the calls whose end only one side
+    /// knows.
     pub fn agrees_with_metrics(&self, metrics: &Metrics) {
         let job = "grpc_method=\"AcknowledgeThirdPartyJob\"";
-        let unsure = self.count(|end| matches!(end, End::HungUp | End::TimeUp));
-        let between = |what: &str, told: usize, counted: f64| {
-            let (least, most) = (told as f64, (told + unsure) as f64);
+        let unsure = self.count(|end| matches!(end, End::Canceled | End::TimeUp));
+        let between = |what: &str, reported: usize, counted: f64| {
+            let (least, most) = (reported as f64, (reported + unsure) as f64);
             assert!((least..=most).contains(&counted), "{what}: {counted} isn't in {least}..={most}");
         };
-        let answered = self.0.len() - unsure - self.count(|end| *end == End::NotSent);
-        between("started", answered, metrics.sum("grpc_server_started_total", &[job]));
-        between("handled", answered, metrics.sum("grpc_server_handled_total", &[job]));
+        let completed = self.0.len() - unsure - self.count(|end| *end == End::NotSent);
+        between("started", completed, metrics.sum("grpc_server_started_total", &[job]));
+        between("handled", completed, metrics.sum("grpc_server_handled_total", &[job]));
         let ok = self.count(|end| *end == End::Acknowledged);
         between("OK", ok, metrics.sum("grpc_server_handled_total", &[job, "grpc_code=\"OK\""]));
         for reason in Reason::ALL {
-            let told = self.count(|end| matches!(end, End::Refused(one, ..) if one == reason));
+            let reported = self.count(|end| matches!(end, End::Rejected(one, ..) if one == reason));
             let label = format!("reason=\"{}\"", reason.name());
-            between(reason.name(), told, metrics.sum("codepipeline_gateway_errors_total", &[&label]));
+            between(reason.name(), reported, metrics.sum("codepipeline_gateway_errors_total", &[&label]));
         }
     }
 
-    /// Each call has one line, which says what its caller was told.
+    /// Asserts that each call has one log line with the caller's result.
     pub fn agrees_with_log(&self, log: &[String]) {
         let mut lines = HashMap::<String, Vec<Value>>::new();
         for line in log {
-            let line: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+            let line: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"));
             if line["message"] == "call"
                 && let Some(id) = line["request_id"].as_str()
             {
@@ -172,17 +175,17 @@ impl Ledger {
         }
         for entry in &self.0 {
             let found = lines.get(&entry.request_id).map(Vec::as_slice).unwrap_or_default();
-            let told = match entry.end {
+            let reported = match entry.end {
                 End::Acknowledged => (None, None),
-                End::Refused(reason, outcome, _) => (Some(reason.name()), Some(outcome.as_str())),
-                End::TimeUp | End::HungUp if found.len() <= 1 => continue,
+                End::Rejected(reason, outcome, _) => (Some(reason.name()), Some(outcome.as_str())),
+                End::TimeUp | End::Canceled if found.len() <= 1 => continue,
                 End::NotSent if found.is_empty() => continue,
-                End::TimeUp | End::HungUp | End::NotSent => {
+                End::TimeUp | End::Canceled | End::NotSent => {
                     panic!("too many lines for {entry:?}: {found:#?}")
                 }
             };
-            let [line] = found else { panic!("one line for {entry:?}: {found:#?}") };
-            assert_eq!((line["reason"].as_str(), line["outcome"].as_str()), told, "{line}");
+            let [line] = found else { panic!("not one line for {entry:?}: {found:#?}") };
+            assert_eq!((line["reason"].as_str(), line["outcome"].as_str()), reported, "{line}");
         }
     }
 }

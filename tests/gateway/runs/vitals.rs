@@ -1,4 +1,4 @@
-//! A process looked at from outside: what the kernel says of it, and what it says of itself.
+//! The figures of a process: from the kernel, and from its metrics.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use procfs::process::Process;
 
 use crate::harness::get;
 
-/// What a process holds.
+/// The resources of a process.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Vitals {
     /// Resident memory, in KiB.
@@ -41,7 +41,7 @@ impl Metrics {
         Self(get(admin, "/metrics", "text/plain").await.1)
     }
 
-    /// The sum of the series whose name begins like this and whose labels have all of these in them.
+    /// The sum of the series with this name and all of these labels.
     pub fn sum(&self, name: &str, labels: &[&str]) -> f64 {
         let is_one = |series: &str| {
             let (found, rest) = series.split_once('{').unwrap_or((series, ""));
@@ -51,7 +51,7 @@ impl Metrics {
         lines.filter(|(series, _)| is_one(series)).map(|(_, value)| value.parse::<f64>().unwrap()).sum()
     }
 
-    /// A series without labels.
+    /// The value of a series without labels.
     pub fn value(&self, name: &str) -> f64 {
         self.sum(name, &[])
     }
