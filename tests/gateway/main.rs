@@ -13,7 +13,7 @@
 //! | Operators | [`command`] (the binary), [`admin`] (probes and metrics), [`traces`] |
 //! | Secrets | [`secrets`]: no output contains one |
 //! | Documentation | [`docs`]: its tables match the program |
-//! | Stress tests | `runs`: ignored by default; `just chaos`, `just hostile`, `just overload` |
+//! | Stress tests | `stress`: ignored by default; `just chaos`, `just hostile`, `just overload` |
 
 #![allow(
     missing_docs,
@@ -39,10 +39,10 @@ mod operations;
 mod outcomes;
 mod providers;
 mod requests;
-#[cfg(target_os = "linux")]
-mod runs;
 mod sdk_request;
 mod secrets;
 mod shutdown;
+#[cfg(target_os = "linux")]
+mod stress;
 mod tls;
 mod traces;
