@@ -1,6 +1,7 @@
 //! Waits with a deadline. Each panics at the deadline and reports the last value.
 
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use codepipeline_simulator::Simulator;
@@ -51,4 +52,18 @@ pub async fn wait_for_requests(simulator: &Simulator, count: usize) {
 pub async fn wait_for_abandoned(simulator: &Simulator, count: usize) {
     let abandoned = timeout(PATIENCE, simulator.wait_for_abandoned(count)).await;
     assert!(abandoned.is_ok(), "not {count} abandoned requests: {:#?}", simulator.requests());
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic(expected = "a count of 9: the last value after 100ms is ")]
+async fn a_wait_panics_with_the_last_value_at_its_deadline() {
+    let count = AtomicUsize::new(0);
+    let probe = async || count.fetch_add(1, Ordering::Relaxed);
+    until("a count of 9", Duration::from_millis(100), probe, |seen| *seen == 9).await;
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic(expected = "a probe that ends: a probe hangs after 1s; the last value was None")]
+async fn a_wait_panics_when_its_probe_hangs() {
+    until("a probe that ends", Duration::from_secs(1), std::future::pending::<()>, |()| true).await;
 }
