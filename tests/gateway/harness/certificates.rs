@@ -7,7 +7,7 @@ use codepipeline_gateway::server::TlsFiles;
 use rcgen::{CertificateParams, CertifiedIssuer, Issuer, KeyPair, SanType};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
 
-use super::{World, tls_endpoint};
+use super::{PATIENCE, World, tls_endpoint, within};
 
 /// A certificate authority.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -65,5 +65,5 @@ pub async fn connect_tls(
         tls = tls.identity(Identity::from_pem(cert, key));
     }
     let endpoint = tls_endpoint(world.gateway.address, tls);
-    endpoint.connect().await.map_err(|error| format!("{error:?}"))
+    within("a TLS connection", PATIENCE, endpoint.connect()).await.map_err(|error| format!("{error:?}"))
 }

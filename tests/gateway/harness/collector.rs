@@ -1,6 +1,7 @@
 //! A stand-in for an OpenTelemetry collector: OTLP's own receiver on a real socket.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,7 +19,6 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_sdk::trace::Sampler;
-use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tonic::body::Body;
 use tonic::codec::CompressionEncoding;
@@ -27,7 +27,7 @@ use tonic::{Code, Response, Status};
 use tower::ServiceExt;
 
 use super::http_server::{HttpServer, acceptor};
-use super::{PATIENCE, loopback, within};
+use super::{PATIENCE, loopback, until};
 
 /// How the collector responds to an export.
 #[derive(Clone, Debug)]
@@ -54,9 +54,9 @@ pub struct Collector {
 
 struct State {
     mode: Mutex<Mode>,
-    exports: watch::Sender<Vec<Export>>,
+    exports: Mutex<Vec<Export>>,
     /// Exports that hung and that the client abandoned.
-    abandoned: watch::Sender<usize>,
+    abandoned: AtomicUsize,
 }
 
 impl Collector {
@@ -72,8 +72,8 @@ impl Collector {
     async fn on(tls: Option<TlsAcceptor>) -> Self {
         let state = Arc::new(State {
             mode: Mutex::new(Mode::Accept),
-            exports: watch::Sender::default(),
-            abandoned: watch::Sender::default(),
+            exports: Mutex::default(),
+            abandoned: AtomicUsize::new(0),
         });
         let shared = state.clone();
         let server = HttpServer::on(loopback().await, tls, move |request| shared.clone().receive(request));
@@ -90,7 +90,7 @@ impl Collector {
 
     /// All exports, the rejected ones included.
     pub fn exports(&self) -> Vec<Export> {
-        self.state.exports.borrow().clone()
+        self.state.exports.lock().unwrap().clone()
     }
 
     pub fn spans(&self) -> Vec<Span> {
@@ -98,23 +98,17 @@ impl Collector {
     }
 
     pub async fn wait_for_exports(&self, count: usize) {
-        let mut exports = self.state.exports.subscribe();
-        let came = exports.wait_for(|exports| exports.len() >= count);
-        within("an export", PATIENCE, came).await.unwrap();
+        until("exports", PATIENCE, async || self.exports().len(), |seen| *seen >= count).await;
     }
 
     /// Waits until the client has abandoned this many exports that hang.
     pub async fn wait_for_abandoned(&self, count: usize) {
-        let mut abandoned = self.state.abandoned.subscribe();
-        let came = abandoned.wait_for(|seen| *seen >= count);
-        within("an abandoned export", PATIENCE, came).await.unwrap();
+        let abandoned = async || self.state.abandoned.load(Ordering::SeqCst);
+        until("abandoned exports", PATIENCE, abandoned, |seen| *seen >= count).await;
     }
 
     pub async fn wait_for_spans(&self, count: usize) -> Vec<Span> {
-        let mut exports = self.state.exports.subscribe();
-        let came = exports.wait_for(|exports| exports.iter().flat_map(spans).count() >= count);
-        within("spans", PATIENCE, came).await.unwrap();
-        self.spans()
+        until("spans", PATIENCE, async || self.spans(), |seen| seen.len() >= count).await
     }
 }
 
@@ -143,7 +137,7 @@ impl TraceService for Receiver {
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
         let (headers, raw) = (self.headers.clone(), self.raw.clone());
         let export = Export { headers, raw, request: request.into_inner() };
-        self.state.exports.send_modify(|exports| exports.push(export));
+        self.state.exports.lock().unwrap().push(export);
         let mode = self.state.mode.lock().unwrap().clone();
         match mode {
             Mode::Accept => Ok(Response::new(ExportTraceServiceResponse::default())),
@@ -161,7 +155,7 @@ struct Abandoned<'a>(&'a State);
 
 impl Drop for Abandoned<'_> {
     fn drop(&mut self) {
-        self.0.abandoned.send_modify(|count| *count += 1);
+        self.0.abandoned.fetch_add(1, Ordering::SeqCst);
     }
 }
 

@@ -19,7 +19,7 @@ use tonic::body::Body;
 
 use super::certificates::Authority;
 use super::http_server::{HttpServer, acceptor, respond};
-use super::{PATIENCE, loopback, within};
+use super::{PATIENCE, loopback, until};
 
 /// The response of a path.
 #[derive(Clone, Debug)]
@@ -54,7 +54,7 @@ pub struct KeyServer {
 #[derive(Default)]
 struct State {
     replies: Mutex<HashMap<String, Reply>>,
-    fetches: watch::Sender<Vec<Fetch>>,
+    fetches: Mutex<Vec<Fetch>>,
 }
 
 impl KeyServer {
@@ -88,14 +88,12 @@ impl KeyServer {
     }
 
     pub fn fetches(&self) -> Vec<Fetch> {
-        self.state.fetches.borrow().clone()
+        self.state.fetches.lock().unwrap().clone()
     }
 
     /// Waits until this many requests have come.
     pub async fn wait_for_fetches(&self, count: usize) {
-        let mut fetches = self.state.fetches.subscribe();
-        let came = fetches.wait_for(|fetches| fetches.len() >= count);
-        within("a request for keys", PATIENCE, came).await.unwrap();
+        until("requests for keys", PATIENCE, async || self.fetches(), |seen| seen.len() >= count).await;
     }
 }
 
@@ -105,8 +103,8 @@ impl State {
         let header = request.headers().get("authorization");
         let authorization = header.map(|value| value.to_str().unwrap().to_owned());
         let reply = self.replies.lock().unwrap().get(&path).cloned();
-        self.fetches
-            .send_modify(|fetches| fetches.push(Fetch { path, authorization: authorization.clone() }));
+        let fetch = Fetch { path, authorization: authorization.clone() };
+        self.fetches.lock().unwrap().push(fetch);
         match reply {
             Some(Reply::Document(document)) => respond(200, document),
             Some(Reply::For(token, document)) if authorization == Some(format!("Bearer {token}")) => {

@@ -98,7 +98,7 @@ fn is_goaway(status: &Status) -> bool {
         .is_some_and(|last| last.to_string() == "connection error received: not a result of an error")
 }
 
-/// All calls.
+/// The calls of a test.
 #[derive(Debug, Default)]
 pub struct Ledger(pub Vec<Entry>);
 

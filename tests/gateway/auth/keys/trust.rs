@@ -1,9 +1,9 @@
 //! Trust: the token for the key server, its certificate, and the configuration of both.
 
 use std::fs;
+use std::time::Duration;
 
 use codepipeline_gateway::auth::{Access, AccessError, HttpsUrl, KeySource, RefreshSchedule};
-use std::time::Duration;
 use tempfile::TempDir;
 use tonic_health::pb::health_check_response::ServingStatus;
 
