@@ -21,7 +21,7 @@ async fn an_unusable_job_file_is_named_and_exits_with_64() {
         ("empty.json", String::new()),
         ("cut.json", r#"{"jobs":["#.to_owned()),
         ("twice.json", format!(r#"{{"jobs":[{job},{job}]}}"#)),
-        ("misspelt.json", r#"{"jobs":[{"id":"a","nonse":"n","client_token":"t"}]}"#.to_owned()),
+        ("misspelled.json", r#"{"jobs":[{"id":"a","nonse":"n","client_token":"t"}]}"#.to_owned()),
         ("empty-id.json", format!(r#"{{"jobs":[{}]}}"#, job.replace(r#""a""#, r#""""#))),
     ];
     for (name, text) in texts {

@@ -18,7 +18,8 @@ fn echoes() -> [String; 4] {
     let signature = format!(
         "The request signature we calculated does not match the signature you provided. Check your AWS \
          Secret Access Key and signing method. Consult the service documentation for details.\n\n\
-         The Canonical String for this request should have been\n'POST\n/\n\ncontent-type:application/x-amz-json-1.1\n\
+         The Canonical String for this request should have been\n'POST\n/\n\n\
+         content-type:application/x-amz-json-1.1\n\
          host:codepipeline.eu-west-1.amazonaws.com\nx-amz-date:20261124T000000Z\n\
          x-amz-security-token:{SESSION}\n\
          x-amz-target:CodePipeline_20150709.AcknowledgeThirdPartyJob\n\n\
