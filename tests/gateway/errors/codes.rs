@@ -1,5 +1,8 @@
 //! Every error code of AWS, in every shape that AWS sends it in.
 
+use std::collections::BTreeMap;
+
+use codepipeline_gateway::codepipeline::error_codes;
 use codepipeline_simulator::{ErrorFault, Fault, MessageKey, Shape};
 use futures_util::{StreamExt, stream};
 use tonic::Code::{
@@ -99,6 +102,14 @@ const CODES: [(Expected, &[&str]); 13] = [
 
 fn codes() -> impl Iterator<Item = (&'static str, Expected)> {
     CODES.into_iter().flat_map(|(expected, codes)| codes.iter().map(move |code| (*code, expected)))
+}
+
+#[test]
+fn the_table_has_exactly_the_codes_of_the_gateway() {
+    let known: BTreeMap<_, _> = error_codes().map(|(code, reason)| (code, reason.name())).collect();
+    let recognized = codes().filter(|(_, expected)| expected.reason != "AWS_UNRECOGNIZED_ERROR");
+    let tested: BTreeMap<_, _> = recognized.map(|(code, expected)| (code, expected.reason)).collect();
+    assert_eq!(tested, known);
 }
 
 #[tokio::test(flavor = "multi_thread")]
