@@ -41,15 +41,15 @@ test *args:
 
 # the fault run: callers without end while AWS, certificates, keys and connections change and break
 chaos seconds="180" seed="":
-    RUN_SECONDS={{ seconds }} RUN_SEED={{ seed }} {{ run }} runs::chaos
+    RUN_SECONDS={{ seconds }} RUN_SEED={{ seed }} {{ run }} stress::chaos
 
 # the hostile-client run: floods and malformed traffic while another client's calls continue, and h2spec
 hostile rounds="3" seed="": (_tools "h2spec")
-    H2SPEC=$(command -v h2spec) RUN_ROUNDS={{ rounds }} RUN_SEED={{ seed }} {{ run }} --test-threads=1 runs::h2spec runs::hostile
+    H2SPEC=$(command -v h2spec) RUN_ROUNDS={{ rounds }} RUN_SEED={{ seed }} {{ run }} --test-threads=1 stress::h2spec stress::hostile
 
 # the overload run: 4 and 10 times what the gateway can have in flight
 overload:
-    {{ run }} runs::overload
+    {{ run }} stress::overload
 
 # the three runs in their short form
 runs: (chaos "30") (hostile "1") overload

@@ -1,133 +1,120 @@
-//! Connections: how many, how long, and that none of them holds more than its own.
+//! Connections: their number, their age, and the resources that each can hold.
 
 use std::time::{Duration, Instant};
 
 use codepipeline_simulator::Fault;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tonic::transport::Endpoint;
-use tonic_health::pb::HealthCheckRequest;
-use tonic_health::pb::health_client::HealthClient;
+use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{Answer, World, fake_keys, loopback, request, settings};
+use crate::harness::http2::{PREFACE, full_preface};
+use crate::harness::{PATIENCE, World, acknowledge, connect, loopback, request, watch_health, within};
 
-/// HTTP/2's greeting: the preface and an empty SETTINGS frame.
-const GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
-
-/// Reads until the other side ends the connection, however it does.
-async fn ended(mut socket: TcpStream) {
+/// Reads until the other side closes or resets the connection.
+async fn until_closed(mut socket: TcpStream) {
     let mut rest = Vec::new();
-    let _ =
-        tokio::time::timeout(Duration::from_secs(30), socket.read_to_end(&mut rest)).await.expect("an end");
+    let end = socket.read_to_end(&mut rest);
+    let _ = within("the end of the connection", Duration::from_secs(30), end).await;
+}
+
+/// A connection that has sent the preface and got the gateway's SETTINGS.
+async fn established(world: &World) -> TcpStream {
+    let mut socket = TcpStream::connect(world.gateway.address).await.unwrap();
+    socket.write_all(&full_preface()).await.unwrap();
+    within("SETTINGS", PATIENCE, socket.read_u8()).await.unwrap();
+    socket
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_past_the_limit_is_closed_at_once() {
-    let mut settings = settings();
-    settings.max_connections = 2;
-    let world = World::with(settings, Some(fake_keys())).await; // The health watch has one.
-    let mut greeted = TcpStream::connect(world.gateway.address).await.unwrap();
-    greeted.write_all(GREETING).await.unwrap();
-    greeted.read_u8().await.unwrap();
-    let begun = Instant::now();
-    ended(TcpStream::connect(world.gateway.address).await.unwrap()).await;
-    assert!(begun.elapsed() < Duration::from_secs(5));
-    // With one gone there is room for another.
-    drop(greeted);
+async fn a_connection_over_the_limit_is_closed_immediately() {
+    // The health watch has one of the two.
+    let world = World::changed(|settings| settings.max_connections = 2).await;
+    let second = established(&world).await;
+    let start = Instant::now();
+    until_closed(TcpStream::connect(world.gateway.address).await.unwrap()).await;
+    assert!(start.elapsed() < Duration::from_secs(5));
+    // A closed connection makes room for another.
+    drop(second);
     world.add("job-1");
     world.acknowledge("job-1").await.ok();
     world.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_never_greets_is_closed() {
+async fn a_connection_without_a_preface_is_closed() {
     let world = World::start().await;
     let silent = TcpStream::connect(world.gateway.address).await.unwrap();
     let mut half = TcpStream::connect(world.gateway.address).await.unwrap();
-    half.write_all(&GREETING[..24]).await.unwrap();
+    half.write_all(PREFACE).await.unwrap();
     let mut idle = TcpStream::connect(world.gateway.address).await.unwrap();
-    idle.write_all(GREETING).await.unwrap();
-    let begun = Instant::now();
-    tokio::join!(ended(silent), ended(half));
-    assert!((9..20).contains(&begun.elapsed().as_secs()), "after 10 s: {:?}", begun.elapsed());
-    // One that has greeted may be idle: it still answers a PING.
+    idle.write_all(&full_preface()).await.unwrap();
+    let start = Instant::now();
+    tokio::join!(until_closed(silent), until_closed(half));
+    assert!((9..20).contains(&start.elapsed().as_secs()), "after 10 s: {:?}", start.elapsed());
+    // A connection with a complete preface can be idle: it still responds to a PING.
     idle.write_all(b"\x00\x00\x08\x06\x00\x00\x00\x00\x00abcdefgh").await.unwrap();
     let mut seen = Vec::new();
-    while !seen.ends_with(b"abcdefgh") {
-        seen.push(idle.read_u8().await.unwrap());
-    }
+    let pong = async {
+        while !seen.ends_with(b"abcdefgh") {
+            seen.push(idle.read_u8().await.unwrap());
+        }
+    };
+    within("a PING response", PATIENCE, pong).await;
     world.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_connection_gets_goaway_and_its_calls_finish() {
-    let mut settings = settings();
-    settings.max_connection_age = Duration::from_millis(200);
-    let world = World::with(settings, Some(fake_keys())).await;
+    let world = World::changed(|settings| settings.max_connection_age = Duration::from_millis(200)).await;
     world.add("job-1");
     world.simulator.fault_job("job-1", Fault::delay(1000));
-    let endpoint = Endpoint::from_shared(format!("http://{}", world.gateway.address)).unwrap();
-    let channel = endpoint.connect().await.unwrap();
-    let mut watch = HealthClient::new(channel.clone());
-    let mut watch = watch.watch(HealthCheckRequest { service: String::new() }).await.unwrap().into_inner();
+    let channel = connect(world.gateway.address).await;
+    let mut watch = watch_health(channel.clone()).await.unwrap();
     watch.message().await.unwrap().expect("SERVING");
-    let mut client =
-        codepipeline_gateway::proto::third_party_job_service_client::ThirdPartyJobServiceClient::new(channel);
-    let (answer, end_of_watch) =
-        tokio::join!(client.acknowledge_third_party_job(request("job-1")), watch.message());
-    assert_eq!(Answer::from(answer).ok().aws_status, "InProgress", "it outlived its connection's age");
-    assert!(end_of_watch.unwrap().is_none(), "the watch ends, and well");
+    let (answer, end_of_watch) = tokio::join!(
+        acknowledge(channel, request("job-1")),
+        within("the end of the watch", PATIENCE, watch.message())
+    );
+    assert_eq!(answer.ok().aws_status, "InProgress", "the call outlives the age of its connection");
+    assert!(end_of_watch.unwrap().is_none(), "the watch ends with OK");
     world.stop().await;
 }
 
-/// Long after GOAWAY: the last answer on a connection is sent before the connection is closed.
+/// The gateway sends the last response, long after GOAWAY, before it closes the connection.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_takes_long_has_its_answer_on_an_old_connection() {
-    let mut settings = settings();
-    settings.max_connection_age = Duration::from_millis(200);
-    let world = World::with(settings, Some(fake_keys())).await;
+async fn a_long_call_gets_its_response_on_an_old_connection() {
+    let world = World::changed(|settings| settings.max_connection_age = Duration::from_millis(200)).await;
     let call = async |n: usize| {
         let job = format!("job-{n}");
         world.add(&job);
         world.simulator.fault_job(&job, Fault::delay(3000));
-        let endpoint = Endpoint::from_shared(format!("http://{}", world.gateway.address)).unwrap();
-        let channel = endpoint.connect().await.unwrap();
-        let mut client =
-            codepipeline_gateway::proto::third_party_job_service_client::ThirdPartyJobServiceClient::new(
-                channel,
-            );
-        Answer::from(client.acknowledge_third_party_job(request(&job)).await).ok();
+        acknowledge(connect(world.gateway.address).await, request(&job)).await.ok();
     };
     futures_util::future::join_all((0..8).map(call)).await;
     world.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn neither_a_watch_nor_a_half_open_connection_holds_the_drain() {
-    let mut settings = settings();
-    settings.drain_timeout = Duration::from_secs(60);
-    let world = World::with(settings, Some(fake_keys())).await;
-    let mut watch = HealthClient::new(world.gateway.channel.clone());
-    let mut watch = watch.watch(HealthCheckRequest { service: String::new() }).await.unwrap().into_inner();
+async fn neither_a_watch_nor_a_half_open_connection_delays_the_drain() {
+    let world = World::changed(|settings| settings.drain_timeout = Duration::from_secs(60)).await;
+    let mut watch = watch_health(world.gateway.channel.clone()).await.unwrap();
     watch.message().await.unwrap().expect("SERVING");
     let silent = TcpStream::connect(world.gateway.address).await.unwrap();
-    // It has greeted, and will answer neither GOAWAY nor PING.
-    let mut vanished = TcpStream::connect(world.gateway.address).await.unwrap();
-    vanished.write_all(GREETING).await.unwrap();
-    vanished.read_u8().await.unwrap();
-    let begun = Instant::now();
+    // This client responds neither to GOAWAY nor to PING.
+    let vanished = established(&world).await;
+    let start = Instant::now();
     world.gateway.shutdown.stop();
-    while watch.message().await.is_ok_and(|message| message.is_some()) {}
+    let end_of_watch = async { while watch.message().await.is_ok_and(|message| message.is_some()) {} };
+    within("the end of the watch", PATIENCE, end_of_watch).await;
     world.gateway.ended().await.unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     drop((silent, vanished));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_port_of_a_gateway_that_ended_is_free() {
+async fn the_port_of_an_ended_gateway_is_free() {
     let world = World::start().await;
     let address = world.gateway.address;
     world.stop().await;
     assert_ne!(loopback().await.local_addr().unwrap(), address);
-    tokio::net::TcpListener::bind(address).await.expect("nobody holds it");
+    TcpListener::bind(address).await.expect("the port is free");
 }

@@ -1,13 +1,13 @@
-//! The gateway's own trouble with AWS: never told as if it were the caller's.
+//! Problems with the gateway's own credentials and clock. Their errors never blame the caller.
 
 use codepipeline_gateway::codepipeline::FakeKeys;
 use codepipeline_simulator::{AccessKey, Processed, SignatureVerdict};
 use tonic::Code;
 use tonic_health::pb::health_check_response::ServingStatus;
 
-use crate::harness::{Answer, World, fake_keys, settings};
+use crate::harness::{Acknowledged, World, fake_keys, settings};
 
-async fn with_keys(keys: FakeKeys) -> (World, Answer) {
+async fn with_keys(keys: FakeKeys) -> (World, Acknowledged) {
     let world = World::with(settings(), Some(keys)).await;
     world.add("job-1");
     let answer = world.acknowledge("job-1").await;
@@ -15,41 +15,47 @@ async fn with_keys(keys: FakeKeys) -> (World, Answer) {
     (world, answer)
 }
 
-fn told(answer: &Answer) -> (Code, String, String, u32) {
+fn error_of(answer: &Acknowledged) -> (Code, String, String, u32) {
     (answer.code(), answer.reason(), answer.outcome(), answer.attempts())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_credentials_it_is_not_healthy_and_sends_nothing() {
+async fn without_credentials_the_gateway_is_unhealthy_and_sends_nothing() {
     let world = World::with(settings(), None).await;
     world.gateway.wait_for_health(ServingStatus::NotServing).await;
     let answer = world.acknowledge("job-1").await;
     let expected = (Code::Unavailable, "GATEWAY_CREDENTIALS_UNAVAILABLE".into(), "not_sent".into(), 0);
-    assert_eq!(told(&answer), expected);
+    assert_eq!(error_of(&answer), expected);
     assert!(answer.details().retry_info().is_some());
     assert_eq!(world.simulator.requests().len(), 0);
     world.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_secret_is_the_gateways_trouble() {
+async fn a_wrong_secret_is_an_error_of_the_gateway() {
     let (world, answer) = with_keys(FakeKeys { secret_access_key: "wrong".into(), ..fake_keys() }).await;
-    assert_eq!(told(&answer), (Code::Internal, "GATEWAY_CREDENTIALS_REJECTED".into(), "rejected".into(), 1));
+    assert_eq!(
+        error_of(&answer),
+        (Code::Internal, "GATEWAY_CREDENTIALS_REJECTED".into(), "rejected".into(), 1)
+    );
     assert_eq!(answer.info()["awsErrorCode"], "InvalidSignatureException");
     world.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_aws_does_not_know_is_the_gateways_trouble() {
+async fn a_key_unknown_to_aws_is_an_error_of_the_gateway() {
     let (world, answer) =
         with_keys(FakeKeys { access_key_id: "AKIAFAKEUNKNOWN00000".into(), ..fake_keys() }).await;
-    assert_eq!(told(&answer), (Code::Internal, "GATEWAY_CREDENTIALS_REJECTED".into(), "rejected".into(), 1));
+    assert_eq!(
+        error_of(&answer),
+        (Code::Internal, "GATEWAY_CREDENTIALS_REJECTED".into(), "rejected".into(), 1)
+    );
     assert_eq!(answer.info()["awsErrorCode"], "UnrecognizedClientException");
     world.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn expired_credentials_can_be_called_with_again() {
+async fn a_call_with_expired_credentials_can_be_retried() {
     let keys = FakeKeys { session_token: Some("fake-session-token".into()), ..fake_keys() };
     let world = World::with(settings(), Some(keys)).await;
     let session = AccessKey::fake().with_session_token("fake-session-token");
@@ -57,7 +63,7 @@ async fn expired_credentials_can_be_called_with_again() {
     world.add("job-1");
     let answer = world.acknowledge("job-1").await;
     assert_eq!(
-        told(&answer),
+        error_of(&answer),
         (Code::Unavailable, "GATEWAY_CREDENTIALS_EXPIRED".into(), "rejected".into(), 1)
     );
     assert!(answer.details().retry_info().is_some());
@@ -67,37 +73,37 @@ async fn expired_credentials_can_be_called_with_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_is_off_by_an_hour_costs_one_attempt_once() {
+async fn a_clock_skew_of_an_hour_costs_one_attempt_once() {
     for shift in [3600, -3600] {
         let world = World::start().await;
         world.simulator.shift_clock(shift);
         world.add("job-1");
         world.add("job-2");
         world.acknowledge("job-1").await.ok();
-        assert_eq!(world.requests_for("job-1"), 2, "refused, and repeated with AWS's time");
-        let refused = world.simulator.requests()[0].processed.clone();
+        assert_eq!(world.requests_for("job-1"), 2, "rejected, and retried with AWS's time");
+        let rejected = world.simulator.requests()[0].processed.clone();
         assert!(
-            refused.is_none()
-                || refused
+            rejected.is_none()
+                || rejected
                     == Some(Processed {
                         http_status: 400,
                         error_code: Some("InvalidSignatureException".into())
                     })
         );
         world.acknowledge("job-2").await.ok();
-        assert_eq!(world.requests_for("job-2"), 1, "AWS's time is known by now");
+        assert_eq!(world.requests_for("job-2"), 1, "AWS's time is known");
         world.stop().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_can_not_be_corrected_is_told() {
+async fn a_clock_skew_that_cannot_be_corrected_is_an_error() {
     let world = World::start().await;
     world.simulator.omit_date(true);
     world.simulator.shift_clock(3600);
     world.add("job-1");
     let answer = world.acknowledge("job-1").await;
-    assert_eq!(told(&answer), (Code::Unavailable, "GATEWAY_CLOCK_SKEW".into(), "rejected".into(), 1));
+    assert_eq!(error_of(&answer), (Code::Unavailable, "GATEWAY_CLOCK_SKEW".into(), "rejected".into(), 1));
     assert!(answer.details().retry_info().is_some());
     assert_eq!(world.simulator.acknowledged("job-1"), 0);
     world.stop().await;

@@ -1,4 +1,4 @@
-//! The documentation says what the program does.
+//! The documentation matches the program.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -8,12 +8,14 @@ use codepipeline_gateway::error::{Outcome, Outcomes, Reason};
 use codepipeline_gateway::methods::ACKNOWLEDGE;
 use codepipeline_gateway::telemetry::Metrics;
 
+use crate::harness::answer::upper_snake;
+
 const ERRORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/errors.md");
 const BEGIN: &str = "<!-- table -->\n";
 const END: &str = "<!-- end -->";
 
 #[test]
-fn the_table_of_errors_is_the_programs_own() {
+fn the_error_table_of_the_docs_matches_the_program() {
     let text = fs::read_to_string(ERRORS).unwrap();
     let begin = text.find(BEGIN).unwrap() + BEGIN.len();
     let end = text.find(END).unwrap();
@@ -42,19 +44,8 @@ fn table() -> String {
     table
 }
 
-fn upper_snake(camel: &str) -> String {
-    let mut snake = String::new();
-    for character in camel.chars() {
-        if character.is_ascii_uppercase() && !snake.is_empty() {
-            snake.push('_');
-        }
-        snake.push(character.to_ascii_uppercase());
-    }
-    snake
-}
-
 #[test]
-fn every_metric_is_explained_and_every_explained_one_is_there() {
+fn the_docs_list_exactly_the_metrics_of_the_program() {
     let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md")).unwrap();
     let metrics = Metrics::new();
     let page = metrics.encode(false).unwrap();

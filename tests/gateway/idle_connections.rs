@@ -1,33 +1,23 @@
-//! Idle connections to AWS: a connection that AWS closes in the moment of the next call must not be used for it.
+//! Idle connections to AWS. The gateway must not use a connection for a call while AWS closes it.
 
 use std::time::Duration;
 
 use codepipeline_gateway::codepipeline::Limits;
 use codepipeline_gateway::error::{Outcome, Reason};
 use codepipeline_gateway::operations::Acknowledge;
-use codepipeline_gateway::proto::AcknowledgeThirdPartyJobRequest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 
-use crate::harness::settings;
-use crate::port::Port;
+use crate::harness::port::Port;
+use crate::harness::{PATIENCE, loopback, request, settings, within};
 
-const PATIENCE: Duration = Duration::from_secs(30);
-const RESPONSE: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.1\r\ncontent-length: 23\r\n\r\n\
-                        {\"status\":\"InProgress\"}";
+const RESPONSE: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.1\r\n\
+                        content-length: 23\r\n\r\n{\"status\":\"InProgress\"}";
 
-fn request() -> AcknowledgeThirdPartyJobRequest {
-    AcknowledgeThirdPartyJobRequest {
-        job_id: "job-1".into(),
-        nonce: "nonce-1".into(),
-        client_token: "token-1".into(),
-    }
-}
-
-/// Answers the first request of each connection, and reports when its client closes it. A second request finds the connection
-/// closed, as on a server whose idle time is over in that moment: the bytes have left, and no response comes.
+/// Responds to the first request of a connection, and reports when the client closes it. A second
+/// request gets no response: the server closes the connection, as if its idle time ended at that
+/// moment.
 async fn serve(mut socket: TcpStream, closed_by_client: mpsc::UnboundedSender<()>) {
     let mut bytes = [0; 16 * 1024];
     let mut request = Vec::new();
@@ -41,18 +31,18 @@ async fn serve(mut socket: TcpStream, closed_by_client: mpsc::UnboundedSender<()
     }
 }
 
-/// A server, and the news of connections that its clients closed.
+/// A server, and a channel with one message per connection that its client closed.
 async fn server() -> (String, mpsc::UnboundedReceiver<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = loopback().await;
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let (closed, news) = mpsc::unbounded_channel();
+    let (sender, receiver) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         loop {
             let (socket, _) = listener.accept().await.unwrap();
-            tokio::spawn(serve(socket, closed.clone()));
+            tokio::spawn(serve(socket, sender.clone()));
         }
     });
-    (endpoint, news)
+    (endpoint, receiver)
 }
 
 fn limits(idle_timeout: Duration) -> Limits {
@@ -64,8 +54,8 @@ async fn an_idle_connection_is_closed_and_the_next_call_gets_a_new_one() {
     let (endpoint, mut closed) = server().await;
     let port = Port::new(endpoint, limits(Duration::from_millis(200))).await;
     for _ in 0..5 {
-        assert!(port.call::<Acknowledge>(request()).await.is_ok());
-        timeout(PATIENCE, closed.recv()).await.expect("the gateway closes its idle connection");
+        assert!(port.call::<Acknowledge>(request("job-1")).await.is_ok());
+        within("a closed idle connection", PATIENCE, closed.recv()).await.unwrap();
     }
 }
 
@@ -73,7 +63,7 @@ async fn an_idle_connection_is_closed_and_the_next_call_gets_a_new_one() {
 async fn without_the_idle_timeout_the_next_call_is_unknown() {
     let (endpoint, _closed) = server().await;
     let port = Port::new(endpoint, limits(Duration::from_secs(3600))).await;
-    assert!(port.call::<Acknowledge>(request()).await.is_ok());
-    let failure = port.call::<Acknowledge>(request()).await.unwrap_err();
+    assert!(port.call::<Acknowledge>(request("job-1")).await.is_ok());
+    let failure = port.call::<Acknowledge>(request("job-1")).await.unwrap_err();
     assert_eq!((failure.reason, failure.outcome), (Reason::AwsConnectionLost, Outcome::Unknown));
 }

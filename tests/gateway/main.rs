@@ -1,4 +1,19 @@
-//! The gateway as its callers meet it: a real gRPC client, real sockets, the real SDK, and the simulator for AWS.
+//! Tests of the gateway from outside: real gRPC clients, real sockets, the real SDK, and a
+//! simulator for AWS.
+//!
+//! | Topic | Files |
+//! |---|---|
+//! | Shared parts | [`harness`]: gateways, stand-in servers, calls, and waits that end |
+//! | Operations | [`operations`]: one file per operation |
+//! | Errors | [`errors`] (the table, row by row), [`outcomes`], [`credentials`], [`limits`] |
+//! | Requests | [`requests`]: bad messages, metadata, and protocols; reflection |
+//! | Callers | [`auth`]: client certificates, bearer tokens, and their keys |
+//! | Connections | [`connections`], [`tls`], [`floods`] (limits of one connection), [`shutdown`] |
+//! | AWS | [`sdk_request`] (the request), [`idle_connections`], [`providers`]: STS and EKS Pod Identity |
+//! | Operators | [`command`] (the binary), [`admin`] (probes and metrics), [`traces`] |
+//! | Secrets | [`secrets`]: no output contains one |
+//! | Documentation | [`docs`]: its tables match the program |
+//! | Stress tests | `stress`: ignored by default; `just chaos`, `just hostile`, `just overload` |
 
 #![allow(
     missing_docs,
@@ -11,32 +26,23 @@
 
 mod admin;
 mod auth;
-mod certificates;
-mod collector;
 mod command;
 mod connections;
 mod credentials;
 mod docs;
 mod errors;
 mod floods;
-mod frames;
 mod harness;
 mod idle_connections;
-mod jwt;
-mod jwt_keys;
-mod jwt_secrets;
-mod key_server;
 mod limits;
+mod operations;
 mod outcomes;
-mod port;
-mod process;
 mod providers;
 mod requests;
-#[cfg(target_os = "linux")]
-mod runs;
 mod sdk_request;
 mod secrets;
 mod shutdown;
+#[cfg(target_os = "linux")]
+mod stress;
 mod tls;
-mod tokens;
 mod traces;

@@ -1,25 +1,29 @@
-//! The SDK's real providers against stand-ins of what they ask, STS and EKS Pod Identity's agent: short-lived credentials are
-//! renewed while calls go on, and a provider that fails for a while costs nothing until they expire.
+//! The SDK's credential providers against stand-ins for STS and the EKS Pod Identity agent.
+//!
+//! Short-lived credentials are renewed during calls. A provider that fails costs no call until they
+//! expire.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::routing;
-use codepipeline_gateway::proto::third_party_job_service_client::ThirdPartyJobServiceClient;
+use bytes::Bytes;
 use codepipeline_simulator::{AccessKey, Simulator};
+use http::{Request, Response};
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
+use tonic::body::Body;
 use tonic::transport::Channel;
 
-use crate::harness::{Answer, get, loopback, metric, request};
-use crate::process::{PATIENCE, Program, Scratch, channel, command, simulator_with, until_serving};
+use crate::harness::credential_documents::{container_response, web_identity_response};
+use crate::harness::process::serve_command;
+use crate::harness::{
+    HttpServer, PATIENCE, Program, REGION, Scratch, acknowledge, channel, is_ready, metric, request, respond,
+    simulator_with, until, until_serving, within,
+};
 
-/// How long the stand-ins' credentials live: renewed when a quarter is left, and dead at AWS when nothing is.
+/// The lifetime of the stand-ins' credentials. The gateway renews them when a quarter is left.
 const LIFE: Duration = Duration::from_secs(20);
 const ROLE: &str = "arn:aws:iam::123456789012:role/fake-gateway";
 const EXPIRED: &str = "GATEWAY_CREDENTIALS_EXPIRED";
@@ -27,12 +31,13 @@ const EXPIRY: &str = "codepipeline_gateway_credentials_expiry_timestamp_seconds"
 const LOADS: &str = "codepipeline_gateway_credentials_refreshes_total{result=\"ok\"}";
 const FAILED_LOADS: &str = "codepipeline_gateway_credentials_refreshes_total{result=\"error\"}";
 
-/// Whoever gives credentials: each one new, known to the simulator from then on, and expired there when its life is over.
+/// Issues credentials. Each key is new, known to the simulator, and expired there after its
+/// lifetime.
 struct Issuer {
     simulator: Arc<Simulator>,
-    /// The identity that has to be shown.
+    /// The identity that a request must have.
     token: Mutex<String>,
-    refuses: Mutex<bool>,
+    failing: Mutex<bool>,
     keys: Mutex<Vec<AccessKey>>,
     expirations: Mutex<JoinSet<()>>,
 }
@@ -48,7 +53,7 @@ impl Issuer {
         Arc::new(Self {
             simulator,
             token: Mutex::new(token.into()),
-            refuses: Mutex::new(false),
+            failing: Mutex::new(false),
             keys: Mutex::default(),
             expirations: Mutex::default(),
         })
@@ -58,21 +63,21 @@ impl Issuer {
         self.keys.lock().unwrap().len()
     }
 
-    fn refuse(&self, refuse: bool) {
-        *self.refuses.lock().unwrap() = refuse;
+    fn set_failing(&self, failing: bool) {
+        *self.failing.lock().unwrap() = failing;
     }
 
     fn all_expired(&self) -> bool {
         self.keys.lock().unwrap().iter().all(|key| key.expired)
     }
 
-    /// New credentials for who shows this identity.
-    fn issue(self: &Arc<Self>, token: Option<&str>) -> Result<Issued, StatusCode> {
-        if *self.refuses.lock().unwrap() {
-            return Err(StatusCode::INTERNAL_SERVER_ERROR);
+    /// New credentials for a request with this identity.
+    fn issue(self: &Arc<Self>, token: Option<&str>) -> Result<Issued, u16> {
+        if *self.failing.lock().unwrap() {
+            return Err(500);
         }
         if token != Some(self.token.lock().unwrap().as_str()) {
-            return Err(StatusCode::FORBIDDEN);
+            return Err(403);
         }
         let number = self.count();
         let key = AccessKey::new(key_id(number), format!("fake-secret-{number}"))
@@ -93,51 +98,49 @@ impl Issuer {
     }
 }
 
-/// `AssumeRoleWithWebIdentity` (STS's API reference).
-async fn sts(State(issuer): State<Arc<Issuer>>, body: String) -> Result<String, StatusCode> {
-    let url = format!("http://sts/?{body}").parse::<http::Uri>().unwrap();
+/// STS: `AssumeRoleWithWebIdentity`.
+fn sts(issuer: &Arc<Issuer>, body: &Bytes) -> Result<String, u16> {
+    let body = String::from_utf8_lossy(body);
     let field = |name: &str| {
-        let pairs = url.query().unwrap().split('&').filter_map(|pair| pair.split_once('='));
-        pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+        let mut pairs = body.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
     };
     assert_eq!(field("Action").as_deref(), Some("AssumeRoleWithWebIdentity"));
     assert_eq!(field("RoleArn").unwrap().replace("%3A", ":").replace("%2F", "/"), ROLE);
     let Issued { key, expiry } = issuer.issue(field("WebIdentityToken").as_deref())?;
-    Ok(format!(
-        "<AssumeRoleWithWebIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleWithWebIdentityResult>\
-         <Credentials><AccessKeyId>{}</AccessKeyId><SecretAccessKey>{}</SecretAccessKey><SessionToken>{}</SessionToken>\
-         <Expiration>{}</Expiration></Credentials></AssumeRoleWithWebIdentityResult>\
-         <ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></AssumeRoleWithWebIdentityResponse>",
-        key.access_key_id,
-        key.secret_access_key,
-        key.session_token.unwrap(),
-        humantime::format_rfc3339(expiry)
-    ))
+    Ok(document(web_identity_response, key, expiry))
 }
 
-/// EKS Pod Identity's agent, which speaks the container credentials' protocol (AWS SDKs and Tools Reference Guide,
-/// "Container credential provider").
-async fn agent(State(issuer): State<Arc<Issuer>>, headers: HeaderMap) -> Result<String, StatusCode> {
-    let token = headers.get("authorization").and_then(|token| token.to_str().ok());
+/// The EKS Pod Identity agent, which has the protocol of container credentials.
+fn agent(issuer: &Arc<Issuer>, token: Option<&str>) -> Result<String, u16> {
     let Issued { key, expiry } = issuer.issue(token)?;
-    Ok(serde_json::json!({
-        "AccessKeyId": key.access_key_id,
-        "SecretAccessKey": key.secret_access_key,
-        "Token": key.session_token,
-        "Expiration": humantime::format_rfc3339(expiry).to_string(),
-        "AccountId": "123456789012",
-    })
-    .to_string())
+    Ok(document(container_response, key, expiry))
 }
 
-/// A gateway whose credentials come from one of the stand-ins, by an identity in a file.
+fn document(format: fn(&str, &str, &str, &str) -> String, key: AccessKey, expiry: SystemTime) -> String {
+    let session = key.session_token.unwrap();
+    let expiration = humantime::format_rfc3339(expiry).to_string();
+    format(&key.access_key_id, &key.secret_access_key, &session, &expiration)
+}
+
+fn reply(issuer: &Arc<Issuer>, request: &Request<Bytes>) -> Response<Body> {
+    let token = request.headers().get("authorization").and_then(|token| token.to_str().ok());
+    let body = match (request.method().as_str(), request.uri().path()) {
+        ("POST", "/") => sts(issuer, request.body()),
+        ("GET", "/v1/credentials") => agent(issuer, token),
+        other => panic!("{other:?}"),
+    };
+    body.map_or_else(|status| respond(status, ""), |body| respond(200, body))
+}
+
+/// A gateway with credentials from one of the stand-ins, by an identity in a file.
 struct World {
     issuer: Arc<Issuer>,
     files: Scratch,
     channel: Channel,
     admin: SocketAddr,
     _program: Program,
-    _stand_in: JoinSet<()>,
+    _stand_in: HttpServer,
 }
 
 impl World {
@@ -146,18 +149,11 @@ impl World {
         let issuer = Issuer::new(simulator.clone(), "fake-identity-1");
         let files = Scratch::new();
         let token = files.file("token", "fake-identity-1");
-        let listener = loopback().await;
-        let address = listener.local_addr().unwrap();
-        let routes =
-            Router::new().route("/", routing::post(sts)).route("/v1/credentials", routing::get(agent));
-        let served = axum::serve(listener, routes.with_state(issuer.clone()));
-        let mut stand_in = JoinSet::new();
-        stand_in.spawn(async move { served.await.unwrap() });
-        let serve = command(&["serve", "--grpc-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0"])
-            .with("AWS_REGION", "eu-west-1")
-            .with("AWS_ENDPOINT_URL_CODEPIPELINE", simulator.endpoint_url());
-        let serve =
-            variables(address, token).into_iter().fold(serve, |serve, (name, value)| serve.with(name, value));
+        let shared = issuer.clone();
+        let stand_in = HttpServer::start(move |request| std::future::ready(reply(&shared, &request))).await;
+        let serve = serve_command(&[]).with("AWS_REGION", REGION).for_simulator(&simulator);
+        let variables = variables(stand_in.address, token);
+        let serve = variables.into_iter().fold(serve, |serve, (name, value)| serve.with(name, value));
         let mut program = serve.start();
         let (grpc, admin) = program.addresses().await;
         until_serving(grpc).await;
@@ -185,31 +181,36 @@ impl World {
         .await
     }
 
-    /// Why a call failed: `JOB_NOT_FOUND` is AWS's answer to one that is signed well.
+    /// The reason of a failed call. `JOB_NOT_FOUND` means that AWS accepted the signature.
     async fn reason(&self) -> String {
-        let mut client = ThirdPartyJobServiceClient::new(self.channel.clone());
-        Answer::from(client.acknowledge_third_party_job(request("job-0")).await).reason()
+        acknowledge(self.channel.clone(), request("job-0")).await.reason()
     }
 
-    async fn is_ready(&self) -> bool {
-        get(self.admin, "/readyz", "*/*").await.0.starts_with("HTTP/1.1 200 ")
+    /// Makes calls until the condition holds. Each call must fail with one of these reasons.
+    async fn call_until(&self, what: &str, reasons: &[&str], condition: impl AsyncFn() -> bool) {
+        let call = async || {
+            let met = condition().await;
+            if !met {
+                let reason = self.reason().await;
+                assert!(reasons.contains(&&*reason), "{what}: {reason}");
+            }
+            met
+        };
+        until(what, 2 * PATIENCE, call, |met| *met).await;
     }
 
-    /// The key of the last call that AWS got.
+    /// The key ID of the last call at AWS.
     fn signed_with(&self) -> Option<String> {
         self.issuer.simulator.requests().last()?.access_key_id.clone()
     }
 
-    async fn renewed_while_calls_go_on(self) {
-        while self.issuer.count() < 2 {
-            assert_eq!(self.reason().await, "JOB_NOT_FOUND");
-        }
-        // The kubelet brings a new identity; the old one counts no more.
+    async fn assert_renewed_during_calls(self) {
+        let ok = ["JOB_NOT_FOUND"];
+        self.call_until("second credentials", &ok, async || self.issuer.count() >= 2).await;
+        // The kubelet writes a new identity, and the old one is invalid.
         *self.issuer.token.lock().unwrap() = "fake-identity-2".into();
         self.files.file("token", "fake-identity-2");
-        while self.signed_with() != Some(key_id(2)) {
-            assert_eq!(self.reason().await, "JOB_NOT_FOUND");
-        }
+        self.call_until("the third key", &ok, async || self.signed_with() == Some(key_id(2))).await;
         assert!(metric(self.admin, LOADS).await >= 3.0);
         assert_eq!(metric(self.admin, FAILED_LOADS).await, 0.0);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
@@ -217,22 +218,18 @@ impl World {
         assert!(left > 0.0 && left <= LIFE.as_secs_f64(), "{left}");
     }
 
-    async fn fails_for_a_while(self) {
-        self.issuer.refuse(true);
-        while metric(self.admin, FAILED_LOADS).await < 1.0 {
-            assert_eq!(self.reason().await, "JOB_NOT_FOUND", "what is held still lives");
-        }
-        assert!(self.is_ready().await);
-        // Once it is over that is told as what it is, and is never a reason to take the gateway out.
-        while !self.issuer.all_expired() {
-            assert!(["JOB_NOT_FOUND", EXPIRED].contains(&&*self.reason().await));
-        }
+    async fn assert_failures_cost_nothing_until_expiry(self) {
+        let (ok, expiring) = (["JOB_NOT_FOUND"], ["JOB_NOT_FOUND", EXPIRED]);
+        self.issuer.set_failing(true);
+        let failed = async || metric(self.admin, FAILED_LOADS).await >= 1.0;
+        self.call_until("a failed load", &ok, failed).await;
+        assert!(is_ready(self.admin).await);
+        // Expired credentials are reported as such, and the gateway stays ready.
+        self.call_until("expired keys", &expiring, async || self.issuer.all_expired()).await;
         assert_eq!(self.reason().await, EXPIRED);
-        assert!(self.is_ready().await);
-        self.issuer.refuse(false);
-        while self.signed_with() != Some(key_id(1)) {
-            assert!(["JOB_NOT_FOUND", EXPIRED].contains(&&*self.reason().await));
-        }
+        assert!(is_ready(self.admin).await);
+        self.issuer.set_failing(false);
+        self.call_until("a new key", &expiring, async || self.signed_with() == Some(key_id(1))).await;
         assert_eq!(self.reason().await, "JOB_NOT_FOUND");
     }
 }
@@ -242,19 +239,19 @@ fn key_id(number: usize) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn web_identity_is_renewed_while_calls_go_on_with_the_token_of_now() {
+async fn web_identity_is_renewed_during_calls_with_the_current_token() {
     let world = World::web_identity().await;
-    timeout(2 * PATIENCE, world.renewed_while_calls_go_on()).await.expect("renewed");
+    within("renewed credentials", 2 * PATIENCE, world.assert_renewed_during_calls()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pod_identity_is_renewed_while_calls_go_on_with_the_token_of_now() {
+async fn pod_identity_is_renewed_during_calls_with_the_current_token() {
     let world = World::pod_identity().await;
-    timeout(2 * PATIENCE, world.renewed_while_calls_go_on()).await.expect("renewed");
+    within("renewed credentials", 2 * PATIENCE, world.assert_renewed_during_calls()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_is_down_is_seen_and_costs_nothing_until_they_expire() {
+async fn a_failing_provider_costs_nothing_until_the_expiry() {
     let world = World::pod_identity().await;
-    timeout(2 * PATIENCE, world.fails_for_a_while()).await.expect("asked again");
+    within("new credentials", 2 * PATIENCE, world.assert_failures_cost_nothing_until_expiry()).await;
 }

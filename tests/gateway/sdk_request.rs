@@ -1,7 +1,7 @@
-//! The gateway's request to AWS is the generated client's, but for the differences that are listed here.
+//! The gateway's request to AWS equals the generated client's, except for the differences listed
+//! here.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use aws_sdk_codepipeline::Client;
 use aws_sdk_codepipeline::config::{BehaviorVersion, Credentials, Region};
@@ -10,14 +10,11 @@ use codepipeline_gateway::operations::Acknowledge;
 use codepipeline_gateway::proto::AcknowledgeThirdPartyJobRequest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::time::timeout;
 
-use crate::harness::{fake_keys, settings};
-use crate::port::{Port, REGION};
+use crate::harness::port::Port;
+use crate::harness::{PATIENCE, REGION, fake_keys, loopback, settings, within};
 
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A request as it came over the wire.
+/// A request on the wire.
 #[derive(Debug, PartialEq)]
 struct WireRequest {
     line: String,
@@ -25,7 +22,7 @@ struct WireRequest {
     body: String,
 }
 
-/// Reads one request, and answers it.
+/// Reads one request, and sends this response.
 async fn capture(listener: &TcpListener, response: &str) -> WireRequest {
     let (mut socket, _) = listener.accept().await.unwrap();
     let mut text = String::new();
@@ -52,13 +49,13 @@ async fn capture(listener: &TcpListener, response: &str) -> WireRequest {
     }
 }
 
-/// A call through the gateway's own client.
+/// Makes a call with the gateway's own client.
 async fn call_with_gateway<O: AwsOperation>(endpoint: String, request: O::Request) {
     let port = Port::new(endpoint, settings().aws).await;
     assert!(port.call::<O>(request).await.is_ok());
 }
 
-/// The generated client, set up for single attempts as the gateway makes them.
+/// The generated client, configured for single attempts.
 fn generated_client(endpoint: &str) -> Client {
     let keys = fake_keys();
     let credentials =
@@ -78,7 +75,7 @@ async fn both<O: AwsOperation>(
     generated: impl AsyncFnOnce(Client),
     response: &str,
 ) -> (WireRequest, WireRequest) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = loopback().await;
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let both = async {
         let (ours, ()) =
@@ -86,12 +83,12 @@ async fn both<O: AwsOperation>(
         let (theirs, ()) = tokio::join!(capture(&listener, response), generated(generated_client(&endpoint)));
         (ours, theirs)
     };
-    timeout(PATIENCE, both).await.unwrap()
+    within("both requests", PATIENCE, both).await
 }
 
-/// Removes what may differ from both, after it was checked.
+/// Checks and removes the known differences, and asserts that the rest is equal.
 fn assert_same(mut ours: WireRequest, mut theirs: WireRequest) {
-    // Two signatures of two moments. Which headers are signed differs by those below.
+    // The times and the signatures differ. The lists of signed headers differ by the headers below.
     let signed = |request: &mut WireRequest| {
         request.headers.remove("x-amz-date").unwrap();
         let authorization = request.headers.remove("authorization").unwrap();
@@ -99,13 +96,14 @@ fn assert_same(mut ours: WireRequest, mut theirs: WireRequest) {
         signed.split(';').map(str::to_owned).collect::<Vec<_>>()
     };
     let (our_signed, mut their_signed) = (signed(&mut ours), signed(&mut theirs));
-    // They number the SDK's own retries, of which the gateway has none.
+    // These headers number the SDK's own retries. The gateway doesn't use them.
     for name in ["amz-sdk-invocation-id", "amz-sdk-request"] {
         theirs.headers.remove(name).unwrap();
         their_signed.retain(|signed| signed != name);
     }
-    // The SDK's name: the gateway sends the full one as `user-agent`, which isn't signed, and sends it once. It lacks the
-    // features that the generated client counts (`m/…`) and the name of the HTTP client (`md/http#…`).
+    // The gateway sends the full user agent once, as the unsigned `user-agent`. It omits the
+    // features that the generated client counts (`m/…`) and the name of the HTTP client
+    // (`md/http#…`).
     theirs.headers.remove("user-agent").unwrap();
     let full = theirs.headers.remove("x-amz-user-agent").unwrap();
     their_signed.retain(|signed| signed != "x-amz-user-agent");

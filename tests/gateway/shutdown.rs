@@ -1,30 +1,29 @@
-//! How the gateway ends: nobody's call is lost that has time to finish, and nothing holds it longer than it may.
+//! Shutdown: calls with time to finish succeed, and no caller delays the end beyond its limit.
 
 use std::time::Duration;
 
-use codepipeline_gateway::proto::third_party_job_service_client::ThirdPartyJobServiceClient;
 use codepipeline_simulator::Fault;
 use prost::Message;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 use tonic::Code;
 use tonic_health::pb::health_check_response::ServingStatus;
 
-use crate::frames::{
-    ACKNOWLEDGE, CHECK, DATA, END_STREAM, PREFACE, Raw, SETTINGS, begin, call, frame, message,
+use crate::harness::http2::{DATA, END_STREAM, Raw, begin, call, frame, full_preface, message};
+use crate::harness::{
+    ACKNOWLEDGE, CHECK, Gateway, PATIENCE, World, acknowledge, fake_keys, loopback, request, settings, until,
+    within,
 };
-use crate::harness::{Answer, World, fake_keys, request, settings};
 
-/// Long enough that a test which waits for it fails visibly.
+/// A test that waits for this long fails.
 const LONG: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_in_flight_finishes_and_then_the_gateway_ends() {
+async fn a_call_in_flight_finishes_before_the_gateway_ends() {
     let world = World::start().await;
     world.add("job-1");
     world.simulator.fault_job("job-1", Fault::delay(300));
     let (answer, ()) = tokio::join!(world.acknowledge("job-1"), async {
-        world.simulator.wait_for_requests(1).await;
+        world.wait_for_requests(1).await;
         world.gateway.shutdown.stop();
     });
     assert_eq!(answer.ok().aws_status, "InProgress");
@@ -32,7 +31,7 @@ async fn a_call_in_flight_finishes_and_then_the_gateway_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn during_the_delay_it_is_not_healthy_and_still_takes_calls() {
+async fn during_the_delay_the_gateway_is_unhealthy_and_accepts_calls() {
     let mut settings = settings();
     settings.shutdown_delay = LONG;
     let world = World::with(settings, Some(fake_keys())).await;
@@ -40,12 +39,13 @@ async fn during_the_delay_it_is_not_healthy_and_still_takes_calls() {
     world.gateway.shutdown.stop();
     world.gateway.wait_for_health(ServingStatus::NotServing).await;
     world.acknowledge("job-1").await.ok();
-    world.stop().await; // The second word: at once.
+    // The second signal is an immediate shutdown.
+    world.stop().await;
 }
 
-/// Those that ask DNS where else to go don't know at once: until they do, they come back.
+/// Clients that use DNS don't know another address yet, so they reconnect to the same gateway.
 #[tokio::test(flavor = "multi_thread")]
-async fn half_way_through_the_delay_callers_get_goaway_and_may_come_back() {
+async fn halfway_through_the_delay_callers_get_goaway_and_can_reconnect() {
     let mut settings = settings();
     settings.shutdown_delay = Duration::from_secs(10);
     let world = World::with(settings, Some(fake_keys())).await;
@@ -54,51 +54,47 @@ async fn half_way_through_the_delay_callers_get_goaway_and_may_come_back() {
     world.simulator.fault_job("job-1", Fault::delay(8000));
     let mut raw = Raw::plain(world.gateway.address).await;
     raw.send(&call(1, CHECK)).await;
-    raw.until_answers(1).await;
-    raw.answer_pings();
+    raw.until_responses(1).await;
+    raw.reply_to_pings();
     let (long, ()) = tokio::join!(world.acknowledge("job-1"), async {
-        world.simulator.wait_for_requests(1).await;
+        world.wait_for_requests(1).await;
         world.gateway.shutdown.stop();
         let seen = raw.until_closed().await;
         assert_eq!(seen.goaway, Some(0), "{seen:?}");
-        let again = world.gateway.new_channel();
-        Answer::from(
-            ThirdPartyJobServiceClient::new(again).acknowledge_third_party_job(request("job-2")).await,
-        )
-        .ok();
+        acknowledge(world.gateway.new_channel(), request("job-2")).await.ok();
     });
-    assert_eq!(long.ok().aws_status, "InProgress", "it began before, on a connection that got GOAWAY");
+    assert_eq!(long.ok().aws_status, "InProgress", "the call started before GOAWAY on its connection");
     world.gateway.ended().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_that_had_just_connected_is_answered() {
+async fn a_caller_that_has_just_connected_gets_a_response() {
     let world = World::start().await;
     let before = world.gateway.metric("codepipeline_gateway_connections").await;
     let mut raw = Raw::connect(world.gateway.address).await;
-    while world.gateway.metric("codepipeline_gateway_connections").await <= before {}
+    world.gateway.until_metric("codepipeline_gateway_connections", |count| count > before).await;
     world.gateway.shutdown.stop();
-    let refused = async { while TcpStream::connect(world.gateway.address).await.is_ok() {} };
-    timeout(LONG, refused).await.expect("the port is closed");
-    raw.send(&[PREFACE, &frame(SETTINGS, 0, 0, &[]), &call(1, CHECK)].concat()).await;
-    raw.until_answers(1).await;
+    let connect = async || TcpStream::connect(world.gateway.address).await.map(drop);
+    until("a closed port", PATIENCE, connect, Result::is_err).await.unwrap_err();
+    raw.send(&[full_preface(), call(1, CHECK)].concat()).await;
+    raw.until_responses(1).await;
     let seen = raw.until_closed().await;
     assert_eq!(seen.goaway, Some(0), "{seen:?}");
     world.gateway.ended().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_outlives_the_drain_is_told_what_is_known_of_it() {
+async fn a_call_that_outlives_the_drain_gets_its_true_outcome() {
     let mut settings = settings();
     settings.drain_timeout = Duration::from_millis(200);
     let world = World::with(settings, Some(fake_keys())).await;
     world.add("job-1");
     world.simulator.fault_job("job-1", Fault::Hang { process: false });
     let (answer, ()) = tokio::join!(world.acknowledge("job-1"), async {
-        world.simulator.wait_for_requests(1).await;
+        world.wait_for_requests(1).await;
         world.gateway.shutdown.stop();
     });
-    // UNKNOWN and not UNAVAILABLE: a mesh would repeat that.
+    // The code is UNKNOWN, because a mesh retries UNAVAILABLE.
     assert_eq!((answer.code(), answer.reason().as_str()), (Code::Unknown, "GATEWAY_SHUTTING_DOWN"));
     assert_eq!((answer.outcome().as_str(), answer.attempts()), ("unknown", 1));
     assert_eq!(answer.header("grpc-retry-pushback-ms"), Some("-1"));
@@ -106,16 +102,16 @@ async fn a_call_that_outlives_the_drain_is_told_what_is_known_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_was_not_sent_when_the_drain_ended_may_be_made_again() {
+async fn a_call_not_sent_before_the_drain_ended_can_be_retried() {
     let mut settings = settings();
     settings.drain_timeout = Duration::from_millis(200);
     settings.aws.connect_timeout = LONG;
     settings.aws.attempt_timeout = LONG;
-    let silent = crate::harness::loopback().await;
+    let silent = loopback().await;
     let endpoint = format!("https://{}", silent.local_addr().unwrap());
-    let gateway = crate::harness::Gateway::start(endpoint, settings, Some(fake_keys())).await;
+    let gateway = Gateway::start(endpoint, settings, Some(fake_keys())).await;
     let (answer, _connection) = tokio::join!(gateway.send(request("job-1")), async {
-        let connection = silent.accept().await.unwrap();
+        let connection = within("a connection", PATIENCE, silent.accept()).await.unwrap();
         gateway.shutdown.stop();
         connection
     });
@@ -125,38 +121,39 @@ async fn a_call_that_was_not_sent_when_the_drain_ended_may_be_made_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_word_ends_it_at_once() {
+async fn a_second_signal_ends_the_gateway_immediately() {
     let mut settings = settings();
     settings.shutdown_delay = LONG;
     settings.drain_timeout = LONG;
     let world = World::with(settings, Some(fake_keys())).await;
     world.simulator.fault_next(1, Fault::Hang { process: false });
     let stop = async {
-        world.simulator.wait_for_requests(1).await;
+        world.wait_for_requests(1).await;
         world.gateway.shutdown.stop();
         world.gateway.shutdown.stop();
     };
     let (answer, ()) = tokio::join!(world.acknowledge("job-1"), stop);
-    // It was the gateway that ended the call, and what is true of it is told all the same.
+    // The gateway ended the call, and the error still has the true outcome.
     assert_eq!((answer.code(), answer.reason().as_str()), (Code::Unknown, "GATEWAY_SHUTTING_DOWN"));
-    tokio::time::timeout(Duration::from_secs(10), world.gateway.ended()).await.expect("at once").unwrap();
+    within("the end", Duration::from_secs(10), world.gateway.ended()).await.unwrap();
 }
 
-/// A caller that stood still since before GOAWAY, for lack of CPU or of a network, may still begin a call.
+/// A caller that was stalled when GOAWAY came, for lack of CPU or network, can still start a call.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_comes_late_on_an_ending_connection_has_its_time() {
+async fn a_late_call_on_a_draining_connection_has_its_full_time() {
     let world = World::start().await;
     let mut raw = Raw::plain(world.gateway.address).await;
     raw.send(&call(1, CHECK)).await;
-    // Its headers and its trailers.
-    raw.until_answers(2).await;
+    // The response has headers and trailers.
+    raw.until_responses(2).await;
     world.simulator.fault_next(1, Fault::delay(3000));
     world.gateway.shutdown.stop();
+    // The caller is stalled for this time. It's the condition under test, not synchronization.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let request = message(&request("job-1").encode_to_vec());
     raw.send(&[begin(3, ACKNOWLEDGE), frame(DATA, END_STREAM, 3, &request)].concat()).await;
-    raw.until_answers(3).await;
-    raw.answer_pings();
+    raw.until_responses(3).await;
+    raw.reply_to_pings();
     world.gateway.ended().await.unwrap();
 }
 
@@ -166,27 +163,27 @@ async fn the_metric_of_connections_follows_the_drain() {
     world.add("job-1");
     world.simulator.fault_job("job-1", Fault::delay(3000));
     let idle = Raw::plain(world.gateway.address).await;
-    idle.answer_pings();
+    idle.reply_to_pings();
     let (answer, ()) = tokio::join!(world.acknowledge("job-1"), async {
-        world.simulator.wait_for_requests(1).await;
+        world.wait_for_requests(1).await;
         world.gateway.shutdown.stop();
         idle.until_closed().await;
-        while world.gateway.metric("codepipeline_gateway_connections").await != 1.0 {}
+        world.gateway.until_metric("codepipeline_gateway_connections", |count| count == 1.0).await;
     });
     answer.ok();
     world.gateway.ended().await.unwrap();
 }
 
-/// The gateway's own word is nobody's first one: the kubelet's SIGTERM, which follows, doesn't cut calls off.
+/// The drain doesn't count as the first signal, so the SIGTERM that follows doesn't cancel calls.
 #[tokio::test(flavor = "multi_thread")]
-async fn without_its_admin_port_it_drains_and_is_not_healthy() {
+async fn without_its_admin_port_the_gateway_drains_and_is_unhealthy() {
     let mut settings = settings();
     settings.shutdown_delay = Duration::from_secs(3);
     let world = World::with(settings, Some(fake_keys())).await;
     world.add("job-1");
     world.simulator.fault_job("job-1", Fault::delay(4000));
     let (answer, ()) = tokio::join!(world.acknowledge("job-1"), async {
-        world.simulator.wait_for_requests(1).await;
+        world.wait_for_requests(1).await;
         world.gateway.lose_the_admin_port();
         world.gateway.wait_for_health(ServingStatus::NotServing).await;
         world.gateway.shutdown.stop();

@@ -1,19 +1,17 @@
-//! `check`: what `serve` would run with, redacted, and no call to CodePipeline.
+//! `check`: it prints the configuration of `serve`, redacted, and doesn't call CodePipeline.
 
 use std::io;
 use std::net::TcpListener;
 
-use crate::certificates::{Authority, write_pair};
-use crate::key_server::{Answer, KeyServer};
-use crate::process::{Ended, Scratch, command};
-use crate::tokens::{Signer, set};
+use crate::harness::certificates::{Authority, write_pair};
+use crate::harness::{Scratch, command};
 
 const KEY: &str = "AKIAQ7W3PLAINLYFAKE9";
 const SECRET: &str = "plainly-fake-secret-4f1b";
 const SESSION: &str = "plainly-fake-session-8c2d";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn check_prints_what_serve_would_run_with_and_connects_to_nothing() {
+async fn check_prints_the_configuration_and_opens_no_connection() {
     let endpoint = TcpListener::bind("127.0.0.1:0").unwrap();
     endpoint.set_nonblocking(true).unwrap();
     let url = format!("http://{}", endpoint.local_addr().unwrap());
@@ -32,7 +30,7 @@ async fn check_prints_what_serve_would_run_with_and_connects_to_nothing() {
     for hidden in [SECRET, SESSION, &KEY[..16]] {
         assert!(!ended.out.contains(hidden), "{hidden}: {}", ended.out);
     }
-    assert_eq!(endpoint.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock, "it connected");
+    assert_eq!(endpoint.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock, "check opened a connection");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,14 +51,15 @@ async fn check_reads_the_shared_files_and_the_profile() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_says_gos_zero_time_is_told_so() {
+async fn credentials_with_the_zero_time_of_go_are_expired() {
     let files = Scratch::new();
-    let keys = files.file(
-        "keys.json",
-        &format!(
-            r#"{{"Version":1,"AccessKeyId":"{KEY}","SecretAccessKey":"{SECRET}","Expiration":"0001-01-01T00:00:00Z"}}"#
-        ),
-    );
+    let keys = serde_json::json!({
+        "Version": 1,
+        "AccessKeyId": KEY,
+        "SecretAccessKey": SECRET,
+        "Expiration": "0001-01-01T00:00:00Z",
+    });
+    let keys = files.file("keys.json", &keys.to_string());
     let config = format!("[default]\nregion = eu-west-1\ncredential_process = cat {}\n", keys.display());
     let check = command(&["check"]).with("PATH", "/usr/bin:/bin");
     let ended = check.with("AWS_CONFIG_FILE", files.file("config", &config)).run().await;
@@ -69,7 +68,7 @@ async fn a_provider_that_says_gos_zero_time_is_told_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_switch_that_the_sdk_would_take_for_off_is_refused() {
+async fn a_switch_value_that_the_sdk_ignores_is_rejected() {
     let files = Scratch::new();
     let fips = ("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint");
     let dualstack = ("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint");
@@ -81,7 +80,7 @@ async fn a_switch_that_the_sdk_would_take_for_off_is_refused() {
             let of_variable = command(&[subcommand]).with_keys().with(variable, value);
             of_variable.run().await.failed(64, &[variable, value]);
         }
-        // What a variable says comes before the profile, as with the SDK.
+        // A variable takes precedence over the profile, as in the SDK.
         let both = command(&["check"]).with_keys().with("AWS_CONFIG_FILE", &config);
         assert_eq!(both.with(variable, "false").run().await.code, Some(0));
     }
@@ -93,7 +92,7 @@ async fn a_switch_that_the_sdk_would_take_for_off_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn check_tells_of_certificates_callers_and_the_variables_for_credentials() {
+async fn check_prints_certificates_callers_and_credential_variables() {
     let (files, authority) = (Scratch::new(), Authority::new());
     write_pair(files.path(), &authority.issue("gateway.test"));
     let ca = files.file("ca.crt", &authority.pem());
@@ -106,7 +105,7 @@ async fn check_tells_of_certificates_callers_and_the_variables_for_credentials()
     let role = "arn:aws:iam::123456789012:role/gateway";
     let ended = check.with("AWS_ROLE_ARN", role).run().await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    // rcgen's own date.
+    // The default date of rcgen.
     let cert = files.path().join("tls.crt");
     let tls =
         format!("{} until 4096-01-01T00:00:00Z, callers' certificates of {}", cert.display(), ca.display());
@@ -114,9 +113,12 @@ async fn check_tells_of_certificates_callers_and_the_variables_for_credentials()
         format!("tls:                 {tls}"),
         "auth:                mtls: spiffe://test/ns/builds/*, dns:worker.test".into(),
         format!(
-            "AWS variables:       AWS_ACCESS_KEY_ID (set), AWS_SECRET_ACCESS_KEY (set), AWS_ROLE_ARN={role}, AWS_EC2_METADATA_DISABLED=true"
+            "AWS variables:       AWS_ACCESS_KEY_ID (set), AWS_SECRET_ACCESS_KEY (set), AWS_ROLE_ARN={role}, \
+             AWS_EC2_METADATA_DISABLED=true"
         ),
-        "warning:             the endpoint of AWS is plain http: nonces, client tokens and the session token cross the network unprotected".into(),
+        "warning:             the endpoint of AWS is plain http: nonces, client tokens and the session token \
+         cross the network unprotected"
+            .into(),
         "warning:             AWS_MAX_ATTEMPTS is ignored: use --aws-max-attempts (GATEWAY_AWS_MAX_ATTEMPTS)"
             .into(),
     ] {
@@ -131,7 +133,7 @@ async fn check_tells_of_certificates_callers_and_the_variables_for_credentials()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn check_without_credentials_gives_1_and_says_so() {
+async fn check_without_credentials_exits_with_1() {
     let ended = command(&["check"]).with("AWS_REGION", "eu-west-1").run().await;
     ended.failed(1, &["no AWS credentials"]);
     assert!(ended.out.contains("eu-west-1"), "{}", ended.out);
@@ -141,7 +143,7 @@ async fn check_without_credentials_gives_1_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn check_shows_the_endpoint_that_fips_and_dualstack_resolve_to() {
+async fn check_prints_the_endpoint_of_fips_and_dual_stack() {
     let rows: [(&[&str], &str); 4] = [
         (&[], "https://codepipeline.us-east-1.amazonaws.com"),
         (&["AWS_USE_FIPS_ENDPOINT"], "https://codepipeline-fips.us-east-1.amazonaws.com"),
@@ -157,47 +159,4 @@ async fn check_shows_the_endpoint_that_fips_and_dualstack_resolve_to() {
         assert_eq!(ended.code, Some(0), "{ended:?}");
         assert!(ended.out.lines().any(|line| line.ends_with(endpoint)), "{endpoint}: {}", ended.out);
     }
-}
-
-async fn check_tokens(variables: &[(&str, &str)]) -> Ended {
-    let check =
-        command(&["check", "--auth=jwt", "--jwt-audience=gateway", "--allow=sub:system:*"]).with_keys();
-    check.with("GATEWAY_JWT_ISSUER", "https://kubernetes.default.svc").with_all(variables).run().await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn check_fetches_the_issuers_keys_once_and_tells_how_many_from_where() {
-    let (server, files) = (KeyServer::start().await, Scratch::new());
-    let (one, two, weak) = (Signer::p256("one"), Signer::rsa("two", 0), Signer::p384("three"));
-    let keys = set(&[&one, &two, &weak]);
-    server.answer("/openid/v1/jwks", Answer::For("fake-token".into(), keys.clone()));
-    let url = format!("{}/openid/v1/jwks", server.url);
-    let (with_query, ca) = (format!("{url}?key=fake-secret"), server.ca());
-    let (ca, token) = (ca.to_str().unwrap(), files.file("token", "fake-token\n"));
-    let with_token = |token: &str| {
-        let variables = [
-            ("GATEWAY_JWT_JWKS", with_query.clone()),
-            ("GATEWAY_JWT_CA", ca.to_owned()),
-            ("GATEWAY_JWT_JWKS_TOKEN_FILE", token.to_owned()),
-        ];
-        async move { check_tokens(&variables.each_ref().map(|(name, value)| (*name, value.as_str()))).await }
-    };
-    let ended = with_token(token.to_str().unwrap()).await;
-    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");
-    let line = format!("keys of the issuer:  2 from {url} (1 left out: EC, and not on P-256)");
-    assert!(ended.out.lines().any(|shown| shown == line), "{}", ended.out);
-    assert!(ended.out.lines().any(|line| line == "auth:                jwt: issuer https://kubernetes.default.svc, audience gateway, sub:system:*"), "{}", ended.out);
-    assert!(!ended.out.contains("fake-secret") && !ended.out.contains("fake-token"), "{}", ended.out);
-    assert_eq!(server.asked().len(), 1);
-
-    let refused = with_token(files.file("other", "fake-other").to_str().unwrap()).await;
-    refused.failed(1, &["no keys for bearer tokens", &url, "401"]);
-    assert!(!refused.err.contains("fake-other") && !refused.err.contains("fake-secret"), "{}", refused.err);
-    let untrusted = check_tokens(&[("GATEWAY_JWT_JWKS", &url)]).await;
-    untrusted.failed(1, &["no keys for bearer tokens", &url, "certificate"]);
-
-    let file = files.file("jwks.json", &keys);
-    let ended = check_tokens(&[("GATEWAY_JWT_JWKS", file.to_str().unwrap())]).await;
-    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");
-    assert!(ended.out.contains(&format!("2 from {} (1 left out", file.display())), "{}", ended.out);
 }

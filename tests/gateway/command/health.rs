@@ -1,32 +1,35 @@
-//! `health`: its exit code says whether a gateway serves.
+//! `health`: its exit code reports whether a gateway serves.
 
-use std::net::TcpListener;
-use std::time::Duration;
-use std::time::Instant;
+use std::fs;
+use std::time::{Duration, Instant};
 
-use crate::harness::{Gateway, fake_keys, loopback, settings};
-use crate::process::{command, simulator_with};
+use codepipeline_gateway::server::Tls;
+use tempfile::TempDir;
+
+use crate::harness::certificates::{Authority, tls_files, write_pair};
+use crate::harness::{Gateway, World, command, fake_keys, loopback, settings, simulator_with};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn health_tells_by_its_exit_code_whether_a_gateway_serves() {
+async fn the_exit_code_reports_whether_a_gateway_serves() {
     let simulator = simulator_with(&[]).await;
     let gateway = Gateway::start(simulator.endpoint_url(), settings(), Some(fake_keys())).await;
     let ended = command(&["health", "--addr", &gateway.address.to_string()]).run().await;
     assert_eq!((ended.code, ended.out.as_str(), ended.err.as_str()), (Some(0), "SERVING", ""));
 
-    let nobody = loopback().await.local_addr().unwrap().to_string();
-    command(&["health", "--addr", &nobody]).run().await.failed(1, &[&nobody, "Connection refused"]);
-    // The wrong port, and TLS where there is none.
+    let closed = loopback().await.local_addr().unwrap().to_string();
+    command(&["health", "--addr", &closed]).run().await.failed(1, &[&closed, "Connection refused"]);
+    // The wrong port, and TLS on a port without it.
     let admin = gateway.admin.to_string();
     command(&["health", "--addr", &admin]).run().await.failed(1, &["if it is the gRPC port and has TLS"]);
     let grpc = gateway.address.to_string();
     command(&["health", "--tls", "--addr", &grpc]).run().await.failed(1, &["speaks no TLS: leave out --tls"]);
 
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let silent = (silent.local_addr().unwrap().to_string(), silent);
-    let asked = Instant::now();
-    command(&["health", "--addr", &silent.0, "--timeout", "300ms"]).run().await.failed(1, &[&silent.0]);
-    assert!(asked.elapsed() < Duration::from_secs(30), "{:?}", asked.elapsed());
+    let silent = loopback().await;
+    let address = silent.local_addr().unwrap().to_string();
+    let start = Instant::now();
+    command(&["health", "--addr", &address, "--timeout", "300ms"]).run().await.failed(1, &[&address]);
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    drop(silent);
 
     for bad in [
         "",
@@ -41,4 +44,37 @@ async fn health_tells_by_its_exit_code_whether_a_gateway_serves() {
     ] {
         command(&["health", "--addr", bad]).run().await.failed(64, &["--addr"]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_uses_tls_and_presents_a_certificate() {
+    let (ca, folder) = (Authority::new(), TempDir::new().unwrap());
+    write_pair(folder.path(), &ca.issue("gateway.test"));
+    fs::write(folder.path().join("ca.crt"), ca.pem()).unwrap();
+    let tls = Tls::load(tls_files(folder.path(), true)).unwrap();
+    let world = World::changed(|settings| settings.tls = Some(tls)).await;
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (address, root, cert, key) =
+        (world.gateway.address.to_string(), path("ca.crt"), path("tls.crt"), path("tls.key"));
+    let args = ["health", "--addr", &address, "--ca", &root, "--server-name", "gateway.test"];
+    let with_certificate = [&args[..], &["--cert", &cert, "--key", &key]].concat();
+    let serving = command(&with_certificate).run().await;
+    assert_eq!((serving.code, serving.out.as_str()), (Some(0), "SERVING"), "{serving:?}");
+    for (args, why) in [
+        (&args[..], "give --cert and --key"),
+        (&["health", "--addr", &address], "give --tls or --ca"),
+        (&["health", "--addr", &address, "--tls"], "invalid peer certificate"),
+    ] {
+        let ended = command(args).run().await;
+        assert!(ended.code == Some(1) && ended.err.contains(why), "{why}: {ended:?}");
+    }
+    let other = path("other.key");
+    fs::write(&other, ca.issue("gateway.test").1).unwrap();
+    let mixed = [&args[..], &["--cert", &cert, "--key", &other]].concat();
+    let mixed = command(&mixed).run().await;
+    let named = mixed.err.contains("the key isn't the certificate's");
+    assert!(mixed.code == Some(64) && named, "{mixed:?}");
+    let unreadable = command(&["health", "--ca", "/no/such/file"]).run().await;
+    assert_eq!(unreadable.code, Some(64), "{unreadable:?}");
+    world.stop().await;
 }

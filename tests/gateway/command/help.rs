@@ -1,8 +1,8 @@
 //! `--help` and `--version`.
 
-use crate::process::command;
+use crate::harness::command;
 
-/// The contract's table, as far as a flag has a default.
+/// The flags with a default in the contract.
 const DEFAULTS: [(&str, &str); 15] = [
     ("--grpc-addr", "[::]:50051"),
     ("--admin-addr", "[::]:9090"),
@@ -41,7 +41,7 @@ async fn each_flag_of_serve_shows_its_variable_and_its_default() {
     assert!(log_format.contains("[default: text on a terminal, else json]"), "{log_format}");
 }
 
-/// Each flag with all of its text on one line.
+/// Each flag with its whole text on one line.
 fn flags_of(help: &str) -> Vec<(String, String)> {
     let mut flags: Vec<(String, String)> = Vec::new();
     for line in help.lines().map(str::trim) {

@@ -1,9 +1,15 @@
-//! The command as an operator meets it: the real binary, a clean environment, exit codes and what it prints.
+//! The command as an operator uses it: the real binary, a clean environment, exit codes, and
+//! output.
 
 mod check;
+mod collector;
+mod credentials;
 mod health;
 mod help;
+mod keys;
+mod otlp;
 mod serve;
-mod stand_in;
-mod traces;
+mod signals;
+mod simulator;
+mod tls;
 mod usage;

@@ -1,14 +1,13 @@
-//! Bad usage and configuration: exit 64 and one line that names flag and variable.
+//! Bad usage and configuration: exit code 64, and one line that names the flag and the variable.
 
 use std::ffi::OsStr;
 use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
-use crate::certificates::{Authority, write_pair};
-use crate::process::{Scratch, command};
-use crate::tokens::{Signer, set};
+use crate::harness::command;
 
+/// Flags with their variables and a bad value.
 const BAD_VALUES: [(&str, &str, &str); 29] = [
     ("--grpc-addr", "GATEWAY_GRPC_ADDR", "localhost:50051"),
     ("--grpc-addr", "GATEWAY_GRPC_ADDR", "127.0.0.1"),
@@ -36,14 +35,14 @@ const BAD_VALUES: [(&str, &str, &str); 29] = [
     ("--log-format", "GATEWAY_LOG_FORMAT", "xml"),
     ("--log-format", "GATEWAY_LOG_FORMAT", ""),
     ("--log-level", "GATEWAY_LOG_LEVEL", ""),
-    // Taken for a target it would silence the log.
+    // As a target, this value would silence the log.
     ("--log-level", "GATEWAY_LOG_LEVEL", "inof"),
     ("--log-level", "GATEWAY_LOG_LEVEL", "info,codepipeline_gateway=loud"),
     ("--log-level", "GATEWAY_LOG_LEVEL", "info,[\n"),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_value_gives_64_and_one_line_that_names_its_flag_and_its_variable() {
+async fn a_bad_value_exits_with_64_and_names_its_flag_and_variable() {
     for (flag, variable, value) in BAD_VALUES {
         for subcommand in ["serve", "check"] {
             let by_flag = command(&[subcommand, &format!("{flag}={value}")]).with_keys().run().await;
@@ -55,7 +54,7 @@ async fn a_bad_value_gives_64_and_one_line_that_names_its_flag_and_its_variable(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn values_that_contradict_each_other_give_64_and_one_line_that_names_both() {
+async fn contradicting_values_exit_with_64_and_are_both_named() {
     let deadlines =
         ["--default-deadline", "GATEWAY_DEFAULT_DEADLINE", "--max-deadline", "GATEWAY_MAX_DEADLINE"];
     let timeouts = [
@@ -74,110 +73,8 @@ async fn values_that_contradict_each_other_give_64_and_one_line_that_names_both(
     }
 }
 
-/// With everything that `--auth jwt` needs, but for the last of these, which come instead.
-fn jwt<'a>(instead: &[&'a str]) -> Vec<&'a str> {
-    let all = [
-        "--auth=jwt",
-        "--jwt-issuer=https://issuer.test",
-        "--jwt-audience=gateway",
-        "--allow=sub:system:serviceaccount:builds:*",
-    ];
-    let flag = |arg: &str| arg.split('=').next().unwrap().to_owned();
-    let kept = all.into_iter().filter(|arg| instead.iter().all(|other| flag(other) != flag(arg)));
-    kept.chain(instead.iter().copied().filter(|arg| arg.contains('='))).collect()
-}
-
 #[tokio::test(flavor = "multi_thread")]
-async fn half_a_configuration_of_tokens_gives_64_and_one_line_that_names_flag_and_variable() {
-    let files = Scratch::new();
-    files.file("jwks.json", &set(&[&Signer::p256("one")]));
-    let arg = |flag: &str, name: &str| format!("{flag}={}", files.path().join(name).display());
-    let file = arg("--jwt-jwks", "jwks.json");
-    let ca = arg("--jwt-ca", "ca.crt");
-    files.file("ca.crt", &Authority::new().pem());
-    files.file("empty", "");
-    files.file("no-keys.json", r#"{"keys":[]}"#);
-    let issuer = ["--jwt-issuer", "GATEWAY_JWT_ISSUER"];
-    let audience = ["--jwt-audience", "GATEWAY_JWT_AUDIENCE"];
-    let allow = ["--allow", "GATEWAY_ALLOW"];
-    let place = ["--jwt-jwks", "GATEWAY_JWT_JWKS"];
-    let roots = ["--jwt-ca", "GATEWAY_JWT_CA"];
-    let token = ["--jwt-jwks-token-file", "GATEWAY_JWT_JWKS_TOKEN_FILE"];
-    let rows: Vec<(Vec<String>, [&str; 2])> = [
-        (vec!["--jwt-issuer"], issuer),
-        (vec!["--jwt-issuer= "], issuer),
-        (vec!["--jwt-audience"], audience),
-        (vec!["--jwt-audience= "], audience),
-        (vec!["--allow"], allow),
-        (vec!["--allow=dns:worker.test"], allow),
-        (vec!["--allow=spiffe://a/b"], allow),
-        (vec!["--allow=sub:a,dns:worker.test"], allow),
-        (vec!["--allow=sub:*"], allow),
-        (vec!["--allow=sub:worker*"], allow),
-        // Without --jwt-jwks the issuer has to be where its document is.
-        (vec!["--jwt-issuer=kubernetes/serviceaccount"], issuer),
-        (vec!["--jwt-issuer=http://issuer.test"], issuer),
-        (vec!["--jwt-issuer=https://issuer.test?tenant=1"], issuer),
-        (vec!["--jwt-jwks=http://issuer.test/keys"], place),
-        (vec!["--jwt-jwks=ftp://issuer.test/keys"], place),
-        (vec!["--jwt-jwks=https://"], place),
-        (vec!["--jwt-jwks=https://user:fake-secret@issuer.test/keys"], place),
-        (vec!["--jwt-jwks=missing.json"], place),
-        (vec!["--jwt-jwks=."], place),
-        (vec![&arg("--jwt-jwks", "empty")], place),
-        (vec![&arg("--jwt-jwks", "no-keys.json")], place),
-        (vec!["--jwt-ca=missing.crt"], roots),
-        (vec![&arg("--jwt-ca", "empty")], roots),
-        (vec![&arg("--jwt-ca", "jwks.json")], roots),
-        (vec!["--jwt-jwks-token-file=missing"], token),
-        (vec![&arg("--jwt-jwks-token-file", "empty")], token),
-        (vec![&file, &ca], roots),
-        // None of it does anything without `--auth jwt`.
-        (vec!["--auth=none", "--jwt-issuer", "--jwt-audience"], ["--allow", "--auth jwt (GATEWAY_AUTH)"]),
-        (vec!["--auth=none", "--jwt-audience", "--allow"], issuer),
-        (vec!["--auth=none", "--jwt-issuer", "--allow"], audience),
-        (vec!["--auth=none", "--jwt-issuer", "--jwt-audience", "--allow", &file], place),
-        (vec!["--auth=none", "--jwt-issuer", "--jwt-audience", "--allow", &ca], roots),
-        (vec!["--auth=none", "--jwt-issuer", "--jwt-audience", "--allow", "--jwt-jwks-token-file=x"], token),
-        (vec!["--auth=mtls", "--jwt-audience"], issuer),
-        (vec!["--auth=oauth"], ["--auth", "GATEWAY_AUTH"]),
-    ]
-    .map(|(args, names)| (args.into_iter().map(str::to_owned).collect(), names))
-    .into();
-    for (args, names) in rows {
-        let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        for subcommand in ["serve", "check"] {
-            let ended = command(&[&[subcommand], &jwt(&args)[..]].concat()).with_keys().run().await;
-            ended.failed(64, &names);
-            assert!(!ended.err.contains("fake-secret"), "{}", ended.err);
-        }
-    }
-    // By the variables alone.
-    let refused = command(&["check"]).with_keys().with("GATEWAY_AUTH", "jwt").with("GATEWAY_JWT_ISSUER", "x");
-    refused.run().await.failed(64, &audience);
-    let refused = command(&["check"]).with_keys().with("GATEWAY_JWT_CA", "x");
-    refused.run().await.failed(64, &["--jwt-ca (GATEWAY_JWT_CA)", "--auth jwt (GATEWAY_AUTH)"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_subject_on_the_list_of_certificates_gives_64() {
-    let (files, authority) = (Scratch::new(), Authority::new());
-    write_pair(files.path(), &authority.issue("gateway.test"));
-    files.file("ca.crt", &authority.pem());
-    let arg = |flag: &str, name: &str| format!("--tls-{flag}={}", files.path().join(name).display());
-    let tls = [arg("cert", "tls.crt"), arg("key", "tls.key"), arg("client-ca", "ca.crt")];
-    for (allow, code) in [("--allow=dns:worker.test,sub:worker", 64), ("--allow=dns:worker.test", 0)] {
-        let args = [&["check", "--auth=mtls", allow], &tls.each_ref().map(String::as_str)[..]].concat();
-        let ended = command(&args).with_keys().run().await;
-        assert_eq!(ended.code, Some(code), "{ended:?}");
-        if code == 64 {
-            ended.failed(64, &["--allow (GATEWAY_ALLOW)", "--auth mtls (GATEWAY_AUTH)"]);
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn bad_usage_gives_64_and_one_line() {
+async fn bad_usage_exits_with_64_and_one_line() {
     let rows: [(&[&str], &str); 14] = [
         (&[], "serve"),
         (&["server"], "server"),
@@ -191,7 +88,7 @@ async fn bad_usage_gives_64_and_one_line() {
         (&["health", "--timeout", "0s"], "--timeout: \"0s\" is not valid"),
         (&["health", "--cert", "client.crt"], "--key"),
         (&["serve", "--max-in-flight", "-1"], "a whole number, at least 1"),
-        // This one has no variable.
+        // This flag has no variable.
         (&["dev", "--grpc-addr", "here"], "--grpc-addr: \"here\" is not valid"),
         (&["check", "--grpc-addr=127.0.0.1:5005", "--admin-addr=[::]:5005"], "can't both have port 5005"),
     ];
@@ -203,7 +100,7 @@ async fn bad_usage_gives_64_and_one_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_region_or_one_that_is_none_gives_64_and_one_line_that_names_the_variable() {
+async fn a_missing_or_invalid_region_exits_with_64() {
     for subcommand in ["serve", "check"] {
         command(&[subcommand]).run().await.failed(64, &["AWS_REGION"]);
         for region in ["eu west 1", "EU", "https://x", "", "eu-west-1.example.com/", "-"] {
@@ -218,7 +115,7 @@ async fn no_region_or_one_that_is_none_gives_64_and_one_line_that_names_the_vari
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_endpoint_that_is_none_gives_64_and_one_line_that_names_the_variable() {
+async fn an_invalid_aws_endpoint_exits_with_64_and_hides_its_password() {
     for subcommand in ["serve", "check"] {
         for variable in ["AWS_ENDPOINT_URL_CODEPIPELINE", "AWS_ENDPOINT_URL"] {
             for url in [
@@ -247,7 +144,7 @@ async fn an_endpoint_that_is_none_gives_64_and_one_line_that_names_the_variable(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_port_in_use_gives_1_and_one_line_that_names_the_flag_the_variable_and_the_address() {
+async fn a_port_in_use_exits_with_1_and_names_flag_and_address() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let serve =
@@ -269,7 +166,7 @@ async fn a_port_in_use_gives_1_and_one_line_that_names_the_flag_the_variable_and
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_word_that_is_no_text_gives_64_and_one_line() {
+async fn an_argument_that_is_not_utf8_exits_with_64() {
     let mut program = Command::new(env!("CARGO_BIN_EXE_codepipeline-gateway"));
     let ended = program.arg(OsStr::from_bytes(b"\xff")).output().unwrap();
     assert_eq!(ended.status.code(), Some(64), "{ended:?}");

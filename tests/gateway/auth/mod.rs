@@ -1,0 +1,5 @@
+//! Authentication and authorization of callers.
+
+mod jwt;
+mod keys;
+mod mtls;

@@ -1,0 +1,101 @@
+//! `simulator` and `dev`: the job file, and the lines that `dev` prints.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use codepipeline_gateway::proto::AcknowledgeThirdPartyJobRequest;
+use serde_json::Value;
+use tonic::Request;
+
+use crate::harness::answer::upper_snake;
+use crate::harness::process::send;
+use crate::harness::{
+    Gateway, NONCE, Scratch, TOKEN, command, fake_keys, get, request, settings, until_serving,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unusable_job_file_is_named_and_exits_with_64() {
+    let files = Scratch::new();
+    let job = r#"{"id":"a","nonce":"n","client_token":"t"}"#;
+    let texts = [
+        ("empty.json", String::new()),
+        ("cut.json", r#"{"jobs":["#.to_owned()),
+        ("twice.json", format!(r#"{{"jobs":[{job},{job}]}}"#)),
+        ("misspelled.json", r#"{"jobs":[{"id":"a","nonse":"n","client_token":"t"}]}"#.to_owned()),
+        ("empty-id.json", format!(r#"{{"jobs":[{}]}}"#, job.replace(r#""a""#, r#""""#))),
+    ];
+    for (name, text) in texts {
+        let path = files.file(name, &text);
+        command(&["simulator", "--jobs", path.to_str().unwrap()]).run().await.failed(64, &["--jobs", name]);
+    }
+    let missing = files.path().join("missing.json");
+    command(&["simulator", "--jobs", missing.to_str().unwrap()])
+        .run()
+        .await
+        .failed(64, &["--jobs", "missing.json"]);
+    command(&["simulator", "--jobs", files.path().to_str().unwrap()]).run().await.failed(64, &["--jobs"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_of_the_file_can_be_acknowledged_at_the_printed_address() {
+    let files = Scratch::new();
+    let job = format!(r#"{{"id":"job","nonce":"{NONCE}","client_token":"{TOKEN}"}}"#);
+    let path = files.file("jobs.json", &format!(r#"{{"jobs":[{job}],"second_acknowledge":"status"}}"#));
+    let mut program = command(&["simulator", "--addr=127.0.0.1:0", "--jobs", path.to_str().unwrap()]).start();
+    let line = program.out.until(|line| line.contains("AWS_ENDPOINT_URL_CODEPIPELINE=")).await;
+    let endpoint = line.split_once("AWS_ENDPOINT_URL_CODEPIPELINE=").unwrap().1.split(' ').next().unwrap();
+    let gateway = Gateway::start(endpoint.to_owned(), settings(), Some(fake_keys())).await;
+    for _ in 0..2 {
+        assert_eq!(gateway.send(request("job")).await.ok().aws_status, "InProgress");
+    }
+    program.signal("TERM");
+    assert_eq!(program.end().await.code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_that_dev_prints_has_the_printed_result() {
+    let mut program = command(&[
+        "dev",
+        "--grpc-addr=127.0.0.1:0",
+        "--admin-addr=127.0.0.1:0",
+        "--simulator-addr=127.0.0.1:0",
+    ])
+    .start();
+    let first = program.out.until(|_| true).await;
+    let mut addresses =
+        first.split([' ', ',']).filter_map(|word| word.trim_end_matches('.').parse::<SocketAddr>().ok());
+    let (gateway, simulator) =
+        (addresses.next().expect("the gateway's"), addresses.next().expect("the simulator's"));
+    program.out.until(str::is_empty).await;
+    program.out.until(str::is_empty).await;
+
+    until_serving(gateway).await;
+    assert!(get(simulator, "/_simulator/jobs", "*/*").await.0.starts_with("HTTP/1.1 200"));
+    let lines: Vec<&str> = program.out.seen.iter().map(|line| line.trim()).collect();
+    let mut tried = 0;
+    for pair in lines.windows(2).filter(|pair| pair[0].starts_with("# ")) {
+        let (comment, line) = (pair[0], pair[1]);
+        assert!(line.starts_with("grpcurl -plaintext ") && line.contains(&gateway.to_string()), "{line}");
+        let Some((options, rest)) = line.split_once("-d '") else {
+            continue;
+        };
+        let json: Value = serde_json::from_str(rest.split_once('\'').unwrap().0).unwrap();
+        let field = |name: &str| json[name].as_str().unwrap().to_owned();
+        let (job_id, nonce, client_token) = (field("job_id"), field("nonce"), field("client_token"));
+        let mut request = Request::new(AcknowledgeThirdPartyJobRequest { job_id, nonce, client_token });
+        if let Some((_, seconds)) = options.split_once("-max-time ") {
+            request.set_timeout(Duration::from_secs(seconds.trim().parse().unwrap()));
+        }
+        let answer = send(gateway, request).await;
+        let seen = match &answer.result {
+            Ok(_) => "OK".to_owned(),
+            Err(status) => format!("{} {}", upper_snake(&format!("{:?}", status.code())), answer.reason()),
+        };
+        assert!(comment.ends_with(&format!(": {seen}")), "{comment}\n{line}\n{answer:?}");
+        tried += 1;
+    }
+    assert!(tried >= 10, "{lines:#?}");
+    program.signal("INT");
+    program.signal("INT");
+    assert_eq!(program.end().await.code, Some(0));
+}

@@ -1,0 +1,91 @@
+//! Failures that have no error code of AWS: bare statuses, unreadable bodies, lost connections.
+
+use codepipeline_simulator::{AnswerFault, CallMoment, ErrorFault, Fault};
+use tonic::Code::{FailedPrecondition, Internal, NotFound, ResourceExhausted, Unknown};
+
+use super::{Expected, expect};
+use crate::harness::World;
+
+fn response(http_status: u16, body: &str) -> Fault {
+    Fault::Answer(AnswerFault { http_status, body: body.into(), ..AnswerFault::default() })
+}
+
+fn code_with_status(code: &str, http_status: u16) -> Fault {
+    Fault::Error(ErrorFault { http_status, ..ErrorFault::new(code) })
+}
+
+fn cut(http_status: Option<u16>, code: Option<&str>) -> Fault {
+    Fault::CutBody { process: false, http_status, code: code.map(str::to_owned) }
+}
+
+fn other_responses() -> Vec<(&'static str, Fault, Expected)> {
+    let unavailable = expect(Unknown, "AWS_UNAVAILABLE", "unknown");
+    let throttled = expect(ResourceExhausted, "AWS_THROTTLED", "rejected").after(3).retry();
+    let bad_rejection = expect(Internal, "AWS_BAD_RESPONSE", "rejected");
+    let bad_success = expect(Internal, "AWS_BAD_RESPONSE", "unknown");
+    let lost = expect(Unknown, "AWS_CONNECTION_LOST", "unknown");
+    let unrecognized = expect(Unknown, "AWS_UNRECOGNIZED_ERROR", "rejected");
+    let html = "<html><body>503 Service Temporarily Unavailable</body></html>";
+    vec![
+        ("a bare 500", Fault::status(500), unavailable),
+        ("a bare 503", Fault::status(503), unavailable),
+        ("a bare 599", Fault::status(599), unavailable),
+        ("502 with HTML", response(502, html), unavailable),
+        ("500 with an unknown code", code_with_status("Whatever", 500), unavailable),
+        (
+            "a known code takes precedence over its 500",
+            code_with_status("JobNotFoundException", 500),
+            expect(NotFound, "JOB_NOT_FOUND", "rejected"),
+        ),
+        ("throttling takes precedence over its 503", code_with_status("ThrottlingException", 503), throttled),
+        ("a bare 429", Fault::status(429), throttled),
+        ("a bare 408", Fault::status(408), expect(Unknown, "AWS_REQUEST_TIMEOUT", "unknown")),
+        (
+            "408 with an unknown code",
+            code_with_status("Whatever", 408),
+            expect(Unknown, "AWS_REQUEST_TIMEOUT", "unknown"),
+        ),
+        ("a bare 400", Fault::status(400), bad_rejection),
+        ("403 with HTML", response(403, html), bad_rejection),
+        ("400 with broken JSON", response(400, r#"{"__type":"JobNotF"#), bad_rejection),
+        ("400 with JSON that isn't an object", response(400, "[1]"), bad_rejection),
+        ("400 with a code of a wrong type", response(400, r#"{"__type":7}"#), bad_rejection),
+        ("400 with an empty code", response(400, r#"{"__type":""}"#), bad_rejection),
+        (
+            "a code with a message of a wrong type",
+            response(400, r#"{"__type":"InvalidNonceException","message":{"a":1}}"#),
+            expect(FailedPrecondition, "INVALID_NONCE", "rejected"),
+        ),
+        ("413 with HTML", response(413, html), bad_rejection),
+        ("a redirect", Fault::status(301), unrecognized),
+        ("a 304", Fault::status(304), unrecognized),
+        ("200 with broken JSON", Fault::MalformedBody { process: true }, bad_success),
+        ("200 with HTML", response(200, html), bad_success),
+        ("200 with a status of a wrong type", response(200, r#"{"status":{"a":1}}"#), bad_success),
+        ("200 with JSON that isn't an object", response(200, "[]"), bad_success),
+        ("202 with broken JSON", response(202, "{"), bad_success),
+        ("200, cut off", cut(Some(200), None), lost),
+        ("400 with a code, cut off", cut(None, Some("JobNotFoundException")), lost),
+        ("200 with an endless body", response(200, &"x".repeat(100_000)), bad_success),
+        ("400 with an endless body", response(400, &"x".repeat(100_000)), bad_rejection),
+        ("503, cut off", cut(Some(503), None), unavailable),
+        ("reset after the request was read", Fault::Reset { when: CallMoment::AfterRequestRead }, lost),
+        ("reset after AWS processed the request", Fault::Reset { when: CallMoment::AfterProcessing }, lost),
+        ("closed after the request was read", Fault::Close { when: CallMoment::AfterRequestRead }, lost),
+        ("closed after AWS processed the request", Fault::Close { when: CallMoment::AfterProcessing }, lost),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_other_response_has_its_row() {
+    let world = World::start().await;
+    for (number, (what, fault, expected)) in other_responses().into_iter().enumerate() {
+        let job = format!("job-{number}");
+        world.add(&job);
+        (0..3).for_each(|_| world.simulator.fault_job(&job, fault.clone()));
+        let answer = world.acknowledge(&job).await;
+        expected.check(&answer, what);
+        assert_eq!(world.requests_for(&job), expected.attempts as usize, "{what}: requests at AWS");
+    }
+    world.stop().await;
+}

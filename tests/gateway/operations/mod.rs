@@ -1,0 +1,3 @@
+//! One file per operation: the behavior that no other operation has.
+
+mod acknowledge;
