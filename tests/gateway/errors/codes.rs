@@ -17,11 +17,14 @@ const THROTTLED: Expected = expect(ResourceExhausted, "AWS_THROTTLED", "rejected
 const REJECTED: Expected = expect(Internal, "GATEWAY_CREDENTIALS_REJECTED", "rejected");
 
 /// Every error code, by the error that its caller gets.
-const CODES: [(Expected, &[&str]); 13] = [
+const CODES: [(Expected, &[&str]); 16] = [
     (expect(InvalidArgument, "VALIDATION_FAILED", "rejected"), &["ValidationException", "ValidationError"]),
     (expect(NotFound, "JOB_NOT_FOUND", "rejected"), &["JobNotFoundException"]),
     (expect(FailedPrecondition, "INVALID_NONCE", "rejected"), &["InvalidNonceException"]),
     (expect(PermissionDenied, "INVALID_CLIENT_TOKEN", "rejected"), &["InvalidClientTokenException"]),
+    (expect(NotFound, "ACTION_TYPE_NOT_FOUND", "rejected"), &["ActionTypeNotFoundException"]),
+    (expect(NotFound, "INVALID_JOB", "rejected"), &["InvalidJobException"]),
+    (expect(FailedPrecondition, "INVALID_JOB_STATE", "rejected"), &["InvalidJobStateException"]),
     (
         THROTTLED,
         &[

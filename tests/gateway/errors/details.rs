@@ -28,13 +28,18 @@ async fn retry_info_has_the_delay_that_aws_asks_for() {
 }
 
 /// Every reason of the contract.
-const CONTRACT: [&str; 28] = [
+const CONTRACT: [&str; 33] = [
     "INVALID_REQUEST",
     "UNKNOWN_METHOD",
     "VALIDATION_FAILED",
     "JOB_NOT_FOUND",
     "INVALID_NONCE",
     "INVALID_CLIENT_TOKEN",
+    "ACTION_TYPE_NOT_FOUND",
+    "INVALID_JOB",
+    "INVALID_JOB_STATE",
+    "OPERATION_DISABLED",
+    "ACTION_TYPE_NOT_ALLOWED",
     "AWS_THROTTLED",
     "AWS_UNAVAILABLE",
     "AWS_REQUEST_TIMEOUT",

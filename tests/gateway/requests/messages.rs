@@ -45,12 +45,9 @@ async fn an_unreadable_message_is_an_invalid_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_method_is_unimplemented() {
     let world = World::start().await;
-    for path in [
-        "/codepipeline.thirdparty.v1.ThirdPartyJobService/PollForThirdPartyJobs",
-        "/no.Such/Method",
-        "/",
-        "/x",
-    ] {
+    for path in
+        ["/codepipeline.thirdparty.v1.ThirdPartyJobService/ListPipelines", "/no.Such/Method", "/", "/x"]
+    {
         let answer = failed_call(&world, path, &[], valid()).await;
         assert_eq!(
             (answer.code(), answer.reason().as_str()),
