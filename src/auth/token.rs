@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -15,14 +14,12 @@ use serde::{Deserialize, Deserializer};
 use super::key_set::Key;
 use super::rejection::TokenRejection;
 use super::token_cache::VerifiedClaims;
+use crate::util::sha256::{Sha256, sha256};
 
 /// The longest token that is read, in bytes: half of what all headers of a call may have.
 const MAX_TOKEN: usize = 8 * 1024;
 /// By how much the issuer's clock and ours may differ, in seconds.
 const CLOCK_LEEWAY_SECONDS: u64 = 30;
-
-/// What a token can be known by without being known: SHA-256 of all of it, its signature included.
-pub(super) type TokenHash = [u8; digest::SHA256_OUTPUT_LEN];
 
 /// A bearer token that looks like a JWT. A secret: its `Debug` can't show it.
 pub(super) struct Bearer {
@@ -101,10 +98,9 @@ impl Bearer {
         &self.header.as_bytes()[self.begin..]
     }
 
-    pub(super) fn hash(&self) -> TokenHash {
-        let mut hash = TokenHash::default();
-        hash.copy_from_slice(digest::digest(&digest::SHA256, self.expose()).as_ref());
-        hash
+    /// The digest of the whole token, with its signature. It identifies the token and isn't a secret.
+    pub(super) fn hash(&self) -> Sha256 {
+        sha256(self.expose())
     }
 
     /// How the token says that it is signed.

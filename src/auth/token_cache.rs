@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use super::token::TokenHash;
+use crate::util::sha256::Sha256;
 
 /// How many are kept, at some 200 bytes each. Only good tokens are: to fill it takes so many of the issuer's own.
 const MAX_KEPT: usize = 4096;
@@ -24,7 +24,7 @@ pub(super) struct VerifiedClaims {
 
 /// The tokens that one key set has verified.
 #[derive(Default)]
-pub(super) struct VerifiedTokenCache(Mutex<HashMap<TokenHash, Kept>>);
+pub(super) struct VerifiedTokenCache(Mutex<HashMap<Sha256, Kept>>);
 
 struct Kept {
     subject: String,
@@ -34,12 +34,12 @@ struct Kept {
 impl VerifiedTokenCache {
     /// The subject of a token that was verified before and hasn't expired. The time in which the issuer's clock may differ
     /// from ours isn't for this to grant: in it, the token is verified again.
-    pub(super) fn subject(&self, token: &TokenHash, now: SystemTime) -> Option<String> {
+    pub(super) fn subject(&self, token: &Sha256, now: SystemTime) -> Option<String> {
         self.lock().get(token).filter(|kept| now < kept.until).map(|kept| kept.subject.clone())
     }
 
     /// Keeps a token that has just been verified.
-    pub(super) fn keep(&self, token: TokenHash, claims: &VerifiedClaims) {
+    pub(super) fn keep(&self, token: Sha256, claims: &VerifiedClaims) {
         let Some(until) = claims.expires else { return };
         let mut kept = self.lock();
         // Which of them are still in use nobody knows: those that are come back with their next call.
@@ -49,7 +49,7 @@ impl VerifiedTokenCache {
         kept.insert(token, Kept { subject: claims.subject.clone(), until });
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<TokenHash, Kept>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Sha256, Kept>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
