@@ -137,7 +137,7 @@ impl KeyCache {
             let loaded = self.source.load().await;
             metrics.jwt_keys_looked_for(loaded.is_ok());
             failures = if loaded.is_ok() { 0 } else { failures + 1 };
-            let wait = self.schedule.wait(self.source.is_file(), failures);
+            let wait = self.schedule.delay(self.source.is_file(), failures);
             let before = self.state.borrow().cached.clone();
             let (cached, status) = self.after(loaded, before, failures);
             self.state.send_modify(|state| {
