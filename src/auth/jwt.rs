@@ -76,15 +76,15 @@ impl Jwt {
     async fn subject(&self, headers: &mut HeaderMap) -> Result<String, Failure> {
         let token = Bearer::take(headers)?;
         let signed = token.signed()?;
-        let keys = self.keys.with(&signed.key_id, signed.algorithm).await;
+        let keys = self.keys.get(&signed.key_id, signed.algorithm).await;
         // Nobody can tell a good token from a bad one then, and that isn't the caller's fault.
         let keys = keys.map_err(|_none| Failure::not_sent(Reason::GatewayKeysUnavailable))?;
         let hash = token.hash();
-        if let Some(subject) = keys.verified().subject(&hash, SystemTime::now()) {
+        if let Some(subject) = keys.verified.subject(&hash, SystemTime::now()) {
             return Ok(subject);
         }
-        let claims = self.expected.verify(&token, keys.find(&signed.key_id, signed.algorithm))?;
-        keys.verified().keep(hash, &claims);
+        let claims = self.expected.verify(&token, keys.set.find(&signed.key_id, signed.algorithm))?;
+        keys.verified.insert(hash, &claims);
         Ok(claims.subject)
     }
 }

@@ -13,8 +13,6 @@ use jsonwebtoken::jwk::{
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 
-use super::token_cache::VerifiedTokenCache;
-
 /// What an RSA key may measure, in bits: a smaller one is too weak (RFC 7518, 3.3), a larger one isn't verified with.
 const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
 /// A coordinate of a point on P-256, in bytes (RFC 7518, 6.2.1.2).
@@ -28,7 +26,6 @@ pub(super) struct KeySet {
     by_id: HashMap<String, Vec<Key>>,
     left_out: Vec<&'static str>,
     document: Vec<u8>,
-    verified: VerifiedTokenCache,
 }
 
 /// A public key and the one algorithm that it verifies: the key's own type decides that, never a token.
@@ -52,12 +49,7 @@ impl KeySet {
     pub(super) fn parse(document: Vec<u8>) -> Result<Self, String> {
         let read: Document =
             serde_json::from_slice(&document).map_err(|_| "it is no JSON Web Key Set".to_owned())?;
-        let mut set = Self {
-            by_id: HashMap::new(),
-            left_out: Vec::new(),
-            document,
-            verified: VerifiedTokenCache::default(),
-        };
+        let mut set = Self { by_id: HashMap::new(), left_out: Vec::new(), document };
         for key in read.keys {
             if let Err(why) = set.take(key) {
                 set.left_out.push(why);
@@ -86,11 +78,6 @@ impl KeySet {
         same.iter().filter(move |key| key.algorithm == algorithm)
     }
 
-    /// The tokens that it has verified.
-    pub(super) fn verified(&self) -> &VerifiedTokenCache {
-        &self.verified
-    }
-
     /// How many keys there are.
     pub(super) fn len(&self) -> usize {
         self.by_id.values().map(Vec::len).sum()
@@ -105,7 +92,7 @@ impl KeySet {
     }
 
     /// Whether it was read from the same document.
-    pub(super) fn is_as(&self, other: &Self) -> bool {
+    pub(super) fn is_same_document(&self, other: &Self) -> bool {
         self.document == other.document
     }
 }

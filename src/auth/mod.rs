@@ -89,7 +89,7 @@ impl Auth {
     /// Follows whether the keys are there that callers are checked with.
     pub(crate) fn key_status(&self) -> watch::Receiver<KeyStatus> {
         match self {
-            Self::None | Self::Mtls(_) => watch::Sender::new(KeyStatus::Held).subscribe(),
+            Self::None | Self::Mtls(_) => watch::Sender::new(KeyStatus::Ready).subscribe(),
             Self::Jwt(jwt) => jwt.key_status(),
         }
     }
