@@ -155,7 +155,9 @@ impl KeyCache {
             self.finish_refresh(loaded.ok());
             tokio::select! {
                 () = sleep(self.schedule.delay(self.source.is_file(), failures)) => {}
-                () = requested => tracing::debug!("a token names a key that isn't held; looking for new ones"),
+                () = requested => {
+                    tracing::debug!("a token names a key that isn't held; looking for new ones");
+                }
             }
         }
     }
@@ -180,8 +182,7 @@ impl KeyCache {
     fn reuse_or_replace(&self, set: KeySet) -> Arc<VerificationKeys> {
         let cached = self.lock().cached.as_ref().map(|cached| cached.keys.clone());
         cached.filter(|cached| cached.set.is_same_document(&set)).unwrap_or_else(|| {
-            let source = &self.source;
-            tracing::info!(keys = set.len(), %source, "using the issuer's keys{}", set.left_out());
+            tracing::info!(keys = set.len(), source = %self.source, "using the issuer's keys{}", set.skipped());
             Arc::new(VerificationKeys { set, verified: VerifiedTokenCache::default() })
         })
     }

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use crate::util::sha256::Sha256;
 
-/// The maximum number of entries, about 200 bytes each. Only tokens of the issuer can fill the cache.
+/// The maximum number of entries, about 200 bytes each. Only the issuer's tokens can fill a cache.
 const MAX_ENTRIES: usize = 4096;
 
 /// The claims of a verified token.
