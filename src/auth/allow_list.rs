@@ -72,34 +72,34 @@ impl FromStr for Rule {
     fn from_str(text: &str) -> Result<Self, String> {
         let wildcard = text.strip_suffix('*');
         let name = wildcard.unwrap_or(text);
-        let bad = |why: &str| {
+        let invalid = |why: &str| {
             Err(format!(
                 "{why}; a name looks like spiffe://domain/ns/team/*, dns:worker.example or \
                  sub:system:serviceaccount:team:*"
             ))
         };
         if name.contains('*') || name.contains(char::is_whitespace) {
-            return bad("a * may only stand at the end, and there are no spaces");
+            return invalid("a * may only stand at the end, and there are no spaces");
         }
         if let Some(host) = name.strip_prefix("dns:") {
             return match (host, wildcard) {
-                ("", _) => bad("it has no host"),
-                (_, Some(_)) => bad("a dns: name takes no *"),
+                ("", _) => invalid("it has no host"),
+                (_, Some(_)) => invalid("a dns: name takes no *"),
                 (host, None) => {
                     Ok(Self { name: format!("dns:{}", host.to_ascii_lowercase()), is_prefix: false })
                 }
             };
         }
-        // A prefix rule needs this part, so that `spiffe://*` and `sub:*` can't allow every caller.
+        // This part is required, so that `spiffe://*` and `sub:*` can't allow every caller.
         let (required, missing) = match (name.strip_prefix("spiffe://"), name.strip_prefix(SUBJECT)) {
             (Some(path), _) => (path.split('/').next(), "it has no trust domain"),
             (None, Some(subject)) => (Some(subject), "it has no subject"),
-            (None, None) => return bad("it is neither a spiffe:// nor a dns: nor a sub: name"),
+            (None, None) => return invalid("it is neither a spiffe:// nor a dns: nor a sub: name"),
         };
         match (required.is_none_or(str::is_empty), wildcard.is_some()) {
-            (true, _) => bad(missing),
+            (true, _) => invalid(missing),
             // Without a separator, `…/ns/team*` would also match `…/ns/team-two`.
-            (false, true) if !name.ends_with(['/', ':']) => bad("a * may only follow a / or a :"),
+            (false, true) if !name.ends_with(['/', ':']) => invalid("a * may only follow a / or a :"),
             (false, is_prefix) => Ok(Self { name: name.to_owned(), is_prefix }),
         }
     }

@@ -51,10 +51,10 @@ mod tests {
 
     #[test]
     fn a_spiffe_id_is_a_trust_domain_and_plain_segments() {
-        for good in ["spiffe://td/ns/a/sa/b", "spiffe://cluster.local/ns/x_1/sa/y-2", "spiffe://td"] {
-            assert!(is_spiffe_id(good), "{good}");
+        for valid in ["spiffe://td/ns/a/sa/b", "spiffe://cluster.local/ns/x_1/sa/y-2", "spiffe://td"] {
+            assert!(is_spiffe_id(valid), "{valid}");
         }
-        for bad in [
+        for invalid in [
             "https://td/a",
             "spiffe://",
             "spiffe:///a",
@@ -69,7 +69,7 @@ mod tests {
             "spiffe://td:1/a",
             "spiffe://td/a b",
         ] {
-            assert!(!is_spiffe_id(bad), "{bad}");
+            assert!(!is_spiffe_id(invalid), "{invalid}");
         }
     }
 }

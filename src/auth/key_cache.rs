@@ -174,7 +174,6 @@ impl KeyCache {
         };
         state.refreshing = false;
         self.finished.send_modify(|finished| *finished += 1);
-        drop(state);
         self.status.send_if_modified(|before| std::mem::replace(before, status) != status);
     }
 
@@ -182,7 +181,8 @@ impl KeyCache {
     fn reuse_or_replace(&self, set: KeySet) -> Arc<VerificationKeys> {
         let cached = self.lock().cached.as_ref().map(|cached| cached.keys.clone());
         cached.filter(|cached| cached.set.is_same_document(&set)).unwrap_or_else(|| {
-            tracing::info!(keys = set.len(), source = %self.source, "using the issuer's keys{}", set.skipped());
+            let source = &self.source;
+            tracing::info!(keys = set.len(), %source, "using the issuer's keys{}", set.skipped());
             Arc::new(VerificationKeys { set, verified: VerifiedTokenCache::default() })
         })
     }

@@ -122,8 +122,8 @@ impl AuthArgs {
             None => KeySource::discovery(issuer, access).map_err(|why| {
                 format!("{ISSUER}: keys can't be found by it, because {why}; say where they are with {JWKS}")
             }),
-            Some(place) if place.contains("://") => {
-                HttpsUrl::parse(place).map(|url| KeySource::url(url, access)).map_err(|why| of(JWKS, &why))
+            Some(url) if url.contains("://") => {
+                HttpsUrl::parse(url).map(|url| KeySource::url(url, access)).map_err(|why| of(JWKS, &why))
             }
             Some(_) if access.is_some() => {
                 Err(format!("{CA} and {TOKEN_FILE} do nothing where {JWKS} is a file"))
