@@ -46,7 +46,7 @@ pub(crate) async fn follow(
 fn of(credentials: &CredentialStatus, keys: KeyStatus) -> Readiness {
     // Why is for the log: whoever reaches the admin port may read this.
     match (credentials, keys) {
-        (CredentialStatus::Held { .. }, KeyStatus::Held) => Readiness::Ready,
+        (CredentialStatus::Held { .. }, KeyStatus::Ready) => Readiness::Ready,
         (CredentialStatus::Loading, _) => Readiness::NotReady("the AWS credentials are being loaded"),
         (CredentialStatus::Failed, _) => {
             Readiness::NotReady("no AWS credentials could be loaded; the log says why")

@@ -1,37 +1,37 @@
-//! The list of who may call.
+//! Matches the identities of callers against the allowlist.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// How the names begin that tokens give their callers; the others are of certificates.
+/// The prefix of identities from tokens. Identities from certificates have other prefixes.
 pub(super) const SUBJECT: &str = "sub:";
 
-/// Who may call: any caller with a name that one of the rules has.
+/// The allowlist. It allows a caller if one of the rules matches one of the caller's identities.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowList(Vec<Rule>);
 
-/// One name, or every name with one beginning.
+/// An allowlist entry. It matches one identity, or every identity with a prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// The name, or its beginning.
+    /// The identity, or the prefix.
     name: String,
-    /// Whether any rest may follow.
-    any_rest: bool,
+    /// Whether the name is a prefix.
+    is_prefix: bool,
 }
 
 impl AllowList {
-    /// A list of these; there has to be one.
+    /// Creates a list of at least one rule.
     ///
     /// # Errors
-    /// An empty list would allow nobody, and is somebody's mistake.
+    /// The list is empty. It would allow no caller, so it is a configuration mistake.
     pub fn new(rules: Vec<Rule>) -> Result<Self, &'static str> {
         if rules.is_empty() { Err("the list is empty, so nobody could call") } else { Ok(Self(rules)) }
     }
 
-    /// Whether a rule has this name.
+    /// Whether a rule matches this identity.
     #[must_use]
     pub fn allows(&self, name: &str) -> bool {
-        self.0.iter().any(|rule| rule.has(name))
+        self.0.iter().any(|rule| rule.matches(name))
     }
 }
 
@@ -44,19 +44,19 @@ impl fmt::Display for AllowList {
 
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.name, if self.any_rest { "*" } else { "" })
+        write!(f, "{}{}", self.name, if self.is_prefix { "*" } else { "" })
     }
 }
 
 impl Rule {
-    /// Whether it is about the subject of a token, and not about a name in a certificate.
+    /// Whether the rule matches identities from tokens, and not those from certificates.
     #[must_use]
     pub fn is_for_tokens(&self) -> bool {
         self.name.starts_with(SUBJECT)
     }
 
-    fn has(&self, name: &str) -> bool {
-        if self.any_rest {
+    fn matches(&self, name: &str) -> bool {
+        if self.is_prefix {
             name.len() > self.name.len() && name.starts_with(&self.name)
         } else {
             name == self.name
@@ -67,38 +67,40 @@ impl Rule {
 impl FromStr for Rule {
     type Err = String;
 
-    /// `spiffe://domain/path` and `sub:subject`, which may end in `/*` or `:*`; or `dns:name`.
+    /// Parses `spiffe://domain/path`, `sub:subject`, or `dns:name`. The first two can end in `/*`
+    /// or `:*`.
     fn from_str(text: &str) -> Result<Self, String> {
         let wildcard = text.strip_suffix('*');
         let name = wildcard.unwrap_or(text);
-        let bad = |why: &str| {
+        let invalid = |why: &str| {
             Err(format!(
-                "{why}; a name looks like spiffe://domain/ns/team/*, dns:worker.example or sub:system:serviceaccount:team:*"
+                "{why}; a name looks like spiffe://domain/ns/team/*, dns:worker.example or \
+                 sub:system:serviceaccount:team:*"
             ))
         };
         if name.contains('*') || name.contains(char::is_whitespace) {
-            return bad("a * may only stand at the end, and there are no spaces");
+            return invalid("a * may only stand at the end, and there are no spaces");
         }
         if let Some(host) = name.strip_prefix("dns:") {
             return match (host, wildcard) {
-                ("", _) => bad("it has no host"),
-                (_, Some(_)) => bad("a dns: name takes no *"),
+                ("", _) => invalid("it has no host"),
+                (_, Some(_)) => invalid("a dns: name takes no *"),
                 (host, None) => {
-                    Ok(Self { name: format!("dns:{}", host.to_ascii_lowercase()), any_rest: false })
+                    Ok(Self { name: format!("dns:{}", host.to_ascii_lowercase()), is_prefix: false })
                 }
             };
         }
-        // What has to be there, so that no rule allows everybody: `spiffe://*` and `sub:*` are refused.
-        let (least, missing) = match (name.strip_prefix("spiffe://"), name.strip_prefix(SUBJECT)) {
+        // This part is required, so that `spiffe://*` and `sub:*` can't allow every caller.
+        let (required, missing) = match (name.strip_prefix("spiffe://"), name.strip_prefix(SUBJECT)) {
             (Some(path), _) => (path.split('/').next(), "it has no trust domain"),
             (None, Some(subject)) => (Some(subject), "it has no subject"),
-            (None, None) => return bad("it is neither a spiffe:// nor a dns: nor a sub: name"),
+            (None, None) => return invalid("it is neither a spiffe:// nor a dns: nor a sub: name"),
         };
-        match (least.is_none_or(str::is_empty), wildcard.is_some()) {
-            (true, _) => bad(missing),
-            // Without the separator `…/ns/team*` would allow `…/ns/team-of-somebody-else`.
-            (false, true) if !name.ends_with(['/', ':']) => bad("a * may only follow a / or a :"),
-            (false, any_rest) => Ok(Self { name: name.to_owned(), any_rest }),
+        match (required.is_none_or(str::is_empty), wildcard.is_some()) {
+            (true, _) => invalid(missing),
+            // Without a separator, `…/ns/team*` would also match `…/ns/team-two`.
+            (false, true) if !name.ends_with(['/', ':']) => invalid("a * may only follow a / or a :"),
+            (false, is_prefix) => Ok(Self { name: name.to_owned(), is_prefix }),
         }
     }
 }
@@ -114,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_has_its_name_or_every_name_with_its_beginning() {
+    fn a_rule_matches_one_identity_or_every_identity_with_a_prefix() {
         assert!(allows("spiffe://a/ns/x/sa/y", "spiffe://a/ns/x/sa/y"));
         assert!(!allows("spiffe://a/ns/x/sa/y", "spiffe://a/ns/x/sa/y/z"));
         assert!(allows("spiffe://a/ns/x/*", "spiffe://a/ns/x/sa/y"));
@@ -131,13 +133,13 @@ mod tests {
         assert!(!allows("sub:system:serviceaccount:builds:*", "sub:system:serviceaccount:builds:"));
         assert!(!allows("sub:system:serviceaccount:builds:*", "sub:system:serviceaccount:builds2:worker"));
         assert!(allows("sub:repo/main/*", "sub:repo/main/x") && !allows("sub:Worker", "sub:worker"));
-        // A subject can't pass for a name in a certificate, nor the other way round.
+        // A rule for tokens matches no identity from a certificate, and the other way round.
         assert!(!allows("dns:worker.example", "sub:dns:worker.example"));
         assert!(!allows("sub:dns:worker.example", "dns:worker.example"));
     }
 
     #[test]
-    fn a_rule_that_would_allow_more_than_it_seems_is_refused() {
+    fn a_rule_that_would_match_more_than_it_seems_is_rejected() {
         for rule in [
             "",
             "*",
@@ -165,10 +167,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_rule_panics_and_none_allows_the_nameless(rule in "(spiffe://|dns:|sub:)?[a-z/:*. ]{0,20}", name in "\\PC{0,20}") {
+        fn no_rule_panics_or_matches_an_empty_identity(
+            rule in "(spiffe://|dns:|sub:)?[a-z/:*. ]{0,20}",
+            name in "\\PC{0,20}",
+        ) {
             if let Ok(rule) = rule.parse::<Rule>() {
-                prop_assert!(!rule.has("") && !rule.has("sub:") && !rule.has("dns:") && !rule.has("spiffe://"));
-                let _ = rule.has(&name);
+                for empty in ["", "sub:", "dns:", "spiffe://"] {
+                    prop_assert!(!rule.matches(empty));
+                }
+                let _ = rule.matches(&name);
             }
         }
     }

@@ -1,15 +1,18 @@
-//! The names in a client certificate. rustls has checked the certificate itself by then: its chain, its dates, its use
-//! (which it does at full handshakes only, so that there are no others, see `server::tls`).
+//! Reads the identities in a client certificate.
+//!
+//! rustls verified the certificate before: its chain, its validity period, and its key usage. It
+//! does so in full handshakes only, so the server allows no session resumption (`server::tls`).
 
 use rustls::pki_types::CertificateDer;
 use x509_parser::extensions::GeneralName;
 
-/// The names that a caller has shown, written as the list writes them: `spiffe://…` and `dns:…`.
+/// The identities from a client certificate, as the allowlist writes them: `spiffe://…` or `dns:…`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Identities(Vec<String>);
 
 impl Identities {
-    /// The subject alternative names of a leaf; none, if it can't be read. The subject itself isn't a name (RFC 9525).
+    /// The subject alternative names of a leaf certificate, or none if parsing fails. The subject
+    /// isn't an identity (RFC 9525).
     pub(crate) fn of_certificate(leaf: &CertificateDer<'_>) -> Self {
         Self(names(leaf).unwrap_or_default())
     }
@@ -23,18 +26,19 @@ fn names(leaf: &CertificateDer<'_>) -> Option<Vec<String>> {
     let (_, leaf) = x509_parser::parse_x509_certificate(leaf).ok()?;
     let names = leaf.subject_alternative_name().ok()??;
     let names = &names.value.general_names;
-    // A workload has one name, and a certificate with several URIs isn't valid for any (X.509-SVID, 2).
+    // A certificate with several URIs is valid for none of them (X.509-SVID, section 2).
     let uris = names.iter().filter(|name| matches!(name, GeneralName::URI(_))).count();
-    let written = names.iter().filter_map(|name| match name {
+    let identities = names.iter().filter_map(|name| match name {
         GeneralName::URI(uri) if uris == 1 && is_spiffe_id(uri) => Some((*uri).to_owned()),
         GeneralName::DNSName(name) => Some(format!("dns:{}", name.to_ascii_lowercase())),
         _ => None,
     });
-    Some(written.collect())
+    Some(identities.collect())
 }
 
-/// A trust domain and path segments that mean what they say (SPIFFE-ID, 2): rules go by a name's beginning, so none may lead
-/// out of it again.
+/// Whether a URI is a trust domain with plain path segments (SPIFFE-ID, section 2).
+///
+/// Prefix rules depend on this check: a segment such as `..` would lead out of the prefix.
 fn is_spiffe_id(uri: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     let segment = |segment: &str| !matches!(segment, "" | "." | "..") && segment.chars().all(plain);
@@ -47,10 +51,10 @@ mod tests {
 
     #[test]
     fn a_spiffe_id_is_a_trust_domain_and_plain_segments() {
-        for good in ["spiffe://td/ns/a/sa/b", "spiffe://cluster.local/ns/x_1/sa/y-2", "spiffe://td"] {
-            assert!(is_spiffe_id(good), "{good}");
+        for valid in ["spiffe://td/ns/a/sa/b", "spiffe://cluster.local/ns/x_1/sa/y-2", "spiffe://td"] {
+            assert!(is_spiffe_id(valid), "{valid}");
         }
-        for bad in [
+        for invalid in [
             "https://td/a",
             "spiffe://",
             "spiffe:///a",
@@ -65,7 +69,7 @@ mod tests {
             "spiffe://td:1/a",
             "spiffe://td/a b",
         ] {
-            assert!(!is_spiffe_id(bad), "{bad}");
+            assert!(!is_spiffe_id(invalid), "{invalid}");
         }
     }
 }

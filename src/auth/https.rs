@@ -1,5 +1,7 @@
-//! One HTTPS GET of a small document: so many bytes in so much time, no redirects, no proxy, and a bearer token for the
-//! origin that it is meant for and no other.
+//! Fetches a small document with one HTTPS GET.
+//!
+//! Size and time are limited. Redirects and proxies aren't supported. A bearer token is sent only
+//! to the configured origin.
 
 use std::fmt;
 use std::fs;
@@ -22,43 +24,43 @@ use zeroize::Zeroizing;
 use crate::util::error_chain::chain;
 use crate::util::pem;
 
-/// The largest document that is read, in bytes. Key sets have a few KiB.
+/// The maximum size of a document, in bytes. Key sets have a few KiB.
 pub(super) const MAX_DOCUMENT: usize = 256 * 1024;
-/// How long one GET may take, from the name lookup to the last byte.
-const TIME: Duration = Duration::from_secs(10);
-/// A token file is one token.
+/// The maximum time for one GET, from the name lookup to the last byte.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The maximum number of bytes that are read from a token file.
 const MAX_TOKEN_FILE: u64 = 64 * 1024;
 
-/// Said in place of a panic's text, which may hold anything.
+/// The error for a panic. The panic's own message could contain a part of a file.
 pub(super) const PANICKED: &str = "reading the files panicked";
 
-/// An https URL: with a host, without a user name, password or fragment.
+/// An https URL with a host, and without a user name, password, or fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpsUrl(Uri);
 
-/// Files that fetching takes, read anew for each fetch: a cluster renews both.
+/// Files for fetching keys. Each fetch reads them again, because a cluster rotates both.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
     ca: Option<PathBuf>,
     token: Option<PathBuf>,
 }
 
-/// Why such a file can't be used. The text names the file, and never what is in it.
+/// The reason why a file can't be used. The message names the file and contains no part of it.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
-    /// The roots.
+    /// The CA bundle can't be used.
     #[error("{0}: {1}")]
     Ca(PathBuf, String),
-    /// The token.
+    /// The token file can't be used.
     #[error("{0}: {1}")]
     Token(PathBuf, String),
 }
 
 impl HttpsUrl {
-    /// Takes a URL.
+    /// Parses a URL.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The reason why the URL is rejected.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let uri = crate::util::url::parse(text)?;
         if uri.scheme_str() != Some("https") {
@@ -70,15 +72,15 @@ impl HttpsUrl {
         Ok(Self(uri))
     }
 
-    /// Whether the other has the same host and port.
-    fn has_origin_of(&self, other: &Self) -> bool {
+    /// Whether both URLs have the same host and port.
+    fn has_same_origin(&self, other: &Self) -> bool {
         let port = |url: &Self| url.0.port_u16().unwrap_or(443);
         let host = |url: &Self| url.0.host().map(str::to_ascii_lowercase);
         port(self) == port(other) && host(self) == host(other)
     }
 }
 
-/// Without the query, which may hold what isn't for a log.
+/// The URL without its query, which might contain a secret.
 impl fmt::Display for HttpsUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let authority = self.0.authority().map(http::uri::Authority::as_str).unwrap_or_default();
@@ -87,10 +89,10 @@ impl fmt::Display for HttpsUrl {
 }
 
 impl Access {
-    /// Takes the files: roots in PEM form, instead of the system's; and a bearer token to show.
+    /// Checks the files: a CA bundle in PEM form that replaces the system's, and a bearer token.
     ///
     /// # Errors
-    /// One of them can't be used as it is now.
+    /// One of the files can't be used now.
     pub fn new(ca: Option<PathBuf>, token: Option<PathBuf>) -> Result<Self, AccessError> {
         let access = Self { ca, token };
         access.tls()?;
@@ -98,7 +100,7 @@ impl Access {
         Ok(access)
     }
 
-    /// Whether there is any.
+    /// Whether a file is configured.
     #[must_use]
     pub fn is_some(&self) -> bool {
         self.ca.is_some() || self.token.is_some()
@@ -106,25 +108,25 @@ impl Access {
 
     fn tls(&self) -> Result<ClientConfig, AccessError> {
         let roots = match &self.ca {
-            Some(path) => roots_of(path).map_err(|why| AccessError::Ca(path.clone(), why))?,
+            Some(path) => read_ca(path).map_err(|why| AccessError::Ca(path.clone(), why))?,
             None => system_roots(),
         };
         Ok(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
     }
 
     fn authorization(&self) -> Result<Option<HeaderValue>, AccessError> {
-        let read = |path: &PathBuf| token_of(path).map_err(|why| AccessError::Token(path.clone(), why));
+        let read = |path: &PathBuf| read_token(path).map_err(|why| AccessError::Token(path.clone(), why));
         self.token.as_ref().map(read).transpose()
     }
 
-    /// The document there. The token is sent only if that is at the origin of `home`, what an operator has configured:
-    /// a document must not be able to send it elsewhere.
+    /// Fetches a document. The token is sent only to the origin of the configured URL, so that a
+    /// discovery document can't send it to another server.
     ///
     /// # Errors
-    /// Why there is none, in one line for the log.
-    pub(super) async fn get(&self, url: &HttpsUrl, home: &HttpsUrl) -> Result<Bytes, String> {
-        let (access, with_token) = (self.clone(), url.has_origin_of(home));
-        // Off the runtime's threads: a network file system may hang.
+    /// The reason why the fetch failed, in one line for the log.
+    pub(super) async fn get(&self, url: &HttpsUrl, configured: &HttpsUrl) -> Result<Bytes, String> {
+        let (access, with_token) = (self.clone(), url.has_same_origin(configured));
+        // A network file system can block, and must not block one of the runtime's threads.
         let read = tokio::task::spawn_blocking(move || {
             let authorization = if with_token { access.authorization()? } else { None };
             Ok::<_, AccessError>((access.tls()?, authorization))
@@ -132,22 +134,23 @@ impl Access {
         let fetched = async {
             let read = read.await.map_err(|_| PANICKED)?;
             let (tls, authorization) = read.map_err(|error| error.to_string())?;
-            get(&url.0, tls, authorization).await
+            send(&url.0, tls, authorization).await
         };
-        let fetched = timeout(TIME, fetched).await;
-        let fetched = fetched.unwrap_or_else(|_elapsed| Err(format!("no answer within {TIME:?}")));
+        let fetched = timeout(TIMEOUT, fetched).await;
+        let fetched = fetched.unwrap_or_else(|_elapsed| Err(format!("no answer within {TIMEOUT:?}")));
         fetched.map_err(|why| format!("{url}: {why}"))
     }
 }
 
-/// A client for one request: with one in five minutes nothing is gained by keeping a connection, and roots may change.
-async fn get(url: &Uri, tls: ClientConfig, authorization: Option<HeaderValue>) -> Result<Bytes, String> {
+/// Sends one request with a client of its own. Requests are minutes apart, and CA certificates can
+/// change, so a connection isn't reused.
+async fn send(url: &Uri, tls: ClientConfig, authorization: Option<HeaderValue>) -> Result<Bytes, String> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     let connector =
         HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().wrap_connector(tcp);
     let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
-    // A Kubernetes API server answers 406 to who asks for "application/json" only.
+    // A Kubernetes API server rejects requests that accept only "application/json" with status 406.
     let mut request = Request::get(url.clone())
         .header(ACCEPT, "*/*")
         .header(USER_AGENT, concat!("codepipeline-gateway/", env!("CARGO_PKG_VERSION")))
@@ -164,7 +167,7 @@ async fn get(url: &Uri, tls: ClientConfig, authorization: Option<HeaderValue>) -
     body.map(http_body_util::Collected::to_bytes).map_err(|error| chain(&*error))
 }
 
-fn roots_of(path: &Path) -> Result<RootCertStore, String> {
+fn read_ca(path: &Path) -> Result<RootCertStore, String> {
     let text = fs::read(path).map_err(|error| error.to_string())?;
     let found = pem::certificates(&text).ok_or("no certificate in PEM form in it")?;
     pem::roots(found).map_err(|error| error.to_string())
@@ -172,12 +175,12 @@ fn roots_of(path: &Path) -> Result<RootCertStore, String> {
 
 fn system_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
-    // One that can't be read, or none at all, shows when a server's certificate isn't trusted.
+    // If certificates are missing, the TLS handshake fails and its error reports that.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     roots
 }
 
-fn token_of(path: &Path) -> Result<HeaderValue, String> {
+fn read_token(path: &Path) -> Result<HeaderValue, String> {
     let mut text = Zeroizing::new(String::new());
     let read = fs::File::open(path).and_then(|file| file.take(MAX_TOKEN_FILE).read_to_string(&mut text));
     read.map_err(|error| error.to_string())?;
@@ -187,15 +190,15 @@ fn token_of(path: &Path) -> Result<HeaderValue, String> {
     }
     let bearer = Zeroizing::new(format!("Bearer {token}"));
     let mut value = HeaderValue::from_str(&bearer).map_err(|_| "no bearer token in it".to_owned())?;
-    // Its `Debug` shows nothing then.
+    // Hides the value in `Debug`.
     value.set_sensitive(true);
     Ok(value)
 }
 
-/// Reads a file up to the size of a document.
+/// Reads a file of at most the size of a document.
 ///
 /// # Errors
-/// It can't be read, or is larger.
+/// The file is larger, or reading failed.
 pub(super) fn read_document(path: &Path) -> io::Result<Vec<u8>> {
     let mut document = Vec::new();
     fs::File::open(path)?.take(MAX_DOCUMENT as u64 + 1).read_to_end(&mut document)?;

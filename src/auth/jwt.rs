@@ -1,4 +1,4 @@
-//! Who calls, by the bearer token of the call.
+//! Authenticates a call by its bearer token and authorizes the token's subject.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -10,27 +10,28 @@ use super::allow_list::{AllowList, SUBJECT};
 use super::key_cache::{KeyCache, KeyStatus};
 use super::key_source::KeySource;
 use super::refresh::RefreshSchedule;
-use super::token::{Bearer, Expected};
+use super::token::{Bearer, TokenVerifier};
 use crate::call::Call;
 use crate::error::{Failure, Reason};
 use crate::telemetry::Metrics;
 
-/// Which tokens are accepted, and whose.
+/// The authentication mode `jwt`: the accepted tokens, their keys, and the allowed subjects.
 #[derive(Debug)]
 pub struct Jwt {
     allow: AllowList,
-    expected: Expected,
+    verifier: TokenVerifier,
     keys: KeyCache,
 }
 
 impl fmt::Display for Jwt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {}", self.expected, self.allow)
+        write!(f, "{}, {}", self.verifier, self.allow)
     }
 }
 
 impl Jwt {
-    /// Tokens of this issuer for this audience, signed with these keys, whose subjects are on the list.
+    /// Accepts tokens of this issuer for this audience that these keys signed. Allows the subjects
+    /// on the list.
     #[must_use]
     pub fn new(
         issuer: String,
@@ -39,16 +40,16 @@ impl Jwt {
         allow: AllowList,
         schedule: RefreshSchedule,
     ) -> Self {
-        Self { allow, expected: Expected::new(issuer, audience), keys: KeyCache::new(keys, schedule) }
+        Self { allow, verifier: TokenVerifier::new(issuer, audience), keys: KeyCache::new(keys, schedule) }
     }
 
-    /// Loads the keys once and tells in one line what was found.
+    /// Loads the keys once and describes them in one line.
     ///
     /// # Errors
-    /// Why there are none, in one line.
+    /// The reason why loading failed, in one line.
     pub async fn describe_keys(&self) -> Result<String, String> {
-        let found = self.keys.source().load().await?;
-        Ok(format!("{} from {}{}", found.len(), self.keys.source(), found.left_out()))
+        let set = self.keys.source().load().await?;
+        Ok(format!("{} from {}{}", set.len(), self.keys.source(), set.skipped()))
     }
 
     pub(super) async fn keep_fresh(&self, metrics: &Metrics) {
@@ -59,12 +60,12 @@ impl Jwt {
         self.keys.status()
     }
 
-    /// Admits the call if its token is good and its subject is on the list.
+    /// Authenticates the call by its token and authorizes the token's subject.
     pub(super) async fn admit(&self, headers: &mut HeaderMap, call: &Call) -> Result<(), Failure> {
-        let subject = self.subject(headers).await.inspect_err(|refused| {
+        let subject = self.subject(headers).await.inspect_err(|failure| {
             tracing::debug!(
                 request_id = call.request_id(),
-                why = &*refused.message(call.method()),
+                why = &*failure.message(call.method()),
                 "refused a token"
             );
         })?;
@@ -73,18 +74,19 @@ impl Jwt {
         if self.allow.allows(&name) { Ok(()) } else { Err(Failure::not_sent(Reason::CallerNotAllowed)) }
     }
 
+    /// The subject of the call's token, after verification.
     async fn subject(&self, headers: &mut HeaderMap) -> Result<String, Failure> {
         let token = Bearer::take(headers)?;
-        let signed = token.signed()?;
-        let keys = self.keys.with(&signed.key_id, signed.algorithm).await;
-        // Nobody can tell a good token from a bad one then, and that isn't the caller's fault.
+        let hint = token.key_hint()?;
+        let keys = self.keys.get(&hint.key_id, hint.algorithm).await;
+        // Without keys, the gateway can't verify any token. The caller isn't at fault.
         let keys = keys.map_err(|_none| Failure::not_sent(Reason::GatewayKeysUnavailable))?;
         let hash = token.hash();
-        if let Some(subject) = keys.verified().subject(&hash, SystemTime::now()) {
+        if let Some(subject) = keys.verified.subject(&hash, SystemTime::now()) {
             return Ok(subject);
         }
-        let claims = self.expected.verify(&token, keys.find(&signed.key_id, signed.algorithm))?;
-        keys.verified().keep(hash, &claims);
+        let claims = self.verifier.verify(&token, keys.set.find(&hint.key_id, hint.algorithm))?;
+        keys.verified.insert(hash, &claims);
         Ok(claims.subject)
     }
 }

@@ -1,4 +1,4 @@
-//! A set of public keys (RFC 7517), reduced to those that a token may be signed with.
+//! Parses a JSON Web Key Set (RFC 7517) and keeps the keys that can verify tokens.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,25 +13,25 @@ use jsonwebtoken::jwk::{
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 
-use super::token_cache::VerifiedTokenCache;
-
-/// What an RSA key may measure, in bits: a smaller one is too weak (RFC 7518, 3.3), a larger one isn't verified with.
+/// The accepted sizes of an RSA key, in bits. Smaller keys are too weak (RFC 7518, section 3.3).
+/// aws-lc-rs verifies with no larger ones.
 const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
-/// A coordinate of a point on P-256, in bytes (RFC 7518, 6.2.1.2).
-const COORDINATE: usize = 32;
-/// KeyCache under one id and algorithm, which RFC 7517 (4.5) only advises against: each of them may have signed. More are
-/// left out, so that no token costs many verifications.
+/// The size of a coordinate on P-256, in bytes (RFC 7518, section 6.2.1.2).
+const COORDINATE_BYTES: usize = 32;
+/// The maximum number of keys with the same ID and algorithm. RFC 7517 (section 4.5) advises
+/// against such keys but permits them. The limit bounds the number of verifications per token.
 const MAX_SAME_ID: usize = 4;
 
-/// The keys that tokens are verified with.
+/// The verification keys of one document.
 pub(super) struct KeySet {
     by_id: HashMap<String, Vec<Key>>,
-    left_out: Vec<&'static str>,
+    /// Why each skipped key can't be used.
+    skipped: Vec<&'static str>,
     document: Vec<u8>,
-    verified: VerifiedTokenCache,
 }
 
-/// A public key and the one algorithm that it verifies: the key's own type decides that, never a token.
+/// A public key with the one algorithm that it verifies. The key's type decides the algorithm,
+/// never a token.
 pub(super) struct Key {
     pub(super) algorithm: Algorithm,
     pub(super) decoding: DecodingKey,
@@ -39,39 +39,34 @@ pub(super) struct Key {
 
 #[derive(Deserialize)]
 struct Document {
-    // One by one, because a key of a kind from the future must not take the others with it (RFC 7517, 5).
+    // Parsed one by one, because keys of an unknown type must be ignored (RFC 7517, section 5).
     keys: Vec<serde_json::Value>,
 }
 
 impl KeySet {
-    /// Reads a set.
+    /// Parses a key set.
     ///
     /// # Errors
-    /// It isn't one, or has no key that can be used. A set without keys is an issuer's mistake, and believing it would
-    /// refuse every caller.
+    /// The document isn't a key set, or has no usable key. An empty key set would reject every
+    /// caller, so it counts as a mistake of the issuer.
     pub(super) fn parse(document: Vec<u8>) -> Result<Self, String> {
-        let read: Document =
+        let parsed: Document =
             serde_json::from_slice(&document).map_err(|_| "it is no JSON Web Key Set".to_owned())?;
-        let mut set = Self {
-            by_id: HashMap::new(),
-            left_out: Vec::new(),
-            document,
-            verified: VerifiedTokenCache::default(),
-        };
-        for key in read.keys {
-            if let Err(why) = set.take(key) {
-                set.left_out.push(why);
+        let mut set = Self { by_id: HashMap::new(), skipped: Vec::new(), document };
+        for key in parsed.keys {
+            if let Err(why) = set.add(key) {
+                set.skipped.push(why);
             }
         }
         if set.by_id.is_empty() {
-            return Err(format!("it has no key that can be used{}", set.left_out()));
+            return Err(format!("it has no key that can be used{}", set.skipped()));
         }
         Ok(set)
     }
 
-    fn take(&mut self, key: serde_json::Value) -> Result<(), &'static str> {
+    fn add(&mut self, key: serde_json::Value) -> Result<(), &'static str> {
         let jwk: Jwk = serde_json::from_value(key).map_err(|_| "not a key")?;
-        let (id, key) = usable(jwk)?;
+        let (id, key) = usable_key(jwk)?;
         let same = self.by_id.entry(id).or_default();
         if same.iter().filter(|other| other.algorithm == key.algorithm).count() == MAX_SAME_ID {
             return Err("too many keys with its id");
@@ -80,32 +75,27 @@ impl KeySet {
         Ok(())
     }
 
-    /// The keys that may have signed a token with this id and algorithm.
+    /// The keys that can verify a token with this key ID and algorithm.
     pub(super) fn find(&self, id: &str, algorithm: Algorithm) -> impl Iterator<Item = &Key> {
         let same = self.by_id.get(id).map(Vec::as_slice).unwrap_or_default();
         same.iter().filter(move |key| key.algorithm == algorithm)
     }
 
-    /// The tokens that it has verified.
-    pub(super) fn verified(&self) -> &VerifiedTokenCache {
-        &self.verified
-    }
-
-    /// How many keys there are.
+    /// The number of keys.
     pub(super) fn len(&self) -> usize {
         self.by_id.values().map(Vec::len).sum()
     }
 
-    /// Which keys of the document aren't used, in brackets; nothing if all are.
-    pub(super) fn left_out(&self) -> String {
-        match self.left_out.as_slice() {
+    /// Describes the skipped keys, in parentheses. Empty if no key was skipped.
+    pub(super) fn skipped(&self) -> String {
+        match self.skipped.as_slice() {
             [] => String::new(),
-            left_out => format!(" ({} left out: {})", left_out.len(), left_out.join(", ")),
+            skipped => format!(" ({} left out: {})", skipped.len(), skipped.join(", ")),
         }
     }
 
-    /// Whether it was read from the same document.
-    pub(super) fn is_as(&self, other: &Self) -> bool {
+    /// Whether both sets come from the same document.
+    pub(super) fn is_same_document(&self, other: &Self) -> bool {
         self.document == other.document
     }
 }
@@ -116,8 +106,8 @@ impl fmt::Debug for KeySet {
     }
 }
 
-/// The key with its id, or why no token is verified with it.
-fn usable(jwk: Jwk) -> Result<(String, Key), &'static str> {
+/// Returns a key with its ID, or the reason why the key can't verify tokens.
+fn usable_key(jwk: Jwk) -> Result<(String, Key), &'static str> {
     let Jwk { common, algorithm } = jwk;
     let id = common.key_id.filter(|id| !id.is_empty()).ok_or("no id")?;
     if common.public_key_use.is_some_and(|public_key_use| public_key_use != PublicKeyUse::Signature) {
@@ -126,12 +116,12 @@ fn usable(jwk: Jwk) -> Result<(String, Key), &'static str> {
     if common.key_operations.is_some_and(|operations| !operations.contains(&KeyOperations::Verify)) {
         return Err("not for verifying");
     }
-    let (key, its_algorithm) = match &algorithm {
+    let (key, algorithm) = match &algorithm {
         AlgorithmParameters::RSA(key) => (rsa(key)?, KeyAlgorithm::RS256),
         AlgorithmParameters::EllipticCurve(key) => (p256(key)?, KeyAlgorithm::ES256),
         _ => return Err("neither RSA nor EC"),
     };
-    if common.key_algorithm.is_some_and(|named| named != its_algorithm) {
+    if common.key_algorithm.is_some_and(|named| named != algorithm) {
         return Err("for an algorithm that isn't accepted");
     }
     Ok((id, key))
@@ -152,7 +142,7 @@ fn p256(key: &EllipticCurveKeyParameters) -> Result<Key, &'static str> {
         return Err("EC, and not on P-256");
     }
     for coordinate in [&key.x, &key.y] {
-        if bytes(coordinate)?.len() != COORDINATE {
+        if bytes(coordinate)?.len() != COORDINATE_BYTES {
             return Err("not a point on P-256");
         }
     }
@@ -160,7 +150,7 @@ fn p256(key: &EllipticCurveKeyParameters) -> Result<Key, &'static str> {
     Ok(Key { algorithm: Algorithm::ES256, decoding })
 }
 
-/// A whole number without its leading zeros.
+/// Decodes an unsigned integer and removes its leading zeros.
 fn number(text: &str) -> Result<Vec<u8>, &'static str> {
     let bytes = bytes(text)?;
     Ok(bytes.iter().skip_while(|byte| **byte == 0).copied().collect())
@@ -176,7 +166,7 @@ mod tests {
 
     use super::*;
 
-    /// The set of this one key.
+    /// Parses a set with this one key.
     fn set(key: &Value) -> Result<KeySet, String> {
         KeySet::parse(json!({ "keys": [key] }).to_string().into())
     }
@@ -198,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_may_sign_are_taken_and_others_left_out() {
+    fn usable_keys_are_kept_and_others_are_skipped() {
         let p256 = || ec("P-256", 32, 32);
         for key in [
             rsa(2048),
@@ -241,16 +231,16 @@ mod tests {
             (with(p256(), "kid", Value::Null), "no id"),
             (with(p256(), "kid", "".into()), "no id"),
         ] {
-            let told = set(&key).map(|set| set.len());
-            assert_eq!(told, Err(format!("it has no key that can be used (1 left out: {why})")), "{key}");
+            let parsed = set(&key).map(|set| set.len());
+            assert_eq!(parsed, Err(format!("it has no key that can be used (1 left out: {why})")), "{key}");
         }
     }
 
     #[test]
-    fn a_key_that_can_not_be_used_takes_no_other_with_it() {
+    fn an_unusable_key_does_not_affect_the_other_keys() {
         let keys = [json!(7), rsa(2048), json!({"kty": "new"}), with(ec("P-256", 32, 32), "kid", "e".into())];
         let set = KeySet::parse(json!({ "keys": keys }).to_string().into()).unwrap();
-        assert_eq!((set.len(), set.left_out.len()), (2, 2));
+        assert_eq!((set.len(), set.skipped.len()), (2, 2));
         let found = |id, algorithm| set.find(id, algorithm).count();
         assert_eq!((found("k", Algorithm::RS256), found("e", Algorithm::ES256)), (1, 1));
         assert_eq!((found("k", Algorithm::ES256), found("e", Algorithm::RS256)), (0, 0));
@@ -258,9 +248,9 @@ mod tests {
     }
 
     #[test]
-    fn one_id_has_four_keys_of_a_kind_at_most() {
+    fn one_id_has_at_most_four_keys_per_algorithm() {
         let keys = [vec![rsa(2048); 5], vec![ec("P-256", 32, 32); 5]].concat();
         let set = KeySet::parse(json!({ "keys": keys }).to_string().into()).unwrap();
-        assert_eq!((set.len(), set.left_out.len()), (8, 2));
+        assert_eq!((set.len(), set.skipped.len()), (8, 2));
     }
 }

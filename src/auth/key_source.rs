@@ -1,4 +1,4 @@
-//! Where the keys come from: a file, a URL, or what the issuer's discovery document names.
+//! Loads a key set from a file, from a URL, or by the issuer's discovery document.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use serde::Deserialize;
 use super::https::{Access, HttpsUrl, PANICKED, read_document};
 use super::key_set::KeySet;
 
-/// Where an issuer describes itself (OpenID Connect Discovery 1.0, section 4).
+/// The path of an issuer's discovery document (OpenID Connect Discovery 1.0, section 4).
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 
-/// Where the keys come from.
+/// The source of the verification keys.
 #[derive(Clone, Debug)]
 pub struct KeySource(Kind);
 
@@ -22,9 +22,9 @@ enum Kind {
     Discovery { issuer: String, document: HttpsUrl, access: Access },
 }
 
-/// The part of a discovery document that matters.
+/// The fields of a discovery document that the gateway uses.
 #[derive(Deserialize)]
-struct Discovered {
+struct DiscoveryDocument {
     issuer: String,
     jwks_uri: String,
 }
@@ -33,7 +33,7 @@ impl KeySource {
     /// A file with a key set.
     ///
     /// # Errors
-    /// It can't be used as it is now.
+    /// The file has no usable key set now.
     pub fn file(path: PathBuf) -> Result<Self, String> {
         read(&path)?;
         Ok(Self(Kind::File(path)))
@@ -45,10 +45,10 @@ impl KeySource {
         Self(Kind::Url(url, access))
     }
 
-    /// The key set that the issuer's own discovery document names.
+    /// The key set that the issuer's discovery document names.
     ///
     /// # Errors
-    /// The issuer is no https URL that could have one.
+    /// The issuer isn't an https URL without a query.
     pub fn discovery(issuer: &str, access: Access) -> Result<Self, &'static str> {
         if issuer.contains('?') {
             return Err("it has a query in it");
@@ -59,19 +59,19 @@ impl KeySource {
         Ok(Self(Kind::Discovery { issuer: issuer.to_owned(), document, access }))
     }
 
-    /// Whether it is looked at as often as a file is: that costs next to nothing.
+    /// Whether the source is a file, which can be read often.
     pub(super) fn is_file(&self) -> bool {
         matches!(self.0, Kind::File(_))
     }
 
-    /// The keys as they are there now.
+    /// Loads the current keys.
     ///
     /// # Errors
-    /// Why there are none, in one line for the log.
+    /// The reason why loading failed, in one line for the log.
     pub(super) async fn load(&self) -> Result<KeySet, String> {
         match &self.0 {
             Kind::File(path) => {
-                // Off the runtime's threads: a network file system may hang.
+                // A network file system can block, and must not block one of the runtime's threads.
                 let path = path.clone();
                 tokio::task::spawn_blocking(move || read(&path))
                     .await
@@ -79,15 +79,15 @@ impl KeySource {
             }
             Kind::Url(url, access) => fetch(url, access, url).await,
             Kind::Discovery { issuer, document, access } => {
-                let found = access.get(document, document).await?;
-                let found = discovered(&found, issuer).map_err(|why| format!("{document}: {why}"))?;
-                fetch(&found, access, document).await
+                let body = access.get(document, document).await?;
+                let url = jwks_url(&body, issuer).map_err(|why| format!("{document}: {why}"))?;
+                fetch(&url, access, document).await
             }
         }
     }
 }
 
-/// For an operator.
+/// The path or URL, for operators.
 impl fmt::Display for KeySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
@@ -102,17 +102,16 @@ fn read(path: &Path) -> Result<KeySet, String> {
     document.and_then(KeySet::parse).map_err(|why| format!("{}: {why}", path.display()))
 }
 
-async fn fetch(url: &HttpsUrl, access: &Access, home: &HttpsUrl) -> Result<KeySet, String> {
-    KeySet::parse(access.get(url, home).await?.into()).map_err(|why| format!("{url}: {why}"))
+async fn fetch(url: &HttpsUrl, access: &Access, configured: &HttpsUrl) -> Result<KeySet, String> {
+    KeySet::parse(access.get(url, configured).await?.into()).map_err(|why| format!("{url}: {why}"))
 }
 
-/// Where the issuer's keys are. A document of another issuer, however it came there, says nothing of this one
-/// (section 4.3).
-fn discovered(document: &[u8], issuer: &str) -> Result<HttpsUrl, String> {
-    let found: Discovered = serde_json::from_slice(document)
+/// The URL of the key set in a discovery document. The document must be the issuer's (section 4.3).
+fn jwks_url(document: &[u8], issuer: &str) -> Result<HttpsUrl, String> {
+    let document: DiscoveryDocument = serde_json::from_slice(document)
         .map_err(|_| "it is no discovery document with an issuer and a jwks_uri".to_owned())?;
-    if found.issuer != issuer {
+    if document.issuer != issuer {
         return Err("it is another issuer's document: its `issuer` isn't exactly the configured one".into());
     }
-    HttpsUrl::parse(&found.jwks_uri).map_err(|why| format!("its jwks_uri can't be used: {why}"))
+    HttpsUrl::parse(&document.jwks_uri).map_err(|why| format!("its jwks_uri can't be used: {why}"))
 }

@@ -1,8 +1,11 @@
-//! Who calls, and whether they may. Fails closed: whoever isn't known or isn't on the list gets nothing but health.
+//! Authenticates callers and authorizes them against the allowlist.
 //!
-//! With `jwt` a call's token (`token`) is verified with the keys that are held (`keys`), which one task loads (`source`,
-//! `fetch`) and reduces to those that may sign (`jwks`), unless they have verified it before (`verified`); the name that it
-//! gives is looked up on the list (`allow`).
+//! In the modes `mtls` and `jwt`, every request except health checks needs an identity on the
+//! allowlist.
+//!
+//! In the mode `jwt`, one task loads the issuer's keys (`key_source`, `https`), reads the usable
+//! ones (`key_set`), and caches them (`key_cache`). A call's token (`token`) is verified with these
+//! keys, unless they verified it before (`token_cache`). Its subject is the caller's identity.
 
 mod allow_list;
 mod certificate;
@@ -35,19 +38,19 @@ use crate::call::Call;
 use crate::error::{Failure, Reason};
 use crate::telemetry::Metrics;
 
-/// How callers are told apart.
+/// The authentication mode, with the callers that it allows.
 #[derive(Clone, Debug)]
 pub enum Auth {
-    /// Not at all: whoever reaches the port may call.
+    /// No authentication. Every client that reaches the port can call.
     None,
-    /// By the names in their client certificate.
+    /// Identities come from client certificates.
     Mtls(AllowList),
-    /// By the bearer token of each call.
+    /// Identities come from the bearer token of each call.
     Jwt(Arc<Jwt>),
 }
 
 impl Auth {
-    /// Its name, as the flag has it.
+    /// The name of the mode, as in the flag `--auth`.
     #[must_use]
     pub const fn mode(&self) -> &'static str {
         match self {
@@ -57,11 +60,14 @@ impl Auth {
         }
     }
 
-    /// Admits a call or doesn't, and notes in it who calls. Its `authorization` header is gone afterwards.
+    /// Authenticates and authorizes a call, and sets its caller.
+    ///
+    /// It removes the `authorization` header.
     ///
     /// # Errors
-    /// `CallerUnauthenticated` for a caller without a name, `CallerNotAllowed` for one whose names aren't on the list,
-    /// `GatewayKeysUnavailable` if that can't be told.
+    /// - `CallerUnauthenticated`: the caller has no identity.
+    /// - `CallerNotAllowed`: no identity of the caller is on the list.
+    /// - `GatewayKeysUnavailable`: there are no keys to verify a token with.
     pub(crate) async fn admit(
         &self,
         headers: &mut HeaderMap,
@@ -73,12 +79,12 @@ impl Auth {
             Self::Mtls(list) => Some(list),
             Self::None => None,
         };
-        // Nobody has asked for a token; one that is there all the same is nobody's to log.
+        // This mode needs no token. Without the header, no later code can log one.
         headers.remove(AUTHORIZATION);
-        list.map_or(Ok(()), |list| by_certificate(list, identities, call))
+        list.map_or(Ok(()), |list| authorize(list, identities, call))
     }
 
-    /// Loads what callers are checked with, and looks for changes. Runs until its owner drops it.
+    /// Loads and refreshes the verification keys. Runs until its owner drops it.
     pub(crate) async fn keep_fresh(&self, metrics: &Metrics) {
         match self {
             Self::None | Self::Mtls(_) => std::future::pending().await,
@@ -86,16 +92,16 @@ impl Auth {
         }
     }
 
-    /// Follows whether the keys are there that callers are checked with.
+    /// Follows the status of the verification keys.
     pub(crate) fn key_status(&self) -> watch::Receiver<KeyStatus> {
         match self {
-            Self::None | Self::Mtls(_) => watch::Sender::new(KeyStatus::Held).subscribe(),
+            Self::None | Self::Mtls(_) => watch::Sender::new(KeyStatus::Ready).subscribe(),
             Self::Jwt(jwt) => jwt.key_status(),
         }
     }
 }
 
-/// How callers are told apart, and who may call.
+/// The mode and its allowlist, for operators.
 impl fmt::Display for Auth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -106,7 +112,8 @@ impl fmt::Display for Auth {
     }
 }
 
-fn by_certificate(list: &AllowList, identities: &Identities, call: &Call) -> Result<(), Failure> {
+/// Authorizes a call by the identities in its client certificate, and sets its caller.
+fn authorize(list: &AllowList, identities: &Identities, call: &Call) -> Result<(), Failure> {
     let names = identities.names();
     let first = names.first().ok_or_else(|| Failure::not_sent(Reason::CallerUnauthenticated))?;
     let allowed = names.iter().find(|name| list.allows(name));

@@ -1,21 +1,26 @@
-//! How often the issuer's keys are looked for, and how long they hold.
+//! Schedules how often the issuer's keys are refreshed and how long they remain usable.
 
 use std::time::Duration;
 
-/// How often keys are looked for. The defaults are the command's; tests are in more of a hurry.
+use crate::util::backoff::{Backoff, jitter};
+
+/// The share by which the interval for URLs varies, so that replicas don't refresh together.
+const URL_JITTER: f64 = 0.1;
+
+/// The intervals between key refreshes. The defaults are the command's. Tests use shorter ones.
 #[derive(Clone, Copy, Debug)]
 pub struct RefreshSchedule {
-    /// In a file. A Kubernetes volume takes a minute to change, and looking costs next to nothing.
+    /// The interval for a file. A read is cheap, and Kubernetes updates a volume within a minute.
     pub file: Duration,
-    /// At a URL, a tenth more or less, so that replicas don't come together.
+    /// The average interval for a URL.
     pub url: Duration,
-    /// After a failure: the wait doubles from this one to the last, and is never longer than without it.
+    /// The delay after the first failure. It doubles with each failure in a row.
     pub first_retry: Duration,
-    /// The longest of those waits.
+    /// The longest delay after a failure. A delay is never longer than the regular interval.
     pub last_retry: Duration,
-    /// How often unknown keys in tokens may cause a look, whatever callers send.
+    /// The minimum interval between refreshes that unknown key IDs in tokens cause.
     pub asked: Duration,
-    /// How old the last good look may be before the keys hold no longer.
+    /// The age at which the keys become unusable, counted from the last successful refresh.
     pub stale: Duration,
 }
 
@@ -33,13 +38,11 @@ impl Default for RefreshSchedule {
 }
 
 impl RefreshSchedule {
-    /// How long until the next look, after so many failures in a row.
-    pub(super) fn wait(&self, is_file: bool, failures: u32) -> Duration {
-        let usual = if is_file { self.file } else { self.url.mul_f64(0.9 + 0.2 * fastrand::f64()) };
-        match failures.checked_sub(1) {
-            None => usual,
-            Some(more) => self.first_retry.saturating_mul(1 << more.min(16)).min(self.last_retry).min(usual),
-        }
+    /// The delay until the next refresh after this many failures in a row.
+    pub(super) fn delay(&self, is_file: bool, failures: u32) -> Duration {
+        let regular = if is_file { self.file } else { jitter(self.url, URL_JITTER) };
+        let backoff = Backoff { first: self.first_retry, max: self.last_retry };
+        if failures == 0 { regular } else { backoff.delay(failures).min(regular) }
     }
 }
 
@@ -48,14 +51,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_wait_doubles_after_each_failure_to_a_minute() {
-        let waits = |is_file| {
+    fn the_delay_doubles_after_each_failure_up_to_a_minute() {
+        let delays = |is_file| {
             [0, 1, 2, 3, 6, 7, 40, u32::MAX]
-                .map(|failures| RefreshSchedule::default().wait(is_file, failures).as_secs())
+                .map(|failures| RefreshSchedule::default().delay(is_file, failures).as_secs())
         };
-        assert_eq!(waits(true), [5, 1, 2, 4, 5, 5, 5, 5]);
-        let [usual, after @ ..] = waits(false);
-        assert!((270..=330).contains(&usual), "{usual}");
-        assert_eq!(after, [1, 2, 4, 32, 60, 60, 60]);
+        assert_eq!(delays(true), [5, 1, 2, 4, 5, 5, 5, 5]);
+        let [regular, after_failures @ ..] = delays(false);
+        assert!((270..=330).contains(&regular), "{regular}");
+        assert_eq!(after_failures, [1, 2, 4, 32, 60, 60, 60]);
     }
 }

@@ -1,10 +1,12 @@
-//! Why a token isn't accepted, and what its caller is told: sentences of ours, with nothing from the token in them.
+//! Defines why a token is rejected, and the error message for its caller.
+//!
+//! The messages are constants, so they can't contain a part of the token.
 
 use jsonwebtoken::errors::ErrorKind;
 
 use crate::error::{Failure, Reason};
 
-/// Why a token isn't accepted.
+/// The reason why a token is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenRejection {
     Missing,
@@ -18,8 +20,8 @@ pub(super) enum TokenRejection {
 }
 
 impl TokenRejection {
-    /// What the library says, in our words.
-    pub(super) fn of(error: &ErrorKind) -> Self {
+    /// Converts an error of the JWT library.
+    pub(super) fn from_error(error: &ErrorKind) -> Self {
         match error {
             ErrorKind::InvalidSignature => Self::Signature,
             ErrorKind::InvalidAlgorithm => Self::Algorithm,
@@ -30,14 +32,16 @@ impl TokenRejection {
         }
     }
 
-    /// What the caller is told.
+    /// The error message for the caller.
     const fn message(self) -> &'static str {
         match self {
             Self::Missing => {
-                "The call has no bearer token; send one as `authorization` metadata: Bearer, a space, the token."
+                "The call has no bearer token; send one as `authorization` metadata: Bearer, a space, \
+                 the token."
             }
             Self::Malformed => {
-                "The bearer token is malformed; one signed JWT of at most 8 KiB with kid, exp, iss, aud and sub is accepted."
+                "The bearer token is malformed; one signed JWT of at most 8 KiB with kid, exp, iss, aud \
+                 and sub is accepted."
             }
             Self::Algorithm => {
                 "The bearer token is signed by an algorithm that isn't accepted; RS256 and ES256 are."

@@ -1,55 +1,56 @@
-//! Tokens that a set of keys has verified before: a caller sends one token with many calls, and to verify its signature
-//! costs as much as signing the request to AWS does.
+//! Caches the tokens that a key set verified, because callers send one token with many calls.
 //!
-//! Kept are a token's hash and whose it is, never the token. They are part of their key set and go with it, so that a key
-//! that is gone verifies nothing any longer; and they hold until the token expires at the latest.
+//! Verifying a signature costs as much as signing a request to AWS. A cache belongs to one key set
+//! and is dropped with it, so a removed key verifies no token. An entry contains the hash and the
+//! subject of a token, never the token, and is valid until the token expires at the latest.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use super::token::TokenHash;
+use crate::util::sha256::Sha256;
 
-/// How many are kept, at some 200 bytes each. Only good tokens are: to fill it takes so many of the issuer's own.
-const MAX_KEPT: usize = 4096;
+/// The maximum number of entries, about 200 bytes each. Only the issuer's tokens can fill a cache.
+const MAX_ENTRIES: usize = 4096;
 
-/// What a good token says.
+/// The claims of a verified token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct VerifiedClaims {
     pub(super) subject: String,
-    /// When it expires, if that can be told.
+    /// When the token expires. `None` if the claim is not a whole number of seconds.
     pub(super) expires: Option<SystemTime>,
 }
 
-/// The tokens that one key set has verified.
+/// The tokens that one key set verified.
 #[derive(Default)]
-pub(super) struct VerifiedTokenCache(Mutex<HashMap<TokenHash, Kept>>);
+pub(super) struct VerifiedTokenCache(Mutex<HashMap<Sha256, Entry>>);
 
-struct Kept {
+struct Entry {
     subject: String,
-    until: SystemTime,
+    expires: SystemTime,
 }
 
 impl VerifiedTokenCache {
-    /// The subject of a token that was verified before and hasn't expired. The time in which the issuer's clock may differ
-    /// from ours isn't for this to grant: in it, the token is verified again.
-    pub(super) fn subject(&self, token: &TokenHash, now: SystemTime) -> Option<String> {
-        self.lock().get(token).filter(|kept| now < kept.until).map(|kept| kept.subject.clone())
+    /// The subject of a token that was verified before and hasn't expired.
+    ///
+    /// The cache grants no leeway for clock skew. After its expiry, a token is verified again.
+    pub(super) fn subject(&self, token: &Sha256, now: SystemTime) -> Option<String> {
+        self.lock().get(token).filter(|entry| now < entry.expires).map(|entry| entry.subject.clone())
     }
 
-    /// Keeps a token that has just been verified.
-    pub(super) fn keep(&self, token: TokenHash, claims: &VerifiedClaims) {
-        let Some(until) = claims.expires else { return };
-        let mut kept = self.lock();
-        // Which of them are still in use nobody knows: those that are come back with their next call.
-        if kept.len() >= MAX_KEPT {
-            kept.clear();
+    /// Adds a verified token. A token without a usable expiry isn't cached.
+    pub(super) fn insert(&self, token: Sha256, claims: &VerifiedClaims) {
+        let Some(expires) = claims.expires else { return };
+        let mut entries = self.lock();
+        // No LRU: tokens in use are verified again on their next call.
+        if entries.len() >= MAX_ENTRIES {
+            entries.clear();
         }
-        kept.insert(token, Kept { subject: claims.subject.clone(), until });
+        entries.insert(token, Entry { subject: claims.subject.clone(), expires });
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<TokenHash, Kept>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Sha256, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -71,32 +72,32 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_known_until_it_expires_and_no_other_is() {
-        let (verified, now) = (VerifiedTokenCache::default(), SystemTime::now());
+    fn a_token_is_cached_until_it_expires() {
+        let (cache, now) = (VerifiedTokenCache::default(), SystemTime::now());
         let expires = now + Duration::from_secs(10);
-        verified.keep([1; 32], &claims("one", Some(expires)));
-        verified.keep([2; 32], &claims("two", None));
+        cache.insert([1; 32], &claims("one", Some(expires)));
+        cache.insert([2; 32], &claims("two", None));
         let just_before = expires - Duration::from_nanos(1);
-        assert_eq!(verified.subject(&[1; 32], now).as_deref(), Some("one"));
-        assert_eq!(verified.subject(&[1; 32], just_before).as_deref(), Some("one"));
-        assert_eq!(verified.subject(&[1; 32], expires), None);
-        assert_eq!(verified.subject(&[2; 32], now), None, "nobody knows how long it holds");
-        assert_eq!(verified.subject(&[3; 32], now), None);
-        assert_eq!(format!("{verified:?}"), "VerifiedTokenCache(1)");
+        assert_eq!(cache.subject(&[1; 32], now).as_deref(), Some("one"));
+        assert_eq!(cache.subject(&[1; 32], just_before).as_deref(), Some("one"));
+        assert_eq!(cache.subject(&[1; 32], expires), None);
+        assert_eq!(cache.subject(&[2; 32], now), None, "a token without an expiry isn't cached");
+        assert_eq!(cache.subject(&[3; 32], now), None);
+        assert_eq!(format!("{cache:?}"), "VerifiedTokenCache(1)");
     }
 
     #[test]
-    fn there_are_only_so_many() {
-        let (verified, now) = (VerifiedTokenCache::default(), SystemTime::now());
+    fn the_number_of_entries_is_limited() {
+        let (cache, now) = (VerifiedTokenCache::default(), SystemTime::now());
         let hash = |number: usize| {
             let mut hash = [0; 32];
             hash[..8].copy_from_slice(&number.to_le_bytes());
             hash
         };
-        for number in 0..=2 * MAX_KEPT {
-            verified.keep(hash(number), &claims("x", Some(now + Duration::from_secs(1))));
-            assert!(verified.lock().len() <= MAX_KEPT);
-            assert!(verified.subject(&hash(number), now).is_some());
+        for number in 0..=2 * MAX_ENTRIES {
+            cache.insert(hash(number), &claims("x", Some(now + Duration::from_secs(1))));
+            assert!(cache.lock().len() <= MAX_ENTRIES);
+            assert!(cache.subject(&hash(number), now).is_some());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who may call.
+//! Parses the authentication flags.
 
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ const JWKS: &str = "--jwt-jwks (GATEWAY_JWT_JWKS)";
 const CA: &str = "--jwt-ca (GATEWAY_JWT_CA)";
 const TOKEN_FILE: &str = "--jwt-jwks-token-file (GATEWAY_JWT_JWKS_TOKEN_FILE)";
 
-/// How callers are told apart.
+/// The authentication mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum AuthMode {
     /// Not at all: whoever reaches the port may call
@@ -29,13 +29,14 @@ enum AuthMode {
     Jwt,
 }
 
-/// Who may call.
+/// The flags for authentication and authorization.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct AuthArgs {
     /// How callers are told apart
     #[arg(long, env = "GATEWAY_AUTH", value_name = "MODE", default_value = "none")]
     auth: AuthMode,
-    /// Who may call, comma-separated or repeated: spiffe://… or dns:… as in their certificates, sub:… as in their tokens; a * may end a spiffe: or sub: name right after a / or :
+    /// Who may call, comma-separated or repeated: spiffe://… or dns:… as in their certificates,
+    /// sub:… as in their tokens; a * may end a spiffe: or sub: name right after a / or :
     #[arg(long, env = "GATEWAY_ALLOW", value_name = "NAMES", value_delimiter = ',')]
     allow: Vec<Rule>,
     /// The issuer of tokens, exactly as they name it
@@ -44,7 +45,8 @@ pub(crate) struct AuthArgs {
     /// The audience that tokens have to be for
     #[arg(long, env = "GATEWAY_JWT_AUDIENCE", value_name = "AUDIENCE")]
     jwt_audience: Option<String>,
-    /// The keys that tokens are signed with: a file or an https URL of a key set, looked at again and again [default: what the issuer's discovery document names]
+    /// The keys that tokens are signed with: a file or an https URL of a key set, looked at again
+    /// and again [default: what the issuer's discovery document names]
     #[arg(long, env = "GATEWAY_JWT_JWKS", value_name = "FILE|URL")]
     jwt_jwks: Option<String>,
     /// PEM roots for fetching keys, read for each fetch [default: the system's]
@@ -56,13 +58,13 @@ pub(crate) struct AuthArgs {
 }
 
 impl AuthArgs {
-    /// Who may call, once that makes sense together.
+    /// Returns the authentication settings if the flags are consistent.
     ///
     /// # Errors
     /// One line that names the flags and variables.
     pub(crate) fn auth(&self, client_ca: bool) -> Result<Auth, String> {
         if self.auth != AuthMode::Jwt
-            && let Some(flag) = self.flags_of_jwt()
+            && let Some(flag) = self.first_jwt_flag()
         {
             return Err(format!("{flag} does nothing without {JWT}"));
         }
@@ -72,13 +74,13 @@ impl AuthArgs {
             AuthMode::Mtls if !client_ca => {
                 Err(format!("{MTLS} needs --tls-client-ca (GATEWAY_TLS_CLIENT_CA)"))
             }
-            AuthMode::Mtls => Ok(Auth::Mtls(self.list(MTLS)?)),
+            AuthMode::Mtls => Ok(Auth::Mtls(self.allow_list(MTLS)?)),
             AuthMode::Jwt => Ok(Auth::Jwt(Arc::new(self.jwt()?))),
         }
     }
 
-    /// The first flag that is only for tokens, if there is one.
-    fn flags_of_jwt(&self) -> Option<&'static str> {
+    /// Returns the first given flag that only the mode `jwt` uses.
+    fn first_jwt_flag(&self) -> Option<&'static str> {
         let flags = [
             (self.jwt_issuer.is_some(), ISSUER),
             (self.jwt_audience.is_some(), AUDIENCE),
@@ -89,8 +91,8 @@ impl AuthArgs {
         flags.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)
     }
 
-    /// The list, with names of no other kind than this mode has.
-    fn list(&self, mode: &str) -> Result<AllowList, String> {
+    /// Returns the allowlist. Its rules must match identities of this mode.
+    fn allow_list(&self, mode: &str) -> Result<AllowList, String> {
         let tokens = self.auth == AuthMode::Jwt;
         if self.allow.iter().any(|rule| rule.is_for_tokens() != tokens) {
             let kind = if tokens { "only sub: names" } else { "only spiffe:// and dns: names" };
@@ -105,11 +107,11 @@ impl AuthArgs {
             value.ok_or_else(|| format!("{JWT} needs {flag}"))
         };
         let (issuer, audience) = (given(&self.jwt_issuer, ISSUER)?, given(&self.jwt_audience, AUDIENCE)?);
-        let list = self.list(JWT)?;
-        Ok(Jwt::new(issuer.clone(), &audience, self.keys(&issuer)?, list, RefreshSchedule::default()))
+        let list = self.allow_list(JWT)?;
+        Ok(Jwt::new(issuer.clone(), &audience, self.key_source(&issuer)?, list, RefreshSchedule::default()))
     }
 
-    fn keys(&self, issuer: &str) -> Result<KeySource, String> {
+    fn key_source(&self, issuer: &str) -> Result<KeySource, String> {
         let of = |flag: &str, why: &dyn Display| format!("{flag}: {why}");
         let access = Access::new(self.jwt_ca.clone(), self.jwt_jwks_token_file.clone());
         let access = access.map_err(|error| match error {
@@ -120,8 +122,8 @@ impl AuthArgs {
             None => KeySource::discovery(issuer, access).map_err(|why| {
                 format!("{ISSUER}: keys can't be found by it, because {why}; say where they are with {JWKS}")
             }),
-            Some(place) if place.contains("://") => {
-                HttpsUrl::parse(place).map(|url| KeySource::url(url, access)).map_err(|why| of(JWKS, &why))
+            Some(url) if url.contains("://") => {
+                HttpsUrl::parse(url).map(|url| KeySource::url(url, access)).map_err(|why| of(JWKS, &why))
             }
             Some(_) if access.is_some() => {
                 Err(format!("{CA} and {TOKEN_FILE} do nothing where {JWKS} is a file"))

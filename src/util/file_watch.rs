@@ -7,9 +7,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aws_lc_rs::digest::{self, Digest};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
+
+use super::sha256::{Sha256, sha256};
 
 /// How often the files are read.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
@@ -17,7 +18,7 @@ const POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// Watches files. It keeps a digest of their contents, because they can hold private keys and credentials.
 pub(crate) struct FileWatch {
     files: Vec<PathBuf>,
-    seen: Vec<Option<[u8; digest::SHA256_OUTPUT_LEN]>>,
+    seen: Vec<Option<Sha256>>,
 }
 
 impl FileWatch {
@@ -40,18 +41,11 @@ impl FileWatch {
     }
 }
 
-async fn digests(files: Vec<PathBuf>) -> Vec<Option<[u8; digest::SHA256_OUTPUT_LEN]>> {
+async fn digests(files: Vec<PathBuf>) -> Vec<Option<Sha256>> {
     let read =
         move || files.iter().map(|file| fs::read(file).ok().map(|contents| sha256(&contents))).collect();
     // A network file system can hang, and must not block one of the runtime's threads.
     spawn_blocking(read).await.unwrap_or_default()
-}
-
-fn sha256(contents: &[u8]) -> [u8; digest::SHA256_OUTPUT_LEN] {
-    let mut hash = [0; digest::SHA256_OUTPUT_LEN];
-    let computed: Digest = digest::digest(&digest::SHA256, contents);
-    hash.copy_from_slice(computed.as_ref());
-    hash
 }
 
 #[cfg(test)]

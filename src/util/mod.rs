@@ -5,5 +5,6 @@ pub(crate) mod error_chain;
 pub(crate) mod file_watch;
 pub(crate) mod pem;
 pub(crate) mod rfc3339;
+pub(crate) mod sha256;
 pub(crate) mod text;
 pub mod url;
