@@ -1,22 +1,40 @@
 //! Matches the identities of callers against the allowlist.
 
 use std::fmt;
-use std::str::FromStr;
 
-/// The prefix of identities from tokens. Identities from certificates have other prefixes.
-pub(super) const SUBJECT: &str = "sub:";
+use super::rule::Rule;
+use crate::error::{Failure, Reason};
+use crate::methods::Method;
 
 /// The allowlist. It allows a caller if one of the rules matches one of the caller's identities.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowList(Vec<Rule>);
 
-/// An allowlist entry. It matches one identity, or every identity with a prefix.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rule {
-    /// The identity, or the prefix.
-    name: String,
-    /// Whether the name is a prefix.
-    is_prefix: bool,
+/// How far an allowlist allows a caller, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Allowed {
+    /// The caller may make the call.
+    Yes,
+    /// A rule matches the caller, but none that does allows the operation.
+    NotThisOperation,
+    /// No rule matches the caller.
+    No,
+}
+
+impl Allowed {
+    /// # Errors
+    /// `CALLER_NOT_ALLOWED`, unless the caller may make the call.
+    pub(super) fn into_result(self) -> Result<(), Failure> {
+        let failure = Failure::not_sent(Reason::CallerNotAllowed);
+        match self {
+            Self::Yes => Ok(()),
+            Self::NotThisOperation => Err(failure.with_message(
+                "Your identity isn't allowed to call this operation. Nothing was sent. Ask the gateway's \
+                 operator to allow it.",
+            )),
+            Self::No => Err(failure),
+        }
+    }
 }
 
 impl AllowList {
@@ -28,10 +46,14 @@ impl AllowList {
         if rules.is_empty() { Err("the list is empty, so nobody could call") } else { Ok(Self(rules)) }
     }
 
-    /// Whether a rule matches this identity.
-    #[must_use]
-    pub fn allows(&self, name: &str) -> bool {
-        self.0.iter().any(|rule| rule.matches(name))
+    /// Whether a caller with this identity may call this method.
+    pub(super) fn check(&self, name: &str, method: &Method) -> Allowed {
+        let mut matching = self.0.iter().filter(|rule| rule.matches(name)).peekable();
+        match (matching.peek().is_some(), matching.any(|rule| rule.allows(method))) {
+            (false, _) => Allowed::No,
+            (true, false) => Allowed::NotThisOperation,
+            (true, true) => Allowed::Yes,
+        }
     }
 }
 
@@ -42,77 +64,46 @@ impl fmt::Display for AllowList {
     }
 }
 
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.name, if self.is_prefix { "*" } else { "" })
-    }
-}
-
-impl Rule {
-    /// Whether the rule matches identities from tokens, and not those from certificates.
-    #[must_use]
-    pub fn is_for_tokens(&self) -> bool {
-        self.name.starts_with(SUBJECT)
-    }
-
-    fn matches(&self, name: &str) -> bool {
-        if self.is_prefix {
-            name.len() > self.name.len() && name.starts_with(&self.name)
-        } else {
-            name == self.name
-        }
-    }
-}
-
-impl FromStr for Rule {
-    type Err = String;
-
-    /// Parses `spiffe://domain/path`, `sub:subject`, or `dns:name`. The first two can end in `/*`
-    /// or `:*`.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wildcard = text.strip_suffix('*');
-        let name = wildcard.unwrap_or(text);
-        let invalid = |why: &str| {
-            Err(format!(
-                "{why}; a name looks like spiffe://domain/ns/team/*, dns:worker.example or \
-                 sub:system:serviceaccount:team:*"
-            ))
-        };
-        if name.contains('*') || name.contains(char::is_whitespace) {
-            return invalid("a * may only stand at the end, and there are no spaces");
-        }
-        if let Some(host) = name.strip_prefix("dns:") {
-            return match (host, wildcard) {
-                ("", _) => invalid("it has no host"),
-                (_, Some(_)) => invalid("a dns: name takes no *"),
-                (host, None) => {
-                    Ok(Self { name: format!("dns:{}", host.to_ascii_lowercase()), is_prefix: false })
-                }
-            };
-        }
-        // This part is required, so that `spiffe://*` and `sub:*` can't allow every caller.
-        let (required, missing) = match (name.strip_prefix("spiffe://"), name.strip_prefix(SUBJECT)) {
-            (Some(path), _) => (path.split('/').next(), "it has no trust domain"),
-            (None, Some(subject)) => (Some(subject), "it has no subject"),
-            (None, None) => return invalid("it is neither a spiffe:// nor a dns: nor a sub: name"),
-        };
-        match (required.is_none_or(str::is_empty), wildcard.is_some()) {
-            (true, _) => invalid(missing),
-            // Without a separator, `…/ns/team*` would also match `…/ns/team-two`.
-            (false, true) if !name.ends_with(['/', ':']) => invalid("a * may only follow a / or a :"),
-            (false, is_prefix) => Ok(Self { name: name.to_owned(), is_prefix }),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::rule::Entry;
     use super::*;
+    use crate::methods::{ACKNOWLEDGE, POLL};
+
+    fn list(text: &str) -> AllowList {
+        let entries = text.split(',').map(|entry| entry.parse::<Entry>().unwrap());
+        AllowList::new(Rule::join(entries).unwrap()).unwrap()
+    }
 
     fn allows(rule: &str, name: &str) -> bool {
-        AllowList::new(vec![rule.parse().unwrap()]).unwrap().allows(name)
+        list(rule).check(name, &ACKNOWLEDGE) == Allowed::Yes
+    }
+
+    #[test]
+    fn a_rule_can_name_its_operations() {
+        let list = list("sub:reader=poll,details,sub:worker,sub:team:*=acknowledge");
+        let check = |name: &str, method| list.check(name, method);
+        assert_eq!(check("sub:reader", &POLL), Allowed::Yes);
+        assert_eq!(check("sub:reader", &ACKNOWLEDGE), Allowed::NotThisOperation);
+        assert_eq!(check("sub:worker", &ACKNOWLEDGE), Allowed::Yes);
+        assert_eq!(check("sub:team:a", &ACKNOWLEDGE), Allowed::Yes);
+        assert_eq!(check("sub:team:a", &POLL), Allowed::NotThisOperation);
+        assert_eq!(check("sub:other", &POLL), Allowed::No);
+        assert_eq!(list.to_string(), "sub:reader=poll,details, sub:worker, sub:team:*=acknowledge");
+        let health = Method::of("/grpc.health.v1.Health/Check");
+        assert_eq!(check("sub:reader", health), Allowed::Yes, "health and reflection are no operations");
+    }
+
+    #[test]
+    fn an_equals_sign_before_another_text_is_part_of_the_name() {
+        assert!(allows("sub:a=b", "sub:a=b"));
+        assert!(allows("sub:a=poll=acknowledge", "sub:a=poll"), "the last one counts");
+        assert!(!allows("sub:a=acknowledge", "sub:a=acknowledge"));
+        assert!("sub:a*=poll".parse::<Entry>().is_err(), "the name is checked all the same");
+        let stray = ["sub:a", "poll"].map(|entry| entry.parse().unwrap());
+        assert!(Rule::join(stray).is_err(), "an operation follows a rule that names some");
     }
 
     #[test]

@@ -6,10 +6,11 @@ use std::time::SystemTime;
 use http::HeaderMap;
 use tokio::sync::watch;
 
-use super::allow_list::{AllowList, SUBJECT};
+use super::allow_list::AllowList;
 use super::key_cache::{KeyCache, KeyStatus};
 use super::key_source::KeySource;
 use super::refresh::RefreshSchedule;
+use super::rule::SUBJECT;
 use super::token::{Bearer, TokenVerifier};
 use crate::call::Call;
 use crate::error::{Failure, Reason};
@@ -71,7 +72,7 @@ impl Jwt {
         })?;
         let name = format!("{SUBJECT}{subject}");
         call.set_caller(&name);
-        if self.allow.allows(&name) { Ok(()) } else { Err(Failure::not_sent(Reason::CallerNotAllowed)) }
+        self.allow.check(&name, call.method()).into_result()
     }
 
     /// The subject of the call's token, after verification.

@@ -16,6 +16,7 @@ mod key_set;
 mod key_source;
 mod refresh;
 mod rejection;
+mod rule;
 mod token;
 mod token_cache;
 
@@ -26,17 +27,19 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use tokio::sync::watch;
 
-pub use allow_list::{AllowList, Rule};
+pub use allow_list::AllowList;
 pub(crate) use certificate::Identities;
 pub use https::{Access, AccessError, HttpsUrl};
 pub use jwt::Jwt;
 pub(crate) use key_cache::KeyStatus;
 pub use key_source::KeySource;
 pub use refresh::RefreshSchedule;
+pub use rule::{Entry, Rule};
 
 use crate::call::Call;
 use crate::error::{Failure, Reason};
 use crate::telemetry::Metrics;
+use allow_list::Allowed;
 
 /// The authentication mode, with the callers that it allows.
 #[derive(Clone, Debug)]
@@ -116,7 +119,9 @@ impl fmt::Display for Auth {
 fn authorize(list: &AllowList, identities: &Identities, call: &Call) -> Result<(), Failure> {
     let names = identities.names();
     let first = names.first().ok_or_else(|| Failure::not_sent(Reason::CallerUnauthenticated))?;
-    let allowed = names.iter().find(|name| list.allows(name));
-    call.set_caller(allowed.unwrap_or(first));
-    allowed.map(|_| ()).ok_or_else(|| Failure::not_sent(Reason::CallerNotAllowed))
+    let checked = names.iter().map(|name| (name, list.check(name, call.method())));
+    let best = checked.min_by_key(|(_, allowed)| *allowed as u8);
+    let (name, allowed) = best.unwrap_or((first, Allowed::No));
+    call.set_caller(name);
+    allowed.into_result()
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use codepipeline_gateway::auth::{
-    Access, AccessError, AllowList, Auth, HttpsUrl, Jwt, KeySource, RefreshSchedule, Rule,
+    Access, AccessError, AllowList, Auth, Entry, HttpsUrl, Jwt, KeySource, RefreshSchedule, Rule,
 };
 
 const MTLS: &str = "--auth mtls (GATEWAY_AUTH)";
@@ -38,7 +38,7 @@ pub(crate) struct AuthArgs {
     /// Who may call, comma-separated or repeated: spiffe://… or dns:… as in their certificates,
     /// sub:… as in their tokens; a * may end a spiffe: or sub: name right after a / or :
     #[arg(long, env = "GATEWAY_ALLOW", value_name = "NAMES", value_delimiter = ',')]
-    allow: Vec<Rule>,
+    allow: Vec<Entry>,
     /// The issuer of tokens, exactly as they name it
     #[arg(long, env = "GATEWAY_JWT_ISSUER", value_name = "ISSUER")]
     jwt_issuer: Option<String>,
@@ -94,11 +94,12 @@ impl AuthArgs {
     /// Returns the allowlist. Its rules must match identities of this mode.
     fn allow_list(&self, mode: &str) -> Result<AllowList, String> {
         let tokens = self.auth == AuthMode::Jwt;
-        if self.allow.iter().any(|rule| rule.is_for_tokens() != tokens) {
+        let rules = Rule::join(self.allow.clone()).map_err(|error| format!("{ALLOW}: {error}"))?;
+        if rules.iter().any(|rule| rule.is_for_tokens() != tokens) {
             let kind = if tokens { "only sub: names" } else { "only spiffe:// and dns: names" };
             return Err(format!("{ALLOW} takes {kind} with {mode}"));
         }
-        AllowList::new(self.allow.clone()).map_err(|error| format!("{mode} needs {ALLOW}: {error}"))
+        AllowList::new(rules).map_err(|error| format!("{mode} needs {ALLOW}: {error}"))
     }
 
     fn jwt(&self) -> Result<Jwt, String> {

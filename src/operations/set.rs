@@ -36,6 +36,17 @@ impl OperationSet {
         Ok(Self(methods.collect::<Result<_, _>>()?))
     }
 
+    /// A set of this operation alone.
+    #[must_use]
+    pub fn only(operation: &'static Method) -> Self {
+        Self(vec![operation])
+    }
+
+    /// Adds an operation.
+    pub fn add(&mut self, operation: &'static Method) {
+        self.0.push(operation);
+    }
+
     /// Whether a method may be called. Methods that aren't operations, such as health checks, may always be.
     #[must_use]
     pub fn contains(&self, method: &Method) -> bool {
