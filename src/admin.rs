@@ -1,7 +1,8 @@
-//! The plain HTTP side, for probes and Prometheus: `/livez`, `/readyz`, `/metrics`. It never calls AWS.
+//! Serves the admin port over HTTP: `/livez`, `/readyz`, and `/metrics`. It never calls AWS.
 //!
-//! Whoever reaches it could hold connections open, and a probe that isn't answered for that would restart a gateway that
-//! is well: a connection carries one request, has little time for it, and the oldest makes room for a new one.
+//! Any client that reaches the port could hold connections open. A probe without a response would
+//! then restart a healthy gateway. So a connection carries one request and has a short time limit,
+//! and at the connection limit a new connection replaces the oldest.
 
 use std::collections::VecDeque;
 use std::io;
@@ -24,16 +25,17 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::readiness::Readiness;
-use crate::server::handle_accept_error;
 use crate::telemetry::Metrics;
+use crate::util::accept::handle_accept_error;
 
-/// Open connections; with one more, the oldest is closed. A probe's or a scrape's lasts milliseconds.
+/// Most open connections. A further connection closes the oldest. A probe or scrape takes
+/// milliseconds.
 const MAX_CONNECTIONS: usize = 64;
-/// From accept to the end of the request's header block.
+/// Time limit from accept to the end of the request's header block.
 const HEADER_TIME: Duration = Duration::from_secs(5);
-/// From accept to the end of the answer.
+/// Time limit from accept to the end of the response.
 const CONNECTION_TIME: Duration = Duration::from_secs(10);
-/// A longer header block, in bytes, is refused with 431. Bodies aren't read.
+/// Largest header block, in bytes. A larger one gets 431. Bodies aren't read.
 const MAX_HEADERS: usize = 16 * 1024;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -45,10 +47,10 @@ struct AdminState {
     readiness: watch::Receiver<Readiness>,
 }
 
-/// Serves until `end`.
+/// Serves until `end` is canceled.
 ///
 /// # Errors
-/// The listener was lost.
+/// The listener is lost.
 pub(crate) async fn serve(
     listener: TcpListener,
     metrics: Arc<Metrics>,
@@ -58,7 +60,7 @@ pub(crate) async fn serve(
     let routes = Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(page))
+        .route("/metrics", get(metrics_page))
         .fallback(not_found)
         .with_state(AdminState { metrics, readiness });
     accept(listener, &routes, end).await
@@ -89,20 +91,20 @@ async fn accept(listener: TcpListener, routes: &Router, end: CancellationToken) 
     Ok(())
 }
 
-/// One request and its answer.
+/// Serves one request.
 async fn connection(socket: impl AsyncRead + AsyncWrite + Unpin, routes: Router) {
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME)
         .max_buf_size(MAX_HEADERS)
-        // Scrapers and probes connect anew in a moment; what stays open can only be held.
+        // Probes and scrapers reconnect quickly. An open connection would only take up capacity.
         .keep_alive(false)
         .serve_connection(TokioIo::new(socket), TowerToHyperService::new(routes));
-    // Whatever a client does to its connection is its own loss.
+    // A failed connection concerns only its client.
     let _ = timeout(CONNECTION_TIME, serving).await;
 }
 
-/// That this answers is the answer: the runtime still turns. Nothing at AWS makes it fail.
+/// Responds while the runtime works. No failure at AWS changes that.
 async fn livez() -> &'static str {
     "alive\n"
 }
@@ -111,17 +113,17 @@ async fn not_found() -> (StatusCode, &'static str) {
     (StatusCode::NOT_FOUND, "Here are /livez, /readyz and /metrics; gRPC has a port of its own.\n")
 }
 
-async fn readyz(State(shown): State<AdminState>) -> (StatusCode, String) {
-    match &*shown.readiness.borrow() {
+async fn readyz(State(state): State<AdminState>) -> (StatusCode, String) {
+    match &*state.readiness.borrow() {
         Readiness::Ready => (StatusCode::OK, "ready\n".into()),
         Readiness::NotReady(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")),
     }
 }
 
-async fn page(State(shown): State<AdminState>, headers: HeaderMap) -> Response {
+async fn metrics_page(State(state): State<AdminState>, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let open = accept.contains("application/openmetrics-text");
-    match shown.metrics.encode(open) {
+    match state.metrics.encode(open) {
         Ok(page) => ([(header::CONTENT_TYPE, if open { OPEN_METRICS } else { PROMETHEUS_TEXT })], page)
             .into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
@@ -135,14 +137,14 @@ mod tests {
 
     use super::*;
 
-    // No page of ours takes so long and no client can make one: only a handler of the test's own shows the bound.
+    // No page takes this long, so the test uses a handler of its own.
     #[tokio::test(start_paused = true)]
-    async fn an_answer_that_never_comes_ends_with_its_connection() {
+    async fn a_stuck_response_ends_with_its_connection() {
         let routes = Router::new().route("/stuck", get(std::future::pending::<()>));
         let (mut client, socket) = tokio::io::duplex(1024);
         client.write_all(b"GET /stuck HTTP/1.1\r\nhost: admin\r\n\r\n").await.unwrap();
-        let begun = Instant::now();
+        let started = Instant::now();
         timeout(2 * CONNECTION_TIME, connection(socket, routes)).await.expect("it ends");
-        assert_eq!(begun.elapsed(), CONNECTION_TIME);
+        assert_eq!(started.elapsed(), CONNECTION_TIME);
     }
 }

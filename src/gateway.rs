@@ -1,5 +1,5 @@
-//! The gateway as a whole: the gRPC listener, the admin listener, and the task that keeps the credentials fresh, under
-//! one roof and ending together.
+//! Runs the whole gateway: the gRPC listener, the admin listener, and the refresh of the AWS
+//! credentials.
 
 use std::io;
 use std::pin::pin;
@@ -13,58 +13,103 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::admin;
+use crate::auth::Auth;
+use crate::call::Deadlines;
 use crate::codepipeline::{
-    Aws, AwsCodePipeline, CodePipeline, CredentialCache, CredentialStatus, keep_fresh,
+    Aws, AwsCodePipeline, CodePipeline, CredentialCache, CredentialStatus, Limits, keep_fresh,
 };
+use crate::operations::ActionTypes;
 use crate::readiness::{self, Readiness};
-use crate::server::{self, Settings, Shutdown};
-use crate::telemetry::Metrics;
+use crate::server::{self, Server, Shutdown, Tls};
+use crate::service::JobService;
+use crate::telemetry::{Metrics, Traces};
 
-/// How long a scrape that is under way may hold the end.
-const ADMIN_END: Duration = Duration::from_secs(1);
+/// Time that a running scrape has to finish at the end.
+const ADMIN_GRACE: Duration = Duration::from_secs(1);
 
-/// Where it listens.
+/// The settings of the gateway. `serve --help` names the defaults.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// TLS of the gRPC port. Without it, the port is plaintext.
+    pub tls: Option<Tls>,
+    /// Authentication and authorization of the callers.
+    pub auth: Auth,
+    /// How long a call can take.
+    pub deadlines: Deadlines,
+    /// Most calls in flight over all connections. A further call is rejected.
+    pub max_in_flight: usize,
+    /// Most open connections. A further connection is closed immediately.
+    pub max_connections: usize,
+    /// Lifetime of a connection, 10 % more or less. Then GOAWAY, and its calls finish.
+    pub max_connection_age: Duration,
+    /// How long the gateway still accepts connections after the first shutdown signal.
+    pub shutdown_delay: Duration,
+    /// Maximum time for in-flight calls to finish after the shutdown delay.
+    pub drain_timeout: Duration,
+    /// Whether server reflection is offered.
+    pub reflection: bool,
+    /// The action types that callers can use.
+    pub action_types: ActionTypes,
+    /// Limits of the calls to AWS.
+    pub aws: Limits,
+    /// Creates the spans of calls and attempts.
+    pub traces: Traces,
+}
+
+/// The ports of the gateway.
 #[derive(Debug)]
 pub struct Listeners {
     /// gRPC.
     pub grpc: TcpListener,
-    /// Plain HTTP: `/livez`, `/readyz`, `/metrics`.
+    /// HTTP for probes and scrapes: `/livez`, `/readyz`, `/metrics`.
     pub admin: TcpListener,
 }
 
-/// Serves until `shutdown`, then drains. Binds no port, reads no environment, installs no signal handler.
-///
-/// # Errors
-/// A listener was lost.
-pub async fn run(listeners: Listeners, aws: Aws, settings: Settings, shutdown: Shutdown) -> io::Result<()> {
-    let metrics = Arc::new(Metrics::new());
-    let held = CredentialCache::empty();
-    let (traces, at_once) = (settings.traces.clone(), shutdown.at_once());
-    traces.counted_in(metrics.clone());
-    let codepipeline =
-        AwsCodePipeline::new(&aws, held.clone(), settings.aws, metrics.clone(), traces.clone());
-    let (region, status) = (aws.region(), held.status());
-    // Aborted when it is dropped: nothing outlives the gateway.
-    let mut fresh = AbortOnDropHandle::new(tokio::spawn(keep_fresh(aws, held, metrics.clone())));
-    let serving = serve(listeners, codepipeline, region, status, settings, metrics, shutdown.clone());
-    let ended = while_fresh(serving, &mut fresh, &shutdown).await;
-    // The last calls have spans too.
-    traces.end(at_once).await;
-    ended
+/// The service that calls are forwarded to.
+#[derive(Debug)]
+pub struct Backend<C> {
+    /// AWS CodePipeline.
+    pub codepipeline: C,
+    /// Its AWS region.
+    pub region: Arc<str>,
+    /// The state of the credentials for it.
+    pub credentials: watch::Receiver<CredentialStatus>,
 }
 
-/// Serves as long as somebody keeps the credentials fresh; then it is of no use for long, but its calls must not suffer for
-/// that.
-async fn while_fresh(
+/// Serves until `shutdown`, then drains.
+///
+/// # Errors
+/// A listener is lost.
+pub async fn run(listeners: Listeners, aws: Aws, settings: Settings, shutdown: Shutdown) -> io::Result<()> {
+    let metrics = Arc::new(Metrics::new());
+    let credentials = CredentialCache::empty();
+    let traces = settings.traces.clone();
+    traces.counted_in(metrics.clone());
+    let codepipeline =
+        AwsCodePipeline::new(&aws, credentials.clone(), settings.aws, metrics.clone(), traces.clone());
+    let backend = Backend { codepipeline, region: aws.region(), credentials: credentials.status() };
+    // Aborted on drop, so that it doesn't outlive the gateway.
+    let mut refresh = AbortOnDropHandle::new(tokio::spawn(keep_fresh(aws, credentials, metrics.clone())));
+    let serving = serve(listeners, backend, settings, metrics, shutdown.clone());
+    let served = while_refreshed(serving, &mut refresh, &shutdown).await;
+    // Exported last, because the last calls have spans too.
+    traces.end(shutdown.immediate()).await;
+    served
+}
+
+/// Serves while the credential refresh runs. If the refresh stops, the gateway shuts down: the
+/// credentials will expire, but the calls in flight can still finish.
+async fn while_refreshed(
     serving: impl Future<Output = io::Result<()>>,
-    fresh: &mut AbortOnDropHandle<()>,
+    refresh: &mut AbortOnDropHandle<()>,
     shutdown: &Shutdown,
 ) -> io::Result<()> {
     let mut serving = pin!(serving);
     tokio::select! {
         served = &mut serving => served,
-        // Not how it ended: a panic's text may hold anything, and the hook has logged where it was.
-        _ended = fresh => {
+        // The result isn't logged: a panic's text can contain secrets, and the hook has logged its
+        // place.
+        _stopped = refresh => {
             tracing::error!("nobody keeps the credentials fresh any more; draining");
             shutdown.begin();
             let _ = serving.await;
@@ -73,48 +118,66 @@ async fn while_fresh(
     }
 }
 
-/// The same with any CodePipeline behind it, and credentials that are somebody else's business.
+/// Serves with any CodePipeline, and with credentials that the caller refreshes.
 ///
 /// # Errors
-/// A listener was lost.
+/// A listener is lost.
 pub async fn serve<C: CodePipeline>(
     listeners: Listeners,
-    codepipeline: C,
-    region: Arc<str>,
-    credentials: watch::Receiver<CredentialStatus>,
+    backend: Backend<C>,
     settings: Settings,
     metrics: Arc<Metrics>,
     shutdown: Shutdown,
 ) -> io::Result<()> {
+    let Backend { codepipeline, region, credentials } = backend;
     let sender = watch::Sender::new(Readiness::NotReady("starting"));
     let readiness = sender.subscribe();
     let drained = CancellationToken::new();
     let admin = admin::serve(listeners.admin, metrics.clone(), readiness.clone(), drained.clone());
     let mut admin = AbortOnDropHandle::new(tokio::spawn(admin));
-    let (keys, stopping) = (settings.auth.key_status(), shutdown.begun());
-    let grpc =
-        server::serve(listeners.grpc, codepipeline, region, readiness, &settings, metrics, shutdown.clone());
-    let (mut grpc, mut ready) = (pin!(grpc), pin!(readiness::follow(sender, credentials, keys, stopping)));
-    let served = tokio::select! {
-        served = &mut grpc => served,
-        () = &mut ready => Ok(()),
+    let follow = readiness::follow(sender, credentials, settings.auth.key_status(), shutdown.begun());
+    let jobs = JobService::new(codepipeline, settings.action_types.clone());
+    let server = Server { jobs, region, readiness, settings: settings.server(), metrics };
+    let grpc = server.serve(listeners.grpc, &shutdown);
+    let (mut grpc, mut follow) = (pin!(grpc), pin!(follow));
+    let result = tokio::select! {
+        ended = &mut grpc => ended,
+        () = &mut follow => Ok(()),
         ended = &mut admin => {
-            // Without probes and metrics it is of no use, but its calls must not suffer for that.
+            // Without probes and metrics the gateway can't stay, but its calls can still finish.
             let error = ended.ok().and_then(Result::err).map(tracing::field::display);
             tracing::error!(error, "lost the admin listener; draining");
             shutdown.begin();
             tokio::select! {
                 _served = &mut grpc => {}
-                // Runs for ever: callers are told that it isn't healthy any more.
-                () = &mut ready => {}
+                // Never ends. It reports to health watches that the gateway isn't ready any more.
+                () = &mut follow => {}
             }
             return Err(io::Error::other("lost the admin listener"));
         }
     };
-    // The admin side answers to the last: a probe must not fail while calls are still drained.
+    // The admin port closes last: a probe must not fail while calls are drained.
     drained.cancel();
-    let _ = timeout(ADMIN_END, admin).await;
-    served.map_err(|error| io::Error::other(format!("lost the gRPC listener: {error}")))
+    let _ = timeout(ADMIN_GRACE, admin).await;
+    result.map_err(|error| io::Error::other(format!("lost the gRPC listener: {error}")))
+}
+
+impl Settings {
+    /// The server's part.
+    fn server(self) -> server::Settings {
+        server::Settings {
+            tls: self.tls,
+            auth: self.auth,
+            deadlines: self.deadlines,
+            max_in_flight: self.max_in_flight,
+            max_connections: self.max_connections,
+            max_connection_age: self.max_connection_age,
+            shutdown_delay: self.shutdown_delay,
+            drain_timeout: self.drain_timeout,
+            reflection: self.reflection,
+            traces: self.traces,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -122,7 +185,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn without_fresh_credentials_it_drains_before_it_ends() {
+    async fn without_credential_refresh_the_gateway_drains_and_ends() {
         let shutdown = Shutdown::new();
         let (begun, drained) = (shutdown.begun(), CancellationToken::new());
         let serving = async {
@@ -130,9 +193,10 @@ mod tests {
             drained.cancel();
             Ok(())
         };
-        let mut fresh = AbortOnDropHandle::new(tokio::spawn(async {}));
-        let ended = timeout(Duration::from_secs(60), while_fresh(serving, &mut fresh, &shutdown)).await;
-        assert_eq!(ended.unwrap().unwrap_err().to_string(), "nobody kept the credentials fresh any more");
+        let mut refresh = AbortOnDropHandle::new(tokio::spawn(async {}));
+        let served =
+            timeout(Duration::from_secs(60), while_refreshed(serving, &mut refresh, &shutdown)).await;
+        assert_eq!(served.unwrap().unwrap_err().to_string(), "nobody kept the credentials fresh any more");
         assert!(drained.is_cancelled());
     }
 }

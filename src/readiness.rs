@@ -1,4 +1,4 @@
-//! Whether the gateway is ready, and why not: one answer for grpc.health.v1 and `/readyz`.
+//! Decides whether the gateway is ready, for grpc.health.v1 and `/readyz` alike.
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -6,29 +6,31 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::KeyStatus;
 use crate::codepipeline::CredentialStatus;
 
-/// Whether callers should come.
+/// Whether the gateway is ready for calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Readiness {
-    /// They should.
+    /// It is ready.
     Ready,
-    /// They should not, and this is why, in a sentence for an operator.
+    /// It isn't ready. The text is the reason, in a sentence for an operator.
     NotReady(&'static str),
 }
 
-/// Ready while it has credentials and whatever keys callers are checked with, to the first shutdown signal. What AWS
-/// answers never changes it: a gateway that is taken out for that could not tell its callers so. Runs until its owner
-/// drops it.
+/// Keeps the readiness up to date until the caller drops this future.
+///
+/// The gateway is ready while it has AWS credentials and the keys that authentication needs, until
+/// the shutdown begins. AWS's responses don't change the readiness: a gateway without an endpoint
+/// couldn't report AWS's errors to its callers.
 pub(crate) async fn follow(
     readiness: watch::Sender<Readiness>,
     mut credentials: watch::Receiver<CredentialStatus>,
     mut keys: watch::Receiver<KeyStatus>,
     stopping: CancellationToken,
 ) {
-    let shown = async {
+    let updates = async {
         loop {
             readiness.send_replace(of(&credentials.borrow_and_update(), *keys.borrow_and_update()));
             tokio::select! {
-                // Where nobody is left to change one of them, the other still counts.
+                // A channel without a sender can't change any more. The other one still can.
                 Ok(()) = credentials.changed() => {}
                 Ok(()) = keys.changed() => {}
                 else => std::future::pending().await,
@@ -37,14 +39,14 @@ pub(crate) async fn follow(
     };
     tokio::select! {
         () = stopping.cancelled() => {}
-        () = shown => {}
+        () = updates => {}
     }
     readiness.send_replace(Readiness::NotReady("shutting down"));
     std::future::pending::<()>().await;
 }
 
 fn of(credentials: &CredentialStatus, keys: KeyStatus) -> Readiness {
-    // Why is for the log: whoever reaches the admin port may read this.
+    // The cause is only in the log, because any client that reaches the admin port can read this.
     match (credentials, keys) {
         (CredentialStatus::Held { .. }, KeyStatus::Ready) => Readiness::Ready,
         (CredentialStatus::Loading, _) => Readiness::NotReady("the AWS credentials are being loaded"),

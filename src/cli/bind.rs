@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use codepipeline_gateway::server::Settings;
+use codepipeline_gateway::gateway::Settings;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 

@@ -5,8 +5,8 @@ use std::pin::pin;
 
 use codepipeline_gateway::auth::Auth;
 use codepipeline_gateway::codepipeline::Aws;
-use codepipeline_gateway::gateway::{self, Listeners};
-use codepipeline_gateway::server::{Settings, Shutdown};
+use codepipeline_gateway::gateway::{self, Listeners, Settings};
+use codepipeline_gateway::server::Shutdown;
 use codepipeline_gateway::telemetry::{self, LogFormat, Traces};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};

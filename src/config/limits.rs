@@ -7,8 +7,9 @@ use clap::Args;
 use codepipeline_gateway::auth::Auth;
 use codepipeline_gateway::call::Deadlines;
 use codepipeline_gateway::codepipeline::Limits;
+use codepipeline_gateway::gateway::Settings;
 use codepipeline_gateway::operations::ActionTypes;
-use codepipeline_gateway::server::{Settings, Tls};
+use codepipeline_gateway::server::Tls;
 use codepipeline_gateway::telemetry::Traces;
 
 use super::parse::{at_least_one, duration, positive};

@@ -1,7 +1,8 @@
-//! The listener: accepts connections within their limit, and drains them at the end.
+//! Accepts connections up to their limit, and drains them at the shutdown.
 //!
-//! tonic's own transport can't bound a drain (hyperium/hyper#4170), cuts aged connections without GOAWAY
-//! (grpc-rust#2877) and gives up the connection's handle, so its routes are served on hyper-util's connections.
+//! tonic's own transport can't limit the drain (hyperium/hyper#4170), cuts aged connections without
+//! GOAWAY (grpc-rust#2877), and doesn't give access to a connection. So this server runs tonic's
+//! routes on hyper-util's connections.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,171 +12,150 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection::Connections;
 use super::grpc_call::GrpcCalls;
-use super::{Settings, Shutdown, Tls};
-use crate::telemetry::Metrics;
+use super::settings::Settings;
+use super::shutdown::Shutdown;
+use super::tls::Tls;
+use crate::util::accept::handle_accept_error;
 
-/// How long calls have to send their last answer once the drain time is over.
+/// Time that calls have to send their last response after the drain timeout.
 const FINAL_RESPONSE_GRACE: Duration = Duration::from_secs(1);
-/// How long to wait when the process is out of file descriptors or memory.
-const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts until the shutdown has begun and its delay is over, then drains.
+/// Accepts connections until the shutdown delay is over, then drains them.
 ///
 /// # Errors
-/// The listener was lost.
+/// The listener is lost.
 pub(super) async fn accept(
     listener: TcpListener,
     grpc_calls: GrpcCalls,
     settings: &Settings,
-    metrics: &Metrics,
-    shutdown: Shutdown,
-    drain_over: CancellationToken,
+    shutdown: &Shutdown,
 ) -> io::Result<()> {
-    let streams = TaskTracker::new();
-    let connections = Connections::new(grpc_calls, settings, streams.clone());
-    let mut accepting = Accepting { listener, connections, open: JoinSet::new(), settings, metrics };
-    let ended = accepting.until_delay_is_over(&shutdown).await;
-    if let Err(lost) = &ended {
-        tracing::error!(error = %lost, "lost the listener; draining");
+    let tasks = TaskTracker::new();
+    let connections = Connections::new(grpc_calls.clone(), settings, tasks.clone());
+    let mut acceptor = Acceptor { grpc_calls, connections, open: JoinSet::new(), settings };
+    let ended = acceptor.accept_until_delay_is_over(&listener, shutdown).await;
+    if let Err(error) = &ended {
+        tracing::error!(%error, "lost the listener; draining");
         shutdown.begin();
     }
-    let Accepting { listener, mut connections, mut open, .. } = accepting;
     drop(listener);
-    tracing::info!(connections = open.len(), limit = ?settings.drain_timeout, "draining");
-    connections.go_away();
-    drain(&mut open, metrics, settings.drain_timeout, &shutdown, drain_over).await;
-    open.shutdown().await;
-    metrics.connections.set(0);
-    streams.close();
-    // What is left of them sees its connection gone; a bound, because nothing may hold the process.
-    let _ = timeout(FINAL_RESPONSE_GRACE, streams.wait()).await;
+    acceptor.drain(shutdown).await;
+    tasks.close();
+    // The tasks end with their connections. The limit is there so that none of them holds the
+    // process.
+    let _ = timeout(FINAL_RESPONSE_GRACE, tasks.wait()).await;
     ended
 }
 
-/// While the port is open.
-struct Accepting<'a> {
-    listener: TcpListener,
+/// The open connections.
+struct Acceptor<'a> {
+    grpc_calls: GrpcCalls,
     connections: Connections,
     open: JoinSet<()>,
     settings: &'a Settings,
-    metrics: &'a Metrics,
 }
 
-impl Accepting<'_> {
-    /// To the first word, and through the delay after it, in which endpoints are withdrawn (kubernetes#43576). GOAWAY comes
-    /// half way through it: it makes callers ask where else to go, and until they have an answer they come back here.
-    async fn until_delay_is_over(&mut self, shutdown: &Shutdown) -> io::Result<()> {
+impl Acceptor<'_> {
+    /// Accepts until the first signal, and through the delay while Kubernetes withdraws the
+    /// endpoint (kubernetes#43576).
+    ///
+    /// Halfway through the delay, it sends GOAWAY. Clients then resolve the service again, and can
+    /// still reconnect here until the new addresses arrive.
+    async fn accept_until_delay_is_over(
+        &mut self,
+        listener: &TcpListener,
+        shutdown: &Shutdown,
+    ) -> io::Result<()> {
         let delay = self.settings.shutdown_delay;
-        self.accept_until(shutdown.begun().cancelled_owned()).await?;
+        self.accept_until(listener, shutdown.begun().cancelled_owned()).await?;
         tracing::info!(?delay, "shutting down: not ready, still accepting");
         if delay.is_zero() {
             return Ok(());
         }
-        self.accept_until(pause(delay / 2, shutdown)).await?;
+        self.accept_until(listener, pause(delay / 2, shutdown)).await?;
         if !self.open.is_empty() {
             tracing::info!(connections = self.open.len(), "sending GOAWAY, still accepting");
         }
         self.connections.go_away();
-        self.accept_until(pause(delay / 2, shutdown)).await
+        self.accept_until(listener, pause(delay / 2, shutdown)).await
     }
 
-    async fn accept_until(&mut self, over: impl Future<Output = ()>) -> io::Result<()> {
+    async fn accept_until(
+        &mut self,
+        listener: &TcpListener,
+        over: impl Future<Output = ()>,
+    ) -> io::Result<()> {
         let mut over = pin!(over);
         loop {
             tokio::select! {
-                accepted = self.listener.accept() => match accepted {
-                    Ok((socket, peer)) => self.take(socket, peer),
+                accepted = listener.accept() => match accepted {
+                    Ok((socket, address)) => self.spawn(socket, address),
                     Err(error) => handle_accept_error(error).await?,
                 },
                 Some(_ended) = self.open.join_next() => {
-                    self.metrics.connections.dec();
+                    self.grpc_calls.metrics().connections.dec();
                 }
                 () = &mut over => return Ok(()),
             }
         }
     }
 
-    fn take(&mut self, socket: TcpStream, peer: SocketAddr) {
-        // Closed at once: a caller in the backlog would wait for an answer that never comes.
+    fn spawn(&mut self, socket: TcpStream, address: SocketAddr) {
+        let metrics = self.grpc_calls.metrics();
+        // Closed immediately. In the backlog, the client would wait without a response.
         if self.open.len() >= self.settings.max_connections {
-            self.metrics.connections_refused.inc();
+            metrics.connections_refused.inc();
             return;
         }
-        let acceptor = self.settings.tls.as_ref().map(Tls::acceptor);
-        self.open.spawn(self.connections.clone().handshake(undelayed(socket, peer), peer, acceptor));
-        self.metrics.connections.inc();
+        metrics.connections.inc();
+        let tls = self.settings.tls.as_ref().map(Tls::acceptor);
+        self.open.spawn(self.connections.clone().serve(without_delay(socket, address), address, tls));
+    }
+
+    /// Drains the connections. After the drain timeout or the second signal, ends the running calls
+    /// with an error.
+    async fn drain(&mut self, shutdown: &Shutdown) {
+        let limit = self.settings.drain_timeout;
+        tracing::info!(connections = self.open.len(), ?limit, "draining");
+        self.connections.go_away();
+        let why = tokio::select! {
+            () = self.all_ended() => {
+                tracing::info!("drained");
+                return;
+            }
+            () = sleep(limit) => "the drain time is over",
+            () = shutdown.immediate().cancelled_owned() => "told to end at once",
+        };
+        tracing::warn!(connections = self.open.len(), "{why}: ending the calls that are still running");
+        self.grpc_calls.end_running();
+        let _ = timeout(FINAL_RESPONSE_GRACE, self.all_ended()).await;
+        self.open.shutdown().await;
+        self.grpc_calls.metrics().connections.set(0);
+    }
+
+    async fn all_ended(&mut self) {
+        while self.open.join_next().await.is_some() {
+            self.grpc_calls.metrics().connections.dec();
+        }
     }
 }
 
-/// That time, or until the second word.
+/// Waits, but no longer than until the second signal.
 async fn pause(time: Duration, shutdown: &Shutdown) {
     tokio::select! {
         () = sleep(time) => {}
-        () = shutdown.at_once().cancelled_owned() => {}
+        () = shutdown.immediate().cancelled_owned() => {}
     }
 }
 
-/// Waits for the connections to end; calls that are still running when the time is over, or nobody waits any longer, are
-/// told so.
-async fn drain(
-    open: &mut JoinSet<()>,
-    metrics: &Metrics,
-    limit: Duration,
-    shutdown: &Shutdown,
-    drain_over: CancellationToken,
-) {
-    let why = tokio::select! {
-        () = ended(open, metrics) => {
-            tracing::info!("drained");
-            return;
-        }
-        () = sleep(limit) => "the drain time is over",
-        () = shutdown.at_once().cancelled_owned() => "told to end at once",
-    };
-    tracing::warn!(connections = open.len(), "{why}: ending the calls that are still running");
-    drain_over.cancel();
-    let _ = timeout(FINAL_RESPONSE_GRACE, ended(open, metrics)).await;
-}
-
-async fn ended(open: &mut JoinSet<()>, metrics: &Metrics) {
-    while open.join_next().await.is_some() {
-        metrics.connections.dec();
-    }
-}
-
-/// Answers are one small frame; waiting for more to send with it only delays them.
-fn undelayed(socket: TcpStream, peer: SocketAddr) -> TcpStream {
+/// Disables Nagle's algorithm. A response is one small frame and must not wait for more data.
+fn without_delay(socket: TcpStream, address: SocketAddr) -> TcpStream {
     if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(%peer, %error, "can't set TCP_NODELAY");
+        tracing::debug!(peer = %address, %error, "can't set TCP_NODELAY");
     }
     socket
-}
-
-/// Waits where waiting helps; gives up where the listener itself is lost.
-///
-/// accept(2) also returns what is wrong with the connection that it would have returned, and says to go on then.
-pub(crate) async fn handle_accept_error(error: io::Error) -> io::Result<()> {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, InvalidInput};
-    // EBADF, ENOTSOCK and EOPNOTSUPP have no stable `ErrorKind`.
-    const NO_LISTENER: [i32; 3] = [9, 88, 95];
-    match error.kind() {
-        // That caller left before it was accepted.
-        ConnectionAborted | ConnectionReset | Interrupted => Ok(()),
-        kind if kind == InvalidInput
-            || error.raw_os_error().is_some_and(|code| NO_LISTENER.contains(&code)) =>
-        {
-            Err(error)
-        }
-        // Out of file descriptors or memory, or a network that refuses: not for ever.
-        _ => {
-            tracing::warn!(%error, "can't accept connections for now");
-            sleep(EXHAUSTED_PAUSE).await;
-            Ok(())
-        }
-    }
 }

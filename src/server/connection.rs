@@ -1,6 +1,7 @@
-//! One connection's life: HTTP until it ends, grows too old, or the gateway shuts down; then GOAWAY, and its calls finish.
+//! Runs one connection through its states: handshaking, serving, draining.
+//!
+//! It drains when it is too old or the gateway shuts down: it sends GOAWAY, and its calls finish.
 
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::mem;
 use std::net::SocketAddr;
@@ -9,192 +10,189 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use hyper::rt::Executor;
-use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulConnection;
+use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::admission::ConnectionLimits;
-use super::grpc_call::{GrpcCalls, Peer};
-use super::http2::EXTRA_STREAMS;
+use super::grpc_call::GrpcCalls;
+use super::http2;
+use super::peer::{ConnectionLimits, EXTRA_STREAMS, Peer, Tasks};
 use super::preface::{PrefaceIo, PrefaceSeen};
-use super::{Settings, http2};
+use super::settings::Settings;
+use super::stack::stack;
 use crate::auth::Identities;
+use crate::util::backoff::jitter;
 
-/// A connection that doesn't finish its handshakes in this time is closed.
+/// Time limit of the TLS handshake, and of the wait for HTTP/2's connection preface.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-/// After GOAWAY a connection without calls has this long to end by itself; one whose caller has vanished never would
-/// (hyperium/hyper#4170).
+/// Time that a connection without calls has to end after GOAWAY. If its client has vanished, hyper
+/// waits without a limit (hyperium/hyper#4170).
 const GOAWAY_GRACE: Duration = Duration::from_secs(2);
+/// Random part of a connection's age, so that connections opened together don't end together.
+const AGE_JITTER: f64 = 0.1;
 
-/// How every connection is served.
+/// Serves connections.
 #[derive(Clone)]
 pub(super) struct Connections {
     grpc_calls: GrpcCalls,
     max_streams: u32,
     max_age: Duration,
-    /// How long a call may take.
+    /// The longest deadline of a call.
     max_deadline: Duration,
-    /// The streams of all connections.
-    streams: TaskTracker,
-    /// Cancelled when the connections that were made with it have to end.
+    /// The tasks of all connections.
+    tasks: TaskTracker,
+    /// Canceled when the connections that have a clone of it must drain.
     closing: CancellationToken,
 }
 
 impl Connections {
-    pub(super) fn new(grpc_calls: GrpcCalls, settings: &Settings, streams: TaskTracker) -> Self {
+    pub(super) fn new(grpc_calls: GrpcCalls, settings: &Settings, tasks: TaskTracker) -> Self {
         let max_streams =
             u32::try_from(settings.max_in_flight.saturating_add(EXTRA_STREAMS)).unwrap_or(u32::MAX);
         let (max_age, max_deadline) = (settings.max_connection_age, settings.deadlines.max);
-        Self { grpc_calls, max_streams, max_age, max_deadline, streams, closing: CancellationToken::new() }
+        Self { grpc_calls, max_streams, max_age, max_deadline, tasks, closing: CancellationToken::new() }
     }
 
-    /// GOAWAY on every connection that there is; those that come from now on aren't meant.
+    /// Drains the connections that are open now, but not those that are accepted later.
     pub(super) fn go_away(&mut self) {
         mem::take(&mut self.closing).cancel();
     }
 
-    /// The TLS handshake, if there is TLS; then the connection, to its end.
-    pub(super) async fn handshake(self, socket: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>) {
+    /// Serves a connection to its end.
+    pub(super) async fn serve(self, socket: TcpStream, address: SocketAddr, tls: Option<TlsAcceptor>) {
         let Some(tls) = tls else {
-            return self.serve(socket, peer, Identities::default()).await;
+            return self.serve_http(socket, address, Identities::default()).await;
         };
-        // In a box: it is more than a kilobyte, which every future and every state of hyper's would hold a place for.
-        let secured =
-            timeout(HANDSHAKE_TIME, tls.accept(socket)).await.map(|accepted| accepted.map(Box::new));
-        match secured {
-            Ok(Ok(socket)) => {
-                let leaf = socket.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-                let identities = leaf.map(Identities::of_certificate).unwrap_or_default();
-                self.serve(socket, peer, identities).await;
-            }
-            Ok(Err(error)) => {
-                self.grpc_calls.handshake_failed();
-                tracing::debug!(%peer, %error, "the TLS handshake failed");
-            }
-            Err(_elapsed) => {
-                self.grpc_calls.handshake_failed();
-                tracing::debug!(%peer, "closed: no TLS handshake in time");
-            }
+        if let Some(socket) = self.accept_tls(&tls, socket, address).await {
+            let leaf = socket.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+            let identities = leaf.map(Identities::of_certificate).unwrap_or_default();
+            self.serve_http(socket, address, identities).await;
         }
     }
 
-    async fn serve(
+    /// Accepts a TLS connection, if its handshake succeeds in time.
+    ///
+    /// The stream is boxed. It has over 1 KiB, and every future and state around it would have room
+    /// for it.
+    async fn accept_tls(
+        &self,
+        tls: &TlsAcceptor,
+        socket: TcpStream,
+        address: SocketAddr,
+    ) -> Option<Box<TlsStream<TcpStream>>> {
+        match timeout(HANDSHAKE_TIME, tls.accept(socket)).await {
+            Ok(Ok(socket)) => return Some(Box::new(socket)),
+            Ok(Err(error)) => tracing::debug!(peer = %address, %error, "the TLS handshake failed"),
+            Err(_elapsed) => tracing::debug!(peer = %address, "closed: no TLS handshake in time"),
+        }
+        self.grpc_calls.metrics().handshakes_failed.inc();
+        None
+    }
+
+    async fn serve_http(
         self,
         socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         address: SocketAddr,
         identities: Identities,
     ) {
         let (socket, preface_seen) = PrefaceIo::new(socket);
-        // What ends with the connection and not with a call: health watches, reflection.
-        let closing = self.closing.child_token();
-        let limits = ConnectionLimits::new();
-        let calls = TaskTracker::new();
-        let tasks = Tasks { all: self.streams.clone(), calls: calls.clone() };
-        let peer =
-            Arc::new(Peer { address, identities, limits, tasks: tasks.clone(), closing: closing.clone() });
-        let service = service_fn(|request| {
-            let (grpc_calls, peer) = (self.grpc_calls.clone(), peer.clone());
-            async move { Ok::<_, Infallible>(grpc_calls.answer(request, &peer).await) }
+        let peer = Arc::new(Peer {
+            address,
+            identities,
+            limits: ConnectionLimits::new(),
+            tasks: Tasks::new(self.tasks.clone()),
+            closing: self.closing.child_token(),
         });
-        let http = http2::connections(tasks, self.max_streams, HANDSHAKE_TIME);
-        let mut connection = pin!(http.serve_connection(TokioIo::new(socket), service));
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = overdue(&preface_seen) => {
-                tracing::debug!(peer = %address, "closed: no HTTP/2 handshake in time");
-                return;
-            }
-            () = closing.cancelled() => match wait_for_preface(connection.as_mut(), &preface_seen).await {
-                Some(ended) => ended,
-                None => finish(connection, &calls, self.max_deadline).await,
-            },
-            () = sleep(about(self.max_age)) => {
-                closing.cancel();
-                finish(connection, &calls, self.max_deadline).await
-            }
-        };
-        if let Err(error) = ended {
+        let service = stack(peer.tasks.clone(), self.grpc_calls.clone().service(peer.clone()));
+        let http = http2::connections(peer.tasks.clone(), self.max_streams, HANDSHAKE_TIME);
+        let connection = http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
+        if let Err(error) = self.run(pin!(connection), &peer, &preface_seen).await {
             tracing::debug!(peer = %address, error, "the connection ended badly");
         }
     }
-}
 
-/// GOAWAY; then the calls that are under way. Each of them has its answer after `max_deadline` at the latest: a caller that
-/// doesn't take its answer doesn't hold the connection.
-async fn finish<C, E>(
-    mut connection: Pin<&mut C>,
-    calls: &TaskTracker,
-    max_deadline: Duration,
-) -> Result<(), E>
-where
-    C: GracefulConnection<Error = E>,
-{
-    connection.as_mut().graceful_shutdown();
-    let no_calls_left = async {
-        calls.close();
-        // Until the caller has answered the PING that goes with GOAWAY, calls that were on their way begin.
-        sleep(GOAWAY_GRACE).await;
-        loop {
-            calls.wait().await;
-            // A call has ended when its answer is made: it is yet to be sent.
-            sleep(GOAWAY_GRACE).await;
-            if calls.is_empty() {
-                return;
+    /// Runs a connection through its states.
+    async fn run<C, E>(
+        &self,
+        mut connection: Pin<&mut C>,
+        peer: &Peer,
+        preface_seen: &PrefaceSeen,
+    ) -> Result<(), E>
+    where
+        C: GracefulConnection<Error = E>,
+    {
+        let expires = Instant::now() + jitter(self.max_age, AGE_JITTER);
+        // Handshaking.
+        let ended = tokio::select! {
+            ended = handshake(connection.as_mut(), preface_seen) => ended,
+            () = sleep(HANDSHAKE_TIME) => {
+                tracing::debug!(peer = %peer.address, "closed: no HTTP/2 handshake in time");
+                return Ok(());
             }
+            // hyper-util closes a connection without GOAWAY if its preface hasn't arrived, and the
+            // client's first call fails. No upstream issue asks for the grace period that it gets
+            // here.
+            () = must_drain(peer, expires) => {
+                let handshake = handshake(connection.as_mut(), preface_seen);
+                timeout(GOAWAY_GRACE, handshake).await.unwrap_or_default()
+            }
+        };
+        if let Some(ended) = ended {
+            return ended;
         }
-    };
-    tokio::select! {
-        ended = connection => ended,
-        _over = timeout(2 * GOAWAY_GRACE + max_deadline, no_calls_left) => Ok(()),
+        // Serving.
+        tokio::select! {
+            ended = connection.as_mut() => return ended,
+            () = must_drain(peer, expires) => {}
+        }
+        // Draining.
+        connection.as_mut().graceful_shutdown();
+        tokio::select! {
+            ended = connection => ended,
+            // A client that doesn't read its response can't hold the connection.
+            _ = timeout(2 * GOAWAY_GRACE + self.max_deadline, calls_ended(&peer.tasks.own)) => Ok(()),
+        }
     }
 }
 
-/// Gives one that has just connected a moment for its greeting, as hyper doesn't: it closes what hasn't preface_seen yet without
-/// GOAWAY, and the caller's call fails. Gives how the connection ended, if it did.
-async fn wait_for_preface<C: Future>(
-    mut connection: Pin<&mut C>,
-    preface_seen: &PrefaceSeen,
-) -> Option<C::Output> {
-    let preface = poll_fn(|context| match connection.as_mut().poll(context) {
+/// Returns when the preface has arrived, or with the connection's result if the connection ended.
+async fn handshake<C: Future>(mut connection: Pin<&mut C>, preface_seen: &PrefaceSeen) -> Option<C::Output> {
+    poll_fn(|context| match connection.as_mut().poll(context) {
         Poll::Ready(ended) => Poll::Ready(Some(ended)),
-        // Only the connection reads what comes, so that nothing else could tell.
+        // Only the connection reads from the socket, so its poll is also the time to check this.
         Poll::Pending if preface_seen.get() => Poll::Ready(None),
         Poll::Pending => Poll::Pending,
-    });
-    timeout(GOAWAY_GRACE, preface).await.unwrap_or_default()
+    })
+    .await
 }
 
-async fn overdue(preface_seen: &PrefaceSeen) {
-    sleep(HANDSHAKE_TIME).await;
-    if preface_seen.get() {
-        std::future::pending::<()>().await;
+/// Returns when the connection must drain: the gateway shuts down, or the connection is too old.
+async fn must_drain(peer: &Peer, expires: Instant) {
+    tokio::select! {
+        () = peer.closing.cancelled() => {}
+        // Cancels it for health watches and reflection.
+        () = sleep_until(expires) => peer.closing.cancel(),
     }
 }
 
-/// Ten percent more or less, so that connections that came together don't go together.
-fn about(age: Duration) -> Duration {
-    age.mul_f64(0.9 + 0.2 * fastrand::f64())
-}
-
-/// Runs the streams of one connection as tasks that somebody waits for.
-#[derive(Clone, Debug)]
-pub(super) struct Tasks {
-    all: TaskTracker,
-    calls: TaskTracker,
-}
-
-impl<F> Executor<F> for Tasks
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    fn execute(&self, stream: F) {
-        self.calls.spawn(self.all.track_future(stream));
+/// Returns when a draining connection has no calls any more.
+async fn calls_ended(calls: &TaskTracker) {
+    calls.close();
+    // Calls that were under way still start until the client responds to the PING after GOAWAY.
+    sleep(GOAWAY_GRACE).await;
+    loop {
+        calls.wait().await;
+        // A call ends when its response is ready. The response is sent after that.
+        sleep(GOAWAY_GRACE).await;
+        if calls.is_empty() {
+            return;
+        }
     }
 }

@@ -1,5 +1,13 @@
-//! A connection's bytes on their way in: whether a greeting has come (hyper reads it without a time limit, and doesn't
-//! tell when it has it), and that no connection has the runtime's thread for itself.
+//! Wraps a socket to detect the HTTP/2 connection preface, and to limit how long one connection
+//! reads.
+//!
+//! hyper-util reads the preface without a time limit and doesn't report its arrival. A time limit
+//! in hyper-util would replace the detection (hyperium/hyper#3962; hyperium/hyper#4172 proposed
+//! another).
+//!
+//! h2 reads on while bytes arrive. tokio's own budget counts reads and not bytes, so a flood of
+//! small frames makes other connections wait three times as long. A budget in h2 would replace the
+//! limit (hyperium/h2#879).
 
 use std::io;
 use std::pin::Pin;
@@ -9,15 +17,14 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// HTTP/2's preface and the empty SETTINGS frame that has to follow it (RFC 9113, 3.4): nothing shorter is a client.
-const HANDSHAKE_BYTES: usize = 24 + 9;
+/// Length of the shortest connection preface: a fixed text and an empty SETTINGS frame (RFC 9113,
+/// 3.4).
+const PREFACE_BYTES: usize = 24 + 9;
 
-/// What is read of a connection, in bytes, before others have their turn. h2 goes on for as long as there is something to
-/// read, and tokio's own budget counts reads and not bytes: in a flood of small frames others waited
-/// three times as long.
-const TURN: usize = 16 * 1024;
+/// Most bytes that a connection reads before it yields to others.
+const MAX_READ_PER_TURN: usize = 16 * 1024;
 
-/// Whether as many bytes have come as a greeting has.
+/// Whether the connection has sent as many bytes as the shortest preface has.
 pub(super) struct PrefaceSeen(Arc<AtomicBool>);
 
 impl PrefaceSeen {
@@ -26,12 +33,12 @@ impl PrefaceSeen {
     }
 }
 
-/// A socket that counts what comes.
+/// A socket that counts the bytes that it reads.
 pub(super) struct PrefaceIo<S> {
     socket: S,
-    /// To the end of the greeting.
-    left: usize,
-    /// In this turn.
+    /// Missing bytes of the preface.
+    missing: usize,
+    /// Bytes read in this turn.
     read: usize,
     preface_seen: Arc<AtomicBool>,
 }
@@ -40,7 +47,7 @@ impl<S> PrefaceIo<S> {
     pub(super) fn new(socket: S) -> (Self, PrefaceSeen) {
         let preface_seen = Arc::new(AtomicBool::new(false));
         (
-            Self { socket, left: HANDSHAKE_BYTES, read: 0, preface_seen: preface_seen.clone() },
+            Self { socket, missing: PREFACE_BYTES, read: 0, preface_seen: preface_seen.clone() },
             PrefaceSeen(preface_seen),
         )
     }
@@ -52,19 +59,19 @@ impl<S: AsyncRead + Unpin> AsyncRead for PrefaceIo<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.read >= TURN {
+        if self.read >= MAX_READ_PER_TURN {
             self.read = 0;
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.socket).poll_read(cx, buffer);
-        let came = buffer.filled().len() - before;
-        // Whoever has to wait for more gives up its turn.
-        self.read = if polled.is_pending() { 0 } else { self.read + came };
-        if self.left > 0 {
-            self.left = self.left.saturating_sub(came);
-            self.preface_seen.store(self.left == 0, Ordering::Relaxed);
+        let received = buffer.filled().len() - before;
+        // A connection that waits for bytes has yielded.
+        self.read = if polled.is_pending() { 0 } else { self.read + received };
+        if self.missing > 0 {
+            self.missing = self.missing.saturating_sub(received);
+            self.preface_seen.store(self.missing == 0, Ordering::Relaxed);
         }
         polled
     }

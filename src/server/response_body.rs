@@ -1,5 +1,8 @@
-//! The end of a stream that would last for ever: a health watch or a reflection stream ends with its connection's GOAWAY,
-//! so that it never holds a drain or an aged connection.
+//! Ends health watches and reflection streams when their connection drains.
+//!
+//! These streams have no end of their own and would hold up the drain. tonic doesn't end them, and
+//! no upstream issue asks for it (grpc-dotnet does the same since grpc/grpc-dotnet#2582). An option
+//! of tonic-health and tonic-reflection that takes a shutdown signal would replace this file.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -15,7 +18,7 @@ use tonic::body::Body;
 use super::admission::StreamPermits;
 
 pin_project! {
-    /// A body that ends, well, when its connection closes.
+    /// A body that ends with status OK when its connection starts to drain.
     pub(super) struct EndOnClose {
         #[pin]
         body: Body,
@@ -48,7 +51,7 @@ impl http_body::Body for EndOnClose {
             return Poll::Pending;
         }
         *this.ended = true;
-        // OK: nothing went wrong, and every client library asks again.
+        // OK, because nothing failed. Client libraries open the stream again.
         let trailers = HeaderMap::from_iter([(Status::GRPC_STATUS, HeaderValue::from_static("0"))]);
         Poll::Ready(Some(Ok(Frame::trailers(trailers))))
     }

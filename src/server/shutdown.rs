@@ -1,49 +1,49 @@
-//! The two words that end the gateway: "stop", which drains, and "at once".
+//! Shutdown signals: the first starts a graceful drain, the second aborts it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
-/// Whoever holds a clone may end the gateway.
+/// Ends the gateway. All clones share one state.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
-    /// Whether an operator has said a word.
-    told: Arc<AtomicBool>,
+    /// Whether an operator has sent a signal.
+    signaled: Arc<AtomicBool>,
     begun: CancellationToken,
-    at_once: CancellationToken,
+    immediate: CancellationToken,
 }
 
 impl Shutdown {
-    /// Nothing is stopping yet.
+    /// A shutdown that hasn't begun.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// An operator's word: the first begins the shutdown, the second ends it at once.
+    /// Handles an operator's signal: the first begins the shutdown, the second makes it immediate.
     pub fn stop(&self) {
-        if self.told.swap(true, Ordering::Relaxed) {
-            self.at_once.cancel();
+        if self.signaled.swap(true, Ordering::Relaxed) {
+            self.immediate.cancel();
         }
         self.begun.cancel();
     }
 
-    /// The gateway's own word, for something that it can't go on without: it begins the shutdown, and doesn't make an
-    /// operator's first word the second.
+    /// Begins the shutdown because the gateway lost something that it needs. An operator's next
+    /// signal still counts as the first.
     pub fn begin(&self) {
         self.begun.cancel();
     }
 
-    /// Cancelled by the first word, whoever's it is.
+    /// Canceled when the shutdown begins, for whichever reason.
     #[must_use]
     pub fn begun(&self) -> CancellationToken {
         self.begun.clone()
     }
 
-    /// Cancelled by the second word.
+    /// Canceled by an operator's second signal.
     #[must_use]
-    pub fn at_once(&self) -> CancellationToken {
-        self.at_once.clone()
+    pub fn immediate(&self) -> CancellationToken {
+        self.immediate.clone()
     }
 }

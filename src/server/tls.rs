@@ -1,59 +1,57 @@
-//! TLS: certificates from PEM files, followed as they change. A bad new pair is refused and the old one keeps serving.
+//! TLS with certificates from PEM files. Changed files are reloaded automatically; if they are
+//! unusable, the certificate in use stays.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::task::spawn_blocking;
 use tokio_rustls::TlsAcceptor;
 
 use crate::telemetry::Metrics;
+use crate::util::file_watch::FileWatch;
 use crate::util::pem;
 use crate::util::rfc3339::rfc3339_of;
-
-/// How often the files are looked at. A Kubernetes Secret changes by a swap of symlinks, and the kubelet itself takes a
-/// minute to bring one: looking costs next to nothing, and no file system needs to be able to tell of changes.
-const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The PEM files of the server.
 #[derive(Clone, Debug)]
 pub struct TlsFiles {
-    /// The certificate and whatever chain goes with it, leaf first.
+    /// The certificate and its chain, leaf first.
     pub cert: PathBuf,
-    /// Its private key.
+    /// The certificate's private key.
     pub key: PathBuf,
-    /// Roots of client certificates; with it every caller must present one.
+    /// CA certificates for client certificates. If set, every client must present one.
     pub client_ca: Option<PathBuf>,
 }
 
-/// Why the files can't be used. The text names the file.
+/// The reason why the files are unusable. The text names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// It can't be read.
+    /// The file can't be read.
     #[error("{0}: {1}")]
     Read(PathBuf, io::Error),
-    /// It holds nothing of what it should.
+    /// The file doesn't contain the expected kind of PEM block.
     #[error("{0}: no {1} in PEM form in it")]
     Empty(PathBuf, &'static str),
-    /// Certificate and key don't belong together, or one of them can't be used.
-    #[error("{0} and {1}: {why}", why = of_pair(.2))]
+    /// The certificate and the key don't match, or one of them is unusable.
+    #[error("{0} and {1}: {why}", why = pair_error(.2))]
     Pair(PathBuf, PathBuf, rustls::Error),
-    /// The roots of client certificates can't be used.
+    /// The CA certificates are unusable.
     #[error("{0}: {1}")]
     ClientCa(PathBuf, String),
 }
 
-/// The server's TLS, as the files are now.
+/// The server's TLS, with the files that were loaded last.
 #[derive(Clone, Debug)]
 pub struct Tls {
     files: TlsFiles,
+    /// Holds the value for all clones. Nothing subscribes to it.
     current: watch::Sender<Loaded>,
 }
 
@@ -64,56 +62,55 @@ struct Loaded {
     not_after: i64,
 }
 
-/// The bytes of the files, to tell whether they changed.
-#[derive(Clone, PartialEq, Eq)]
-struct Contents {
-    cert: Vec<u8>,
-    key: Vec<u8>,
-    client_ca: Option<Vec<u8>>,
-}
-
 impl Tls {
-    /// Reads the files.
+    /// Loads the files.
     ///
     /// # Errors
-    /// One of them can't be read or used.
+    /// A file can't be read or used.
     pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
-        let loaded = files.parse(&files.read()?)?;
+        let loaded = files.load()?;
         Ok(Self { files, current: watch::Sender::new(loaded) })
     }
 
-    /// What is in use, in a few words.
+    /// Describes the certificate in use in a few words.
     #[must_use]
     pub fn describe(&self) -> String {
         let TlsFiles { cert, client_ca, .. } = &self.files;
-        let callers = client_ca.as_ref().map(|ca| format!(", callers' certificates of {}", ca.display()));
+        let clients = client_ca.as_ref().map(|ca| format!(", callers' certificates of {}", ca.display()));
         let until = rfc3339_of(self.current.borrow().not_after);
-        format!("{} until {until}{}", cert.display(), callers.unwrap_or_default())
+        format!("{} until {until}{}", cert.display(), clients.unwrap_or_default())
     }
 
-    /// Takes handshakes with the certificate of now.
+    /// Accepts handshakes with the certificate in use.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(self.current.borrow().config.clone())
     }
 
-    /// Follows the files. Runs until its owner drops it.
+    /// Reloads the files when they change, until the caller drops this future.
     pub(super) async fn follow(&self, metrics: &Metrics) {
         metrics.certificate_expires(self.current.borrow().not_after);
-        let mut seen = None;
+        let mut watch = FileWatch::new(self.files.paths()).await;
         loop {
-            // Read off the runtime's threads: a network file system may hang.
-            let files = self.files.clone();
-            let read = tokio::task::spawn_blocking(move || files.read()).await;
-            if let Ok(read) = read
-                && let Some(contents) = changed(read, &mut seen)
-            {
-                self.take(self.files.parse(&contents), metrics);
-            }
-            sleep(POLL_INTERVAL).await;
+            // Before the first change too: the files can have changed since the start.
+            self.reload(metrics).await;
+            watch.changed().await;
         }
     }
 
-    fn take(&self, loaded: Result<Loaded, TlsError>, metrics: &Metrics) {
+    async fn reload(&self, metrics: &Metrics) {
+        let files = self.files.clone();
+        // A network file system can hang, and must not block one of the runtime's threads.
+        let Ok(loaded) = spawn_blocking(move || files.load()).await else { return };
+        match loaded {
+            // A missing file is probably about to be replaced.
+            Err(error @ TlsError::Read(..)) => {
+                tracing::warn!(%error, "can't read the TLS files; the old ones keep serving");
+            }
+            loaded => self.replace(loaded, metrics),
+        }
+    }
+
+    fn replace(&self, loaded: Result<Loaded, TlsError>, metrics: &Metrics) {
         metrics.certificate_loaded(loaded.is_ok());
         match loaded {
             Ok(loaded) => {
@@ -128,54 +125,40 @@ impl Tls {
     }
 }
 
-/// The contents, if they are others than those seen last. A file that is gone for a moment is a swap under way.
-fn changed(read: Result<Contents, TlsError>, seen: &mut Option<Contents>) -> Option<Contents> {
-    match read {
-        Ok(contents) if seen.as_ref() == Some(&contents) => None,
-        Ok(contents) => {
-            *seen = Some(contents.clone());
-            Some(contents)
-        }
-        Err(error) => {
-            tracing::warn!(%error, "can't read the TLS files; the old ones keep serving");
-            None
-        }
-    }
-}
-
 impl TlsFiles {
-    fn read(&self) -> Result<Contents, TlsError> {
-        let read = |path: &PathBuf| fs::read(path).map_err(|error| TlsError::Read(path.clone(), error));
-        let client_ca = self.client_ca.as_ref().map(read).transpose()?;
-        Ok(Contents { cert: read(&self.cert)?, key: read(&self.key)?, client_ca })
+    fn paths(&self) -> Vec<PathBuf> {
+        [&self.cert, &self.key].into_iter().chain(&self.client_ca).cloned().collect()
     }
 
-    fn parse(&self, contents: &Contents) -> Result<Loaded, TlsError> {
-        let chain = certificates(&self.cert, &contents.cert)?;
+    fn load(&self) -> Result<Loaded, TlsError> {
+        let read = |path: &PathBuf| fs::read(path).map_err(|error| TlsError::Read(path.clone(), error));
+        let client_ca = self.client_ca.as_ref().map(|path| Ok((path, read(path)?))).transpose()?;
+        let (cert, key) = (read(&self.cert)?, read(&self.key)?);
+        let chain = certificates(&self.cert, &cert)?;
         let no_key = || TlsError::Empty(self.key.clone(), "private key");
-        let key = PrivateKeyDer::from_pem_slice(&contents.key).map_err(|_| no_key())?;
+        let key = PrivateKeyDer::from_pem_slice(&key).map_err(|_| no_key())?;
         let not_after =
             not_after(&chain[0]).ok_or_else(|| TlsError::Empty(self.cert.clone(), "certificate"))?;
-        let builder = match (&self.client_ca, &contents.client_ca) {
-            (Some(path), Some(pem)) => {
-                ServerConfig::builder().with_client_cert_verifier(client_verifier(path, pem)?)
-            }
-            _ => ServerConfig::builder().with_no_client_auth(),
+        let builder = ServerConfig::builder();
+        let builder = match &client_ca {
+            Some((path, pem)) => builder.with_client_cert_verifier(client_verifier(path, pem)?),
+            None => builder.with_no_client_auth(),
         };
         let pair = |error| TlsError::Pair(self.cert.clone(), self.key.clone(), error);
         let mut config = builder.with_single_cert(chain, key).map_err(pair)?;
         if self.client_ca.is_some() {
-            // A resumed session would be its certificate's heir without end: rustls looks at no date then.
+            // No session resumption: rustls doesn't check a client certificate's expiry again when
+            // a session resumes.
             config.session_storage = Arc::new(NoServerSessionStorage {});
             config.send_tls13_tickets = 0;
         }
-        // HTTP/1 is offered only to be told that this is a gRPC port.
+        // HTTP/1 is offered only to reject it with a text.
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Loaded { config: Arc::new(config), not_after })
     }
 }
 
-fn of_pair(error: &rustls::Error) -> String {
+fn pair_error(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InconsistentKeys(_) => "the key isn't the certificate's".into(),
         other => other.to_string(),

@@ -1,5 +1,6 @@
 //! Small helpers that several modules share. Each of them exists once, here.
 
+pub(crate) mod accept;
 pub(crate) mod backoff;
 pub(crate) mod error_chain;
 pub(crate) mod file_watch;

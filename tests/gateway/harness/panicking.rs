@@ -7,7 +7,7 @@ use std::sync::Arc;
 use codepipeline_gateway::call::Call;
 use codepipeline_gateway::codepipeline::{AwsOperation, CodePipeline, CredentialStatus};
 use codepipeline_gateway::error::{AwsResponse, Failure};
-use codepipeline_gateway::gateway::{Listeners, serve};
+use codepipeline_gateway::gateway::{Backend, Listeners, serve};
 use codepipeline_gateway::server::Shutdown;
 use codepipeline_gateway::telemetry::Metrics;
 use tokio::sync::watch;
@@ -33,15 +33,9 @@ pub async fn panicking_gateway(after_an_attempt: bool) -> (SocketAddr, Shutdown,
     let listeners = Listeners { grpc: loopback().await, admin: loopback().await };
     let address = listeners.grpc.local_addr().unwrap();
     let (shutdown, status) = (Shutdown::new(), watch::Sender::new(CredentialStatus::Held { expiry: None }));
-    let served = serve(
-        listeners,
-        Panicking { after_an_attempt },
-        REGION.into(),
-        status.subscribe(),
-        settings(),
-        Arc::new(Metrics::new()),
-        shutdown.clone(),
-    );
+    let codepipeline = Panicking { after_an_attempt };
+    let backend = Backend { codepipeline, region: REGION.into(), credentials: status.subscribe() };
+    let served = serve(listeners, backend, settings(), Arc::new(Metrics::new()), shutdown.clone());
     let served = tokio::spawn(async move {
         // The gateway must not notice a lost sender.
         let _status = status;

@@ -1,0 +1,33 @@
+//! Classifies the errors that tonic itself returns: they have a code and no details.
+
+use http::HeaderMap;
+use tonic::{Code, Status};
+
+use crate::error::{Failure, Reason, has_details};
+use crate::methods::{Method, Role};
+
+/// The failure behind one of tonic's own errors; none for any other response.
+pub(super) fn failure(method: &Method, response: &HeaderMap) -> Option<Failure> {
+    (!has_details(response)).then(|| classify(method, code(response)))
+}
+
+fn code(response: &HeaderMap) -> Code {
+    response.get(Status::GRPC_STATUS).map_or(Code::Unknown, |status| Code::from_bytes(status.as_bytes()))
+}
+
+fn classify(method: &Method, code: Code) -> Failure {
+    let unreadable = |message: &str| Failure::not_sent(Reason::InvalidRequest).with_message(message);
+    match code {
+        Code::Unimplemented if method.role != Role::Unknown => unreadable(
+            "The message is compressed in a way that the gateway doesn't read; send it uncompressed.",
+        ),
+        Code::Unimplemented => Failure::not_sent(Reason::UnknownMethod),
+        Code::OutOfRange | Code::ResourceExhausted => unreadable(
+            "The message is larger than 64 KiB (health and reflection: 4 KiB); no valid request is.",
+        ),
+        Code::NotFound if method.role == Role::Health => Failure::not_sent(Reason::UnknownService),
+        _ => unreadable(
+            "The message is malformed; check that it is what the API's description says, in UTF-8.",
+        ),
+    }
+}
