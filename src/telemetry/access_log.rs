@@ -1,5 +1,5 @@
-//! Writes one log line, the metrics, and one span for each call, however the call ends. Health checks
-//! have metrics only.
+//! Writes one log line, the metrics, and one span for each call, however the call ends. Health
+//! checks have metrics only.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -19,7 +19,8 @@ pub(crate) enum AttemptResult {
     Accepted,
     /// The attempt failed, with this outcome.
     Failed(Outcome),
-    /// The call ended before the attempt did, for example at its deadline or because the caller disconnected.
+    /// The call ended before the attempt did, for example at its deadline or because the caller
+    /// disconnected.
     Abandoned,
 }
 

@@ -1,8 +1,8 @@
 //! Formats a log line as one JSON object: time, level, the event's fields, target.
 //!
-//! The format is that of `tracing-subscriber` with `flatten_event`. Its formatter passes every comma
-//! through two layers of writers, which costs a call more than all its metrics. This one builds the
-//! line first and writes it once.
+//! The format is that of `tracing-subscriber` with `flatten_event`. Its formatter passes every
+//! comma through two layers of writers, which costs a call more than all its metrics. This one
+//! builds the line first and writes it once.
 
 use std::fmt;
 

@@ -23,7 +23,7 @@ use super::json::Json;
 pub enum LogFormat {
     /// For a person at a terminal.
     Text,
-    /// One JSON object per line, for a collector.
+    /// One JSON object a line, for a collector.
     Json,
 }
 
@@ -103,8 +103,8 @@ impl Collector for LinesDropped {
 /// Whether an event can't contain a secret. The operator's filter can't override this.
 ///
 /// Other crates' TRACE events contain whole requests. The SDK's events contain credentials at any
-/// level: key ids at INFO (the profile provider), a credential process's standard error and whole STS
-/// responses at WARN. The gateway logs the important part of these events itself.
+/// level: key ids at INFO (the profile provider), a credential process's standard error and whole
+/// STS responses at WARN. The gateway logs the important part of these events itself.
 fn is_safe(metadata: &Metadata<'_>) -> bool {
     match metadata.target() {
         target if target.starts_with("codepipeline_") => true,

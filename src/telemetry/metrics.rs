@@ -52,8 +52,8 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// All metrics. Series with known labels start at zero, because a rate over a counter that appears
-    /// with its first event misses this event.
+    /// All metrics. Series with known labels start at zero, because a rate over a counter that
+    /// appears with its first event misses this event.
     #[must_use]
     pub fn new() -> Self {
         let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
@@ -140,8 +140,8 @@ impl Metrics {
         }
     }
 
-    /// An attempt at AWS ended. `aws_error_code` is from a closed set, because a response must not be
-    /// able to create time series.
+    /// An attempt at AWS ended. `aws_error_code` is from a closed set, because a response must not
+    /// be able to create time series.
     pub(crate) fn attempt_ended(
         &self,
         method: &'static Method,

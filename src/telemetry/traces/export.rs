@@ -67,16 +67,16 @@ impl Exports {
         }
     }
 
-    /// Counts an export that ended. Logs when exports start to fail and when they work again, because
-    /// one line per export would flood the log.
+    /// Counts an export that ended. Logs when exports start to fail and when they work again,
+    /// because one line per export would flood the log.
     fn record(&self, spans: usize, exported: &OTelSdkResult) {
         let result = if exported.is_ok() { ExportResult::Exported } else { ExportResult::Failed };
         self.count(result, spans);
         let was_failing = self.failing.swap(exported.is_err(), Ordering::Relaxed);
         match exported {
             Ok(()) if was_failing => tracing::info!("traces can be exported again"),
-            // The exporter's error doesn't contain the collector's message, which might repeat the API
-            // key of the request.
+            // The exporter's error doesn't contain the collector's message, which might repeat the
+            // API key of the request.
             Err(error) if !was_failing && !self.stopped.is_cancelled() => {
                 tracing::warn!(%error, "can't export traces; calls go on, and their spans are lost");
             }
@@ -85,8 +85,8 @@ impl Exports {
     }
 }
 
-/// A bounded queue in front of the SDK's own. The SDK doesn't report dropped spans while it runs, so
-/// `Queue` drops and counts them first.
+/// A bounded queue in front of the SDK's own. The SDK doesn't report dropped spans while it runs,
+/// so `Queue` drops and counts them first.
 #[derive(Debug)]
 pub(super) struct Queue {
     pub(super) batches: BatchSpanProcessor,

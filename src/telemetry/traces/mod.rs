@@ -1,7 +1,8 @@
-//! Exports traces over OTLP: a server span for each call, with a client span for each attempt at AWS.
+//! Exports traces over OTLP: a server span for each call, with a client span for each attempt at
+//! AWS.
 //!
-//! The gateway uses OpenTelemetry's API directly and not through `tracing`, so that no log line and no
-//! span of another crate can become part of a trace. The parent of a span is always passed as a
+//! The gateway uses OpenTelemetry's API directly and not through `tracing`, so that no log line and
+//! no span of another crate can become part of a trace. The parent of a span is always passed as a
 //! value, never through the thread's current context. Without a collector, a call creates no span.
 
 mod export;
@@ -41,8 +42,8 @@ const SCHEMA: &str = "https://opentelemetry.io/schemas/1.45.0";
 
 /// Which spans are recorded, and where they are sent.
 ///
-/// The exporter itself reads `OTEL_EXPORTER_OTLP_HEADERS`, so that the gateway never holds the API keys
-/// in it. It also reads `OTEL_EXPORTER_OTLP_COMPRESSION`.
+/// The exporter itself reads `OTEL_EXPORTER_OTLP_HEADERS`, so that the gateway never holds the API
+/// keys in it. It also reads `OTEL_EXPORTER_OTLP_COMPRESSION`.
 #[derive(Clone, Debug)]
 pub struct TraceSettings {
     /// The collector, with TLS settings. The timeouts below are added.
@@ -143,7 +144,8 @@ impl Traces {
         AttemptSpan::begin(&running.tracer, call, endpoint)
     }
 
-    /// Exports the waiting spans within the timeout, and creates no more. `immediate` ends the wait.
+    /// Exports the waiting spans within the timeout, and creates no more. `immediate` ends the
+    /// wait.
     pub(crate) async fn end(&self, immediate: CancellationToken) {
         let Some(running) = &self.0 else { return };
         let (provider, time) = (running.provider.clone(), running.last_time);

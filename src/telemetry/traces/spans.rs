@@ -1,8 +1,8 @@
 //! The spans of calls and attempts, and their attributes.
 //!
-//! Names and attributes follow OpenTelemetry's semantic conventions 1.45.0: RPC and gRPC for a call,
-//! AWS SDK for an attempt. The conventions for the AWS SDK still use `rpc.system`. The gateway's own
-//! attributes start with `codepipeline_gateway.`.
+//! Names and attributes follow OpenTelemetry's semantic conventions 1.45.0: RPC and gRPC for a
+//! call, AWS SDK for an attempt. The conventions for the AWS SDK still use `rpc.system`. The
+//! gateway's own attributes start with `codepipeline_gateway.`.
 //!
 //! Only the code in this file writes attributes. It has no access to a nonce or a token.
 
@@ -24,8 +24,8 @@ use crate::methods::Method;
 use crate::telemetry::grpc_code::code_name;
 use crate::util::text::truncate;
 
-/// The longest part of a job id or of an unknown method's name in a span, in bytes. The caller chooses
-/// both.
+/// The longest part of a job id or of an unknown method's name in a span, in bytes. The caller
+/// chooses both.
 const MAX_CALLER_TEXT: usize = 128;
 
 /// The span of a call. It also ends when it is dropped.

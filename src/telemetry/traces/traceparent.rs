@@ -8,8 +8,8 @@ use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::{SpanContext, TraceContextExt};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 
-/// The longest `tracestate` that is kept, in bytes. The standard asks for at least this length. Each
-/// span of the trace has a copy.
+/// The longest `tracestate` that is kept, in bytes. The standard asks for at least this length.
+/// Each span of the trace has a copy.
 const MAX_STATE: usize = 512;
 
 /// The length of a `traceparent` of version 00, in bytes.
@@ -28,7 +28,8 @@ pub(crate) fn remote_parent(headers: &HeaderMap) -> Option<SpanContext> {
     caller.is_valid().then_some(caller)
 }
 
-/// Whether the fields have their lengths and lowercase hex digits: `version-trace id-span id-flags`.
+/// Whether the fields have their lengths and lowercase hex digits: `version-trace id-span
+/// id-flags`.
 ///
 /// The SDK's propagator also accepts shorter fields, and a sign before a number. The standard asks
 /// for a new trace in these cases. A version after 00 can have more fields.
