@@ -1,8 +1,8 @@
 //! Reads OpenTelemetry's standard variables (OpenTelemetry Specification, "Environment Variable
 //! Specification").
 //!
-//! An empty value counts as unset. An unreadable value is ignored with a warning that never shows the
-//! value. The SDK's own warnings can't replace this, because its events never reach the log.
+//! An empty value counts as unset. An unreadable value is ignored with a warning that never shows
+//! the value. The SDK's own warnings can't replace this, because its events never reach the log.
 //!
 //! The exporter reads headers and compression, and the SDK the limits of spans. The rest is read
 //! here, because the SDK reads it differently:

@@ -10,19 +10,20 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
+use super::flag::flag;
 use super::otel::{self, Otel};
 
 /// The flag for traces.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct TraceArgs {
-    /// Where traces go, by OTLP over gRPC, such as http://collector:4317; the other OTEL_* variables
-    /// mean what they usually do [default: no traces]
+    /// Where traces go, by OTLP over gRPC, such as http://collector:4317; the other OTEL_*
+    /// variables mean what they usually do [default: no traces]
     #[arg(long, env = ENDPOINT, value_name = "URL")]
     otlp_endpoint: Option<String>,
 }
 
 /// The timeout of the last spans at shutdown. It fits into the margin of any grace period.
-const LAST_TIME: Duration = Duration::from_secs(3);
+const LAST_SPANS_TIMEOUT: Duration = Duration::from_secs(3);
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
@@ -75,20 +76,20 @@ impl TraceArgs {
             max_waiting,
             max_batch,
             batch_delay: otel.batch_delay(),
-            last_time: LAST_TIME,
+            last_time: LAST_SPANS_TIMEOUT,
         };
         Ok(TraceConfig { settings: Some(settings), shown, warnings: otel.warnings })
     }
 
-    /// The flag or variable of the endpoint, and the endpoint. The flag overrides the variables, and the
-    /// variable for traces overrides the one for all signals.
+    /// The flag or variable of the endpoint, and the endpoint. The flag overrides the variables,
+    /// and the variable for traces overrides the one for all signals.
     fn endpoint(&self) -> Option<(String, String)> {
         let given = self.otlp_endpoint.clone().filter(|endpoint| !endpoint.is_empty());
         let is_flag = given.is_some() && given != otel::get(ENDPOINT);
         let for_traces = otel::get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
         match for_traces.filter(|_| !is_flag) {
             Some(endpoint) => Some(("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT".into(), endpoint)),
-            None => given.map(|endpoint| (format!("--otlp-endpoint ({ENDPOINT})"), endpoint)),
+            None => given.map(|endpoint| (flag::<Self>("--otlp-endpoint"), endpoint)),
         }
     }
 }
