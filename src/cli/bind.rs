@@ -7,7 +7,7 @@ use codepipeline_gateway::server::Settings;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
-use super::CliError;
+use super::output::CliError;
 use crate::config::{LimitArgs, flag};
 
 /// The number of connections that can wait to be accepted. The kernel caps it

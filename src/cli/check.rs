@@ -8,8 +8,8 @@ use humantime::format_duration as time;
 
 use super::aws_env::{credential_variables, environment, plaintext};
 use super::bind::raise_file_limit;
+use super::output::{CliError, print_line};
 use super::serve::{Serve, security_warnings};
-use super::{CliError, print_line};
 use crate::config::TraceConfig;
 
 /// Checks in the order of `serve`, and prints each result immediately.

@@ -11,8 +11,9 @@ use codepipeline_simulator::{AccessKey, AnswerFault, CallMoment, Config, Fault, 
 
 use super::bind::bind;
 use super::health::until_serving;
+use super::output::{CliError, print_line};
 use super::serve::{Signals, gateway, start_logs};
-use super::{CliError, print_line, simulator};
+use super::simulator;
 use crate::config::{LimitArgs, Logs, address};
 
 /// The count of a fault that never ends, so that each line gives the same result every time.

@@ -11,7 +11,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use super::{CliError, print_line};
+use super::output::{CliError, print_line};
 use crate::config::positive;
 
 /// The flags of `health`.

@@ -1,4 +1,4 @@
-//! The subcommands, and how they report an error.
+//! Parses the command line and runs the subcommand.
 
 mod aws_env;
 mod bind;
@@ -6,15 +6,15 @@ mod check;
 #[cfg(feature = "simulator")]
 mod dev;
 mod health;
+mod output;
 mod serve;
 #[cfg(feature = "simulator")]
 mod simulator;
 mod usage;
 
-use std::io::{self, Write};
-use std::process::ExitCode;
-
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use output::CliError;
 
 const AFTER_HELP: &str = "\
 Everything about AWS (region, endpoint, credentials, proxies) is the AWS SDK's own standard \
@@ -53,28 +53,6 @@ enum Command {
     /// Run the CodePipeline simulator alone, for tests of your own
     #[cfg(feature = "simulator")]
     Simulator(simulator::Run),
-}
-
-/// Why the command failed.
-#[derive(Debug)]
-pub(crate) enum CliError {
-    /// Bad usage or configuration: exit code 64 (`EX_USAGE` of sysexits.h).
-    Usage(String),
-    /// The gateway could not start, or lost its listener: exit code 1.
-    Failed(String),
-}
-
-impl CliError {
-    /// Writes one line to standard error.
-    pub(crate) fn report(self) -> ExitCode {
-        let (line, code) = match self {
-            Self::Usage(line) => (line, 64),
-            Self::Failed(line) => (line, 1),
-        };
-        // Without standard error, the exit code is the only report.
-        let _ = writeln!(io::stderr(), "codepipeline-gateway: {line}");
-        ExitCode::from(code)
-    }
 }
 
 /// Parses the command line and the environment, and runs the subcommand.
@@ -118,11 +96,4 @@ fn block_on(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliE
     // A name lookup or a read of a file can hang, and can't be canceled, so the exit doesn't wait.
     runtime.shutdown_background();
     result
-}
-
-/// Prints a line to standard output.
-fn print_line(line: impl AsRef<str>) -> Result<(), CliError> {
-    let mut out = io::stdout().lock();
-    let result = writeln!(out, "{}", line.as_ref()).and_then(|()| out.flush());
-    result.map_err(|error| CliError::Failed(format!("can't write to standard output: {error}")))
 }

@@ -12,10 +12,10 @@ use codepipeline_gateway::telemetry::{self, LogFormat, Traces};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::CliError;
 use super::aws_env::{credential_variables, environment, ignored_variables, plaintext};
 use super::bind::{bind, raise_file_limit};
-use crate::config::{AuthArgs, LimitArgs, Listen, Logs, TlsArgs, TraceArgs};
+use super::output::CliError;
+use crate::config::{AuthArgs, LimitArgs, Listen, Logs, TlsArgs, TraceArgs, flag};
 
 /// The flags of `serve`.
 #[derive(clap::Args, Debug)]
@@ -63,8 +63,8 @@ impl Serve {
         let aws = Aws::load(environment()).await.map_err(|error| CliError::Usage(error.to_string()))?;
         raise_file_limit(&settings)?;
         let listeners = Listeners {
-            grpc: bind(self.listen.grpc_addr, &Listen::grpc_flag()).await?,
-            admin: bind(self.listen.admin_addr, &Listen::admin_flag()).await?,
+            grpc: bind(self.listen.grpc_addr, &flag::<Listen>("--grpc-addr")).await?,
+            admin: bind(self.listen.admin_addr, &flag::<Listen>("--admin-addr")).await?,
         };
         if let Some(wanted) = &traces.settings {
             let started = Traces::start(wanted);

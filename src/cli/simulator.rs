@@ -10,8 +10,8 @@ use tokio::net::TcpListener;
 use codepipeline_gateway::server::Shutdown;
 
 use super::bind::bind;
+use super::output::{CliError, print_line};
 use super::serve::Signals;
-use super::{CliError, print_line};
 use crate::config::address;
 
 /// The flags of `simulator`.

@@ -48,17 +48,9 @@ impl Listen {
             one.ip() == other.ip() || (one.ip().is_unspecified() && (one.is_ipv6() || other.is_ipv4()))
         };
         if grpc.port() != 0 && grpc.port() == admin.port() && (covers(grpc, admin) || covers(admin, grpc)) {
-            let (grpc_flag, admin_flag) = (Self::grpc_flag(), Self::admin_flag());
+            let [grpc_flag, admin_flag] = ["--grpc-addr", "--admin-addr"].map(flag::<Self>);
             return Err(format!("{grpc_flag} and {admin_flag} can't both have port {}", grpc.port()));
         }
         Ok(())
-    }
-
-    pub(crate) fn grpc_flag() -> String {
-        flag::<Self>("--grpc-addr")
-    }
-
-    pub(crate) fn admin_flag() -> String {
-        flag::<Self>("--admin-addr")
     }
 }

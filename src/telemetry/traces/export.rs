@@ -22,30 +22,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::export_result::ExportResult;
 use crate::telemetry::Metrics;
-
-/// The result of a finished span.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ExportResult {
-    /// The collector accepted the span.
-    Exported,
-    /// The collector didn't accept the span in time.
-    Failed,
-    /// The queue was full.
-    Dropped,
-}
-
-impl ExportResult {
-    pub(crate) const ALL: [Self; 3] = [Self::Exported, Self::Failed, Self::Dropped];
-
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Exported => "ok",
-            Self::Failed => "error",
-            Self::Dropped => "dropped",
-        }
-    }
-}
 
 /// The state that `Queue`, `Sender`, and `Traces` share.
 #[derive(Debug, Default)]
@@ -142,10 +120,10 @@ impl opentelemetry_sdk::trace::SpanExporter for Sender {
 
 impl Sender {
     async fn send(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        let (exporter, limit) = (self.exporter.clone(), self.timeout);
+        let (collector, limit) = (self.exporter.clone(), self.timeout);
         // The export runs on the runtime. On the SDK's thread, the exporter would sleep between its
         // retries, and nothing could interrupt that.
-        let export = self.runtime.spawn(async move { timeout(limit, exporter.export(batch)).await });
+        let export = self.runtime.spawn(async move { timeout(limit, collector.export(batch)).await });
         tokio::select! {
             biased;
             ended = AbortOnDropHandle::new(export) => match ended {

@@ -6,6 +6,7 @@
 //! value, never through the thread's current context. Without a collector, a call creates no span.
 
 mod export;
+mod export_result;
 mod spans;
 mod traceparent;
 
@@ -28,7 +29,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Endpoint;
 
-pub(crate) use export::ExportResult;
+pub(crate) use export_result::ExportResult;
 pub(crate) use spans::{AttemptSpan, AwsEndpoint, ServerSpan};
 pub(crate) use traceparent::remote_parent;
 

@@ -21,11 +21,10 @@ pub(crate) fn remote_parent(headers: &HeaderMap) -> Option<SpanContext> {
     // Of two lines, neither is known to be right.
     let (Some(line), None) = (lines.next(), lines.next()) else { return None };
     let parent = str::from_utf8(line.as_bytes()).ok().filter(|parent| is_well_formed(parent))?;
-    let headers = TraceHeaders { parent, state: state(headers) };
     // Not the thread's current context: a call never inherits a span from it.
-    let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &headers);
-    let caller = context.span().span_context().clone();
-    caller.is_valid().then_some(caller)
+    let context = TraceContextPropagator::new()
+        .extract_with_context(&Context::new(), &TraceHeaders { parent, state: state(headers) });
+    Some(context.span().span_context().clone()).filter(SpanContext::is_valid)
 }
 
 /// Whether the fields have their lengths and lowercase hex digits: `version-trace id-span
@@ -46,8 +45,8 @@ fn is_well_formed(parent: &str) -> bool {
 /// trace continues without it.
 fn state(headers: &HeaderMap) -> String {
     let lines = headers.get_all("tracestate").iter().map(|line| line.to_str().ok());
-    let lines: Option<Vec<&str>> = lines.collect();
-    Some(lines.unwrap_or_default().join(",")).filter(|state| state.len() <= MAX_STATE).unwrap_or_default()
+    let state = lines.collect::<Option<Vec<&str>>>().map(|lines| lines.join(","));
+    state.filter(|state| state.len() <= MAX_STATE).unwrap_or_default()
 }
 
 /// The two headers for the propagator.
@@ -58,11 +57,7 @@ struct TraceHeaders<'a> {
 
 impl Extractor for TraceHeaders<'_> {
     fn get(&self, key: &str) -> Option<&str> {
-        match key {
-            "traceparent" => Some(self.parent),
-            "tracestate" => Some(&self.state),
-            _ => None,
-        }
+        Some(if key == "traceparent" { self.parent } else { &self.state })
     }
 
     fn keys(&self) -> Vec<&str> {
