@@ -1,4 +1,7 @@
-//! The command: parse, run, exit code. 0 done; 1 could not start, or lost its listener; 64 bad usage or configuration.
+//! The command `codepipeline-gateway`.
+//!
+//! Exit codes: 0 for success, 1 for a failed start or a lost listener, 64 for bad usage or
+//! configuration.
 
 mod cli;
 mod config;
@@ -12,6 +15,6 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 fn main() -> ExitCode {
     match cli::run() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(stop) => stop.report(),
+        Err(error) => error.report(),
     }
 }

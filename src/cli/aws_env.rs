@@ -1,5 +1,5 @@
-//! What the process' variables say for the AWS SDK: where its files are, what it would read wrongly, what doesn't apply,
-//! and which sources of credentials they name.
+//! Reads the environment for the AWS SDK: its files, its switches, and the variables for
+//! credentials and retries.
 
 use std::env;
 use std::ffi::OsString;
@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 
 use codepipeline_gateway::codepipeline::{Aws, ENDPOINT_SWITCHES, Source};
 
-/// The variables that decide where credentials come from (AWS SDKs and Tools Reference Guide), and whether their value may
-/// be shown: a container's relative URI names its credentials.
+use crate::config::{LimitArgs, flag};
+
+/// The variables that decide the source of credentials (AWS SDKs and Tools Reference Guide), and
+/// whether their value can be shown. A container's relative URI is a secret, because it identifies
+/// its credentials.
 const CREDENTIALS: [(&str, bool); 13] = [
     ("AWS_ACCESS_KEY_ID", false),
     ("AWS_SECRET_ACCESS_KEY", false),
@@ -25,8 +28,8 @@ const CREDENTIALS: [(&str, bool); 13] = [
     ("AWS_EC2_METADATA_DISABLED", true),
 ];
 
-/// The SDK's own configuration, with the places of its shared files (AWS SDKs and Tools Reference Guide, "Location of the
-/// shared config and credentials files").
+/// The SDK's own configuration, with the paths of its shared files (AWS SDKs and Tools Reference
+/// Guide, "Location of the shared config and credentials files").
 pub(super) fn environment() -> Source {
     let home = env::home_dir().unwrap_or_default();
     let folder = home.join(".aws");
@@ -37,11 +40,11 @@ pub(super) fn environment() -> Source {
     Source::Environment { shared_files, switches: ENDPOINT_SWITCHES.map(|(variable, _)| text(variable)) }
 }
 
-/// Which of the variables for credentials are set, in one line.
+/// The variables for credentials that are set, in one line.
 pub(super) fn credential_variables() -> String {
-    let shown = |(variable, may_be_shown)| {
+    let shown = |(variable, is_public)| {
         let value = text(variable)?;
-        Some(match (value.is_empty(), may_be_shown) {
+        Some(match (value.is_empty(), is_public) {
             (true, _) => format!("{variable} (empty)"),
             (false, true) => format!("{variable}={value}"),
             (false, false) => format!("{variable} (set)"),
@@ -51,22 +54,22 @@ pub(super) fn credential_variables() -> String {
     if set.is_empty() { "no variable for them is set".into() } else { set.join(", ") }
 }
 
-/// Variables of the SDK's that don't apply, because the gateway decides about retries itself.
-pub(super) fn ignored_variables() -> Vec<&'static str> {
+/// A warning for each variable of the SDK that doesn't apply, because the gateway has its own
+/// retries.
+pub(super) fn ignored_variables() -> impl Iterator<Item = String> {
     let ignored = [
-        (
-            "AWS_MAX_ATTEMPTS",
-            "AWS_MAX_ATTEMPTS is ignored: use --aws-max-attempts (GATEWAY_AWS_MAX_ATTEMPTS)",
-        ),
-        ("AWS_RETRY_MODE", "AWS_RETRY_MODE is ignored: the gateway repeats only what provably did nothing"),
+        ("AWS_MAX_ATTEMPTS", format!("use {}", flag::<LimitArgs>("--aws-max-attempts"))),
+        ("AWS_RETRY_MODE", "the gateway repeats only what provably did nothing".into()),
     ];
-    ignored.into_iter().filter(|(name, _)| env::var_os(name).is_some()).map(|(_, warning)| warning).collect()
+    let ignored = ignored.into_iter().filter(|(name, _)| env::var_os(name).is_some());
+    ignored.map(|(name, why)| format!("{name} is ignored: {why}"))
 }
 
-/// A warning, if requests to AWS aren't to be encrypted.
+/// A warning, if requests to AWS are unencrypted.
 pub(super) fn plaintext(aws: &Aws) -> Option<&'static str> {
     aws.endpoint().starts_with("http://").then_some(
-        "the endpoint of AWS is plain http: nonces, client tokens and the session token cross the network unprotected",
+        "the endpoint of AWS is plain http: nonces, client tokens and the session token \
+         cross the network unprotected",
     )
 }
 
@@ -74,7 +77,7 @@ fn text(variable: &str) -> Option<String> {
     env::var_os(variable).map(|value| value.to_string_lossy().into_owned())
 }
 
-/// A path, where a leading `~` is the home directory as it is for the SDK: without a shell nobody else replaces it.
+/// The path, with a leading `~` replaced by the home directory. The SDK does the same.
 fn at_home(home: &Path, path: OsString) -> PathBuf {
     let path = PathBuf::from(path);
     path.strip_prefix("~").map(|rest| home.join(rest)).unwrap_or(path)

@@ -1,4 +1,4 @@
-//! What a listener needs from the operating system: a port, on IPv6 and IPv4, and files enough for its connections.
+//! Binds listeners and raises the limit of open files.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -7,18 +7,20 @@ use codepipeline_gateway::gateway::Settings;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
-use super::CliError;
+use super::output::CliError;
+use crate::config::{LimitArgs, flag};
 
-/// Connections that wait to be accepted; the kernel cuts it to its own limit (`net.core.somaxconn`).
+/// The number of connections that can wait to be accepted. The kernel caps it
+/// (`net.core.somaxconn`).
 const BACKLOG: i32 = 4096;
-/// Files that the process has open besides connections and calls: standard streams, the runtime, certificates, the admin
-/// port's connections (64 at most).
+/// Open files besides connections and calls: standard streams, the runtime, certificates, and up to
+/// 64 connections of the admin port.
 const OTHER_FILES: u64 = 128;
 
-/// Binds a port, or says in one line which flag and variable name the one that can't be had.
+/// Binds an address. The error names the flag, which can include its variable.
 pub(super) async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, CliError> {
     let bound = listen(address).or_else(|error| match error.raw_os_error() {
-        // EAFNOSUPPORT: a kernel without IPv6, where `[::]` can only mean every IPv4 address.
+        // EAFNOSUPPORT: the kernel has no IPv6, so `[::]` means every IPv4 address.
         Some(97) if address.ip().is_unspecified() => listen((Ipv4Addr::UNSPECIFIED, address.port()).into()),
         _ => Err(error),
     });
@@ -28,10 +30,10 @@ pub(super) async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener,
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() && address.ip().is_unspecified() {
-        // Whatever the system's default is (`net.ipv6.bindv6only`): `[::]` takes IPv4 too.
+        // `[::]` includes IPv4, independent of the system's default (`net.ipv6.bindv6only`).
         socket.set_only_v6(false)?;
     }
-    // A restart must not wait for the old connections' TIME_WAIT.
+    // Without this, a restart fails while old connections are in TIME_WAIT.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
@@ -39,21 +41,23 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Raises the limit of open files as far as it goes: containerd's default soft limit can be 1,024.
-///
-/// Each call in flight may have a connection of its own to AWS.
+/// Raises the limit of open files to its maximum, because containerd's default soft limit can be
+/// 1,024. Each call in flight can have its own connection to AWS.
 pub(super) fn raise_file_limit(settings: &Settings) -> Result<(), CliError> {
     let needed = (settings.max_connections as u64)
         .saturating_add(settings.max_in_flight as u64)
         .saturating_add(OTHER_FILES);
-    // Where it can't be raised, or isn't known, the limit in force decides.
+    // If the limit can't be raised, the current limit is checked.
     let limit = rlimit::increase_nofile_limit(rlimit::INFINITY)
         .or_else(|_| rlimit::getrlimit(rlimit::Resource::NOFILE).map(|(soft, _)| soft));
     match limit {
-        Ok(limit) if limit < needed => Err(CliError::Usage(format!(
-            "the limit of open files is {limit}, and --max-connections (GATEWAY_MAX_CONNECTIONS) and --max-in-flight \
-             (GATEWAY_MAX_IN_FLIGHT) may need {needed}: raise it (ulimit -n) or lower them"
-        ))),
+        Ok(limit) if limit < needed => {
+            let [connections, calls] = ["--max-connections", "--max-in-flight"].map(flag::<LimitArgs>);
+            Err(CliError::Usage(format!(
+                "the limit of open files is {limit}, and {connections} and {calls} may need {needed}: \
+                 raise it (ulimit -n) or lower them"
+            )))
+        }
         _ => Ok(()),
     }
 }

@@ -1,19 +1,43 @@
-//! `check`: what `serve` would run with, printed redacted. Makes no call to CodePipeline.
+//! The subcommand `check`: prints the redacted configuration of `serve`. Makes no call to
+//! CodePipeline.
 
 use codepipeline_gateway::auth::Auth;
 use codepipeline_gateway::codepipeline::{Aws, describe_credentials};
-use codepipeline_gateway::server::Tls;
+use codepipeline_gateway::server::{Settings, Tls};
 use humantime::format_duration as time;
 
 use super::aws_env::{credential_variables, environment, plaintext};
 use super::bind::raise_file_limit;
+use super::output::{CliError, print_line};
 use super::serve::{Serve, security_warnings};
-use super::{CliError, print_line};
+use crate::config::TraceConfig;
 
-/// Checks in the order of `serve`, and prints what it finds as it goes.
+/// Checks in the order of `serve`, and prints each result immediately.
 pub(super) async fn run(serve: Serve) -> Result<(), CliError> {
     let settings = serve.settings()?;
     let traces = serve.traces.config().map_err(CliError::Usage)?;
+    print_settings(&serve, &settings, &traces)?;
+    let aws = Aws::load(environment()).await.map_err(|error| CliError::Usage(error.to_string()))?;
+    raise_file_limit(&settings)?;
+    print_line(format!("AWS region:          {}", aws.region()))?;
+    print_line(format!("AWS endpoint:        {}", aws.endpoint()))?;
+    if let Auth::Jwt(jwt) = &settings.auth {
+        let found = jwt.describe_keys().await;
+        let found = found.map_err(|why| CliError::Failed(format!("no keys for bearer tokens: {why}")))?;
+        print_line(format!("keys of the issuer:  {found}"))?;
+    }
+    print_line(format!("AWS variables:       {}", credential_variables()))?;
+    let found = describe_credentials(&aws).await;
+    let found = found.map_err(|reason| CliError::Failed(format!("no AWS credentials: {reason}")))?;
+    print_line(format!("AWS credentials:     {found}"))?;
+    let unprotected = security_warnings(&settings).into_iter().chain(plaintext(&aws)).map(str::to_owned);
+    for warning in serve.warnings().chain(unprotected).chain(traces.warnings) {
+        print_line(format!("warning:             {warning}"))?;
+    }
+    print_line("The configuration is good.")
+}
+
+fn print_settings(serve: &Serve, settings: &Settings, traces: &TraceConfig) -> Result<(), CliError> {
     print_line(format!("grpc address:        {}", serve.listen.grpc_addr))?;
     print_line(format!(
         "tls:                 {}",
@@ -42,24 +66,5 @@ pub(super) async fn run(serve: Serve) -> Result<(), CliError> {
         aws.max_attempts,
         time(aws.attempt_timeout),
         time(aws.connect_timeout)
-    ))?;
-    let aws = Aws::load(environment()).await.map_err(|error| CliError::Usage(error.to_string()))?;
-    raise_file_limit(&settings)?;
-    print_line(format!("AWS region:          {}", aws.region()))?;
-    print_line(format!("AWS endpoint:        {}", aws.endpoint()))?;
-    if let Auth::Jwt(jwt) = &settings.auth {
-        let found = jwt.describe_keys().await;
-        let found = found.map_err(|why| CliError::Failed(format!("no keys for bearer tokens: {why}")))?;
-        print_line(format!("keys of the issuer:  {found}"))?;
-    }
-    print_line(format!("AWS variables:       {}", credential_variables()))?;
-    let found = describe_credentials(&aws).await;
-    let found = found.map_err(|reason| CliError::Failed(format!("no AWS credentials: {reason}")))?;
-    print_line(format!("AWS credentials:     {found}"))?;
-    let doors = security_warnings(&settings).into_iter().chain(plaintext(&aws));
-    let warnings = serve.warnings().chain(doors).map(str::to_owned);
-    for warning in warnings.chain(traces.warnings) {
-        print_line(format!("warning:             {warning}"))?;
-    }
-    print_line("The configuration is good.")
+    ))
 }

@@ -1,5 +1,5 @@
-//! `dev`: a gateway and a CodePipeline simulator on loopback, a job for each interesting outcome, and the grpcurl lines
-//! that show it.
+//! The subcommand `dev`: runs a gateway and a CodePipeline simulator on loopback, and prints
+//! grpcurl lines with a job for each interesting outcome.
 
 use std::net::SocketAddr;
 
@@ -11,11 +11,12 @@ use codepipeline_simulator::{AccessKey, AnswerFault, CallMoment, Config, Fault, 
 
 use super::bind::bind;
 use super::health::until_serving;
+use super::output::{CliError, print_line};
 use super::serve::{Signals, gateway, start_logs};
-use super::{CliError, print_line, simulator};
+use super::simulator;
 use crate::config::{LimitArgs, Logs, address};
 
-/// A fault that stays: the lines may be pasted as often as one likes.
+/// The count of a fault that never ends, so that each line gives the same result every time.
 const ALWAYS: u32 = u32::MAX;
 const METHOD: &str = "codepipeline.thirdparty.v1.ThirdPartyJobService/AcknowledgeThirdPartyJob";
 
@@ -37,21 +38,21 @@ pub(super) struct Dev {
     logs: Logs,
 }
 
-/// One line to try.
+/// A grpcurl line.
 struct DemoCall {
-    shows: &'static str,
-    answer: &'static str,
+    title: &'static str,
+    result: &'static str,
     job: &'static str,
     nonce: &'static str,
     token: &'static str,
     options: &'static str,
 }
 
-const fn demo_call(shows: &'static str, answer: &'static str, job: &'static str) -> DemoCall {
-    DemoCall { shows, answer, job, nonce: "nonce-1", token: "token-1", options: "" }
+const fn demo_call(title: &'static str, result: &'static str, job: &'static str) -> DemoCall {
+    DemoCall { title, result, job, nonce: "nonce-1", token: "token-1", options: "" }
 }
 
-/// In the order in which they are printed and meant to be tried.
+/// The calls in the order of the output. The second one needs the first.
 const DEMO_CALLS: [DemoCall; 11] = [
     demo_call("take a job", "OK", "job-1"),
     demo_call("take it again: somebody was first", "FAILED_PRECONDITION INVALID_NONCE", "job-1"),
@@ -106,11 +107,12 @@ impl Dev {
             .map_err(|error| CliError::Failed(error.to_string()))?;
         let address = listeners.grpc.local_addr().map_err(|error| CliError::Failed(error.to_string()))?;
         let admin = listeners.admin.local_addr().map_err(|error| CliError::Failed(error.to_string()))?;
-        // Printed when it serves: a script may run the lines as soon as it reads them.
-        let told = async {
+        // The lines follow when the gateway serves, because a script can run them immediately.
+        let print = async {
             until_serving(address).await?;
             print_line(format!(
-                "Gateway on {address}, its probes and metrics on http://{admin}, CodePipeline simulator on {}. Ctrl-C ends all. Try:",
+                "Gateway on {address}, its probes and metrics on http://{admin}, \
+                 CodePipeline simulator on {}. Ctrl-C ends all. Try:",
                 simulator.addr()
             ))?;
             print_demo_calls(address)?;
@@ -118,13 +120,13 @@ impl Dev {
         };
         let work = async {
             tokio::select! {
-                served = gateway(listeners, aws, settings, shutdown.clone()) => served,
-                failed = told => failed,
+                result = gateway(listeners, aws, settings, shutdown.clone()) => result,
+                failed = print => failed,
             }
         };
-        let served = signals.tell(&shutdown, work).await;
+        let result = signals.forward(&shutdown, work).await;
         simulator.stop().await;
-        served
+        result
     }
 }
 
@@ -162,8 +164,8 @@ fn print_demo_calls(address: SocketAddr) -> Result<(), CliError> {
     ))?;
     print_line("  # is it healthy: OK")?;
     print_line(format!("  grpcurl -plaintext {address} grpc.health.v1.Health/Check"))?;
-    for DemoCall { shows, answer, job, nonce, token, options } in &DEMO_CALLS {
-        print_line(format!("  # {shows}: {answer}"))?;
+    for DemoCall { title, result, job, nonce, token, options } in &DEMO_CALLS {
+        print_line(format!("  # {title}: {result}"))?;
         let request = format!(r#"{{"job_id":"{job}","nonce":"{nonce}","client_token":"{token}"}}"#);
         print_line(format!("  grpcurl -plaintext {options}-d '{request}' {address} {METHOD}"))?;
     }

@@ -1,4 +1,4 @@
-//! `health`: asks a running gateway's `grpc.health.v1`, for probes and for people.
+//! The subcommand `health`: reads the status of a running gateway from `grpc.health.v1`.
 
 use std::error::Error;
 use std::fs;
@@ -11,7 +11,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use super::{CliError, print_line};
+use super::output::{CliError, print_line};
 use crate::config::positive;
 
 /// The flags of `health`.
@@ -42,33 +42,34 @@ pub(super) struct Health {
 
 impl Health {
     pub(super) async fn run(self) -> Result<(), CliError> {
-        let bad = |error: &dyn std::fmt::Display| {
+        let invalid = |error: &dyn std::fmt::Display| {
             CliError::Usage(format!("--addr: {:?} is not HOST:PORT: {error}", self.addr))
         };
         let tls = self.tls_config()?;
-        let secured = tls.is_some();
-        let scheme = if secured { "https" } else { "http" };
+        let uses_tls = tls.is_some();
+        let scheme = if uses_tls { "https" } else { "http" };
         let endpoint =
-            Endpoint::from_shared(format!("{scheme}://{}", self.addr)).map_err(|error| bad(&error))?;
+            Endpoint::from_shared(format!("{scheme}://{}", self.addr)).map_err(|error| invalid(&error))?;
         let uri = endpoint.uri();
-        let plain = uri.path_and_query().is_none_or(|path| path == "/") && !self.addr.contains('@');
-        if uri.port().is_none() || !plain || uri.host().is_none_or(str::is_empty) {
-            return Err(bad(&"one looks like localhost:50051"));
+        let is_bare = uri.path_and_query().is_none_or(|path| path == "/") && !self.addr.contains('@');
+        if uri.port().is_none() || !is_bare || uri.host().is_none_or(str::is_empty) {
+            return Err(invalid(&"one looks like localhost:50051"));
         }
         let endpoint = match tls {
             Some(tls) => endpoint
                 .tls_config(tls)
-                .map_err(|error| CliError::Usage(format!("--ca, --cert, --key: {}", unusable(&error))))?,
+                .map_err(|error| CliError::Usage(format!("--ca, --cert, --key: {}", tls_error(&error))))?,
             None => endpoint,
         };
-        let ask = async {
-            let channel = endpoint.connect().await.map_err(|error| not_connected(&error))?;
-            let asked = HealthClient::new(channel).check(HealthCheckRequest { service: String::new() }).await;
-            asked
-                .map(|answer| answer.into_inner().status())
-                .map_err(|status| not_answered(&status, secured, self.cert.is_some()))
+        let check = async {
+            let channel = endpoint.connect().await.map_err(|error| connect_error(&error))?;
+            let request = HealthCheckRequest { service: String::new() };
+            let response = HealthClient::new(channel).check(request).await;
+            response
+                .map(|response| response.into_inner().status())
+                .map_err(|status| call_error(&status, uses_tls, self.cert.is_some()))
         };
-        match tokio::time::timeout(self.timeout, ask).await {
+        match tokio::time::timeout(self.timeout, check).await {
             Ok(Ok(ServingStatus::Serving)) => print_line("SERVING"),
             Ok(Ok(status)) => Err(CliError::Failed(format!("{}: {}", self.addr, status.as_str_name()))),
             Ok(Err(reason)) => Err(CliError::Failed(format!("{}: {reason}", self.addr))),
@@ -102,36 +103,35 @@ impl Health {
     }
 }
 
-/// The only cause that tells something: the others say "transport error".
+/// The innermost cause. The outer ones only say "transport error".
 fn last_cause(error: &dyn Error) -> String {
     let last = std::iter::successors(error.source(), |&error| error.source()).last();
     last.map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-/// Why the files can't be used.
-fn unusable(error: &dyn Error) -> String {
+/// The error for files that TLS can't use.
+fn tls_error(error: &dyn Error) -> String {
     let cause = last_cause(error);
     if cause.contains("KeyMismatch") { "the key isn't the certificate's".into() } else { cause }
 }
 
-/// Why there is no connection.
-fn not_connected(error: &dyn Error) -> String {
+/// The error if the connection failed.
+fn connect_error(error: &dyn Error) -> String {
     let cause = last_cause(error);
-    // rustls' word for bytes that are no TLS.
-    let plain = cause.contains("InvalidContentType");
-    if plain {
+    // rustls has this error for bytes that aren't TLS.
+    if cause.contains("InvalidContentType") {
         "what answers there speaks no TLS: leave out --tls, --ca, --cert and --server-name".into()
     } else {
         cause
     }
 }
 
-/// Why there is no answer on a connection that was there. An error of the gateway's own has no cause on this side.
-fn not_answered(status: &Status, secured: bool, certificate: bool) -> String {
+/// The error if the call failed. A status without a source comes from the gateway.
+fn call_error(status: &Status, uses_tls: bool, has_certificate: bool) -> String {
     if status.source().is_none() {
         return status.message().to_owned();
     }
-    let advice = match (certificate, secured) {
+    let advice = match (has_certificate, uses_tls) {
         (true, _) => ", it doesn't accept the certificate of --cert",
         (false, true) => " and asks for a certificate, give --cert and --key",
         (false, false) => " and has TLS, give --tls or --ca",
@@ -139,7 +139,7 @@ fn not_answered(status: &Status, secured: bool, certificate: bool) -> String {
     format!("the connection was closed; if it is the gRPC port{advice}")
 }
 
-/// Returns once a gateway of this process serves.
+/// Returns when the gateway of this process serves.
 #[cfg(feature = "simulator")]
 pub(super) async fn until_serving(address: std::net::SocketAddr) -> Result<(), CliError> {
     let failed =

@@ -1,4 +1,4 @@
-//! The subcommands. What they share: how a failure is told and what exit code it has.
+//! Parses the command line and runs the subcommand.
 
 mod aws_env;
 mod bind;
@@ -6,15 +6,22 @@ mod check;
 #[cfg(feature = "simulator")]
 mod dev;
 mod health;
+mod output;
 mod serve;
 #[cfg(feature = "simulator")]
 mod simulator;
 mod usage;
 
-use std::io::{self, Write};
-use std::process::ExitCode;
-
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use output::CliError;
+
+const AFTER_HELP: &str = "\
+Everything about AWS (region, endpoint, credentials, proxies) is the AWS SDK's own standard \
+configuration:\nAWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL_CODEPIPELINE and so on.
+
+Exit codes: 0 done; 1 could not start or lost its listener, for health: it doesn't serve, for check: \
+no credentials or keys;\n64 bad usage or configuration.";
 
 /// A gRPC gateway to AWS CodePipeline's third-party job API.
 #[derive(Parser, Debug)]
@@ -22,7 +29,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
     name = "codepipeline-gateway",
     version,
     max_term_width = 110,
-    after_help = "Everything about AWS (region, endpoint, credentials, proxies) is the AWS SDK's own standard configuration:\nAWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL_CODEPIPELINE and so on.\n\nExit codes: 0 done; 1 could not start or lost its listener, for health: it doesn't serve, for check: no credentials or keys;\n64 bad usage or configuration."
+    after_help = AFTER_HELP
 )]
 struct Cli {
     #[command(subcommand)]
@@ -33,7 +40,8 @@ struct Cli {
 enum Command {
     /// Run the gateway
     Serve(serve::Serve),
-    /// Load and validate the configuration, resolve region, endpoint and credentials, and print them redacted
+    /// Load and validate the configuration, resolve region, endpoint and credentials, and print
+    /// them redacted
     ///
     /// Makes no call to CodePipeline. With --auth jwt it fetches the issuer's keys.
     Check(serve::Serve),
@@ -45,28 +53,6 @@ enum Command {
     /// Run the CodePipeline simulator alone, for tests of your own
     #[cfg(feature = "simulator")]
     Simulator(simulator::Run),
-}
-
-/// Why the command ends without having done its work.
-#[derive(Debug)]
-pub(crate) enum CliError {
-    /// Bad usage or configuration: exit 64 (`EX_USAGE` of sysexits.h).
-    Usage(String),
-    /// It could not start, or lost its listener: exit 1.
-    Failed(String),
-}
-
-impl CliError {
-    /// Tells it in one line on standard error.
-    pub(crate) fn report(self) -> ExitCode {
-        let (line, code) = match self {
-            Self::Usage(line) => (line, 64),
-            Self::Failed(line) => (line, 1),
-        };
-        // Where standard error is gone there is nobody left to tell.
-        let _ = writeln!(io::stderr(), "codepipeline-gateway: {line}");
-        ExitCode::from(code)
-    }
 }
 
 /// Parses the command line and the environment, and runs the subcommand.
@@ -95,7 +81,7 @@ pub(crate) fn run() -> Result<(), CliError> {
 
 fn command() -> clap::Command {
     let command = Cli::command();
-    // Nobody has to be told that `dev` goes away: Ctrl-C ends it at once.
+    // `dev` has no load balancer that must notice the shutdown, so Ctrl-C ends it immediately.
     #[cfg(feature = "simulator")]
     let command =
         command.mut_subcommand("dev", |dev| dev.mut_arg("shutdown_delay", |delay| delay.default_value("0s")));
@@ -106,15 +92,8 @@ fn block_on(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliE
     // As many workers as the cgroup's CPU quota has CPUs (`available_parallelism`).
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CliError::Failed(format!("can't start the runtime: {error}")))?;
-    let done = runtime.block_on(work);
-    // A name look-up or a read of a file may hang, and can't be given up: nothing waits for it.
+    let result = runtime.block_on(work);
+    // A name lookup or a read of a file can hang, and can't be canceled, so the exit doesn't wait.
     runtime.shutdown_background();
-    done
-}
-
-/// Prints a line for the person who ran the command.
-fn print_line(line: impl AsRef<str>) -> Result<(), CliError> {
-    let mut out = io::stdout().lock();
-    let written = writeln!(out, "{}", line.as_ref()).and_then(|()| out.flush());
-    written.map_err(|error| CliError::Failed(format!("can't write to standard output: {error}")))
+    result
 }

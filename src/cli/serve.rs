@@ -1,4 +1,5 @@
-//! `serve`: the gateway with the SDK's own configuration, until a signal ends it.
+//! The subcommand `serve`: runs the gateway with the SDK's own configuration until a signal ends
+//! it.
 
 use std::io::{self, IsTerminal};
 use std::pin::pin;
@@ -11,10 +12,10 @@ use codepipeline_gateway::telemetry::{self, LogFormat, Traces};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::CliError;
 use super::aws_env::{credential_variables, environment, ignored_variables, plaintext};
 use super::bind::{bind, raise_file_limit};
-use crate::config::{AuthArgs, LimitArgs, Listen, Logs, TlsArgs, TraceArgs};
+use super::output::CliError;
+use crate::config::{AuthArgs, LimitArgs, Listen, Logs, TlsArgs, TraceArgs, flag};
 
 /// The flags of `serve`.
 #[derive(clap::Args, Debug)]
@@ -34,7 +35,7 @@ pub(super) struct Serve {
 }
 
 impl Serve {
-    /// What the flags mean together.
+    /// The settings that the flags result in, without traces.
     pub(super) fn settings(&self) -> Result<Settings, CliError> {
         let tls = self.tls.load().map_err(CliError::Usage)?;
         let auth = self.auth.auth(self.tls.has_client_ca()).map_err(CliError::Usage)?;
@@ -43,29 +44,27 @@ impl Serve {
         Ok(settings)
     }
 
-    /// What is allowed and probably not meant, a line each.
-    pub(super) fn warnings(&self) -> impl Iterator<Item = &'static str> {
-        self.limits.warnings().into_iter().chain(ignored_variables())
+    /// A warning for each setting that is valid and probably a mistake.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
+        self.limits.warning().into_iter().chain(ignored_variables())
     }
 
-    /// Runs the gateway. Configuration is checked whole before anything listens.
+    /// Runs the gateway. Checks the whole configuration before it binds a port.
     pub(super) async fn run(self) -> Result<(), CliError> {
-        // As PID 1 of a container it would not even be killed by a signal that comes before there is a handler.
+        // First, because PID 1 of a container ignores a signal that arrives before there is a
+        // handler.
         let signals = Signals::listen()?;
         let mut settings = self.settings()?;
         let traces = self.traces.config().map_err(CliError::Usage)?;
         let _log = start_logs(&self.logs)?;
-        for warning in self.warnings() {
-            tracing::warn!("{warning}");
-        }
-        for warning in traces.warnings {
+        for warning in self.warnings().chain(traces.warnings) {
             tracing::warn!("{warning}");
         }
         let aws = Aws::load(environment()).await.map_err(|error| CliError::Usage(error.to_string()))?;
         raise_file_limit(&settings)?;
         let listeners = Listeners {
-            grpc: bind(self.listen.grpc_addr, "--grpc-addr (GATEWAY_GRPC_ADDR)").await?,
-            admin: bind(self.listen.admin_addr, "--admin-addr (GATEWAY_ADMIN_ADDR)").await?,
+            grpc: bind(self.listen.grpc_addr, &flag::<Listen>("--grpc-addr")).await?,
+            admin: bind(self.listen.admin_addr, &flag::<Listen>("--admin-addr")).await?,
         };
         if let Some(wanted) = &traces.settings {
             let started = Traces::start(wanted);
@@ -78,11 +77,11 @@ impl Serve {
         }
         tracing::info!(variables = credential_variables(), "looking for AWS credentials");
         let shutdown = Shutdown::new();
-        signals.tell(&shutdown, gateway(listeners, aws, settings, shutdown.clone())).await
+        signals.forward(&shutdown, gateway(listeners, aws, settings, shutdown.clone())).await
     }
 }
 
-/// Runs the gateway until it is told to stop.
+/// Runs the gateway until its shutdown ends.
 pub(super) async fn gateway(
     listeners: Listeners,
     aws: Aws,
@@ -92,22 +91,29 @@ pub(super) async fn gateway(
     let address =
         |listener: &TcpListener| listener.local_addr().map_err(|error| CliError::Failed(error.to_string()));
     tracing::info!(
-        version = env!("CARGO_PKG_VERSION"), grpc = %address(&listeners.grpc)?, admin = %address(&listeners.admin)?,
-        region = &*aws.region(), endpoint = aws.endpoint(), tls = settings.tls.is_some(), auth = settings.auth.mode(), "listening"
+        version = env!("CARGO_PKG_VERSION"),
+        grpc = %address(&listeners.grpc)?,
+        admin = %address(&listeners.admin)?,
+        region = &*aws.region(),
+        endpoint = aws.endpoint(),
+        tls = settings.tls.is_some(),
+        auth = settings.auth.mode(),
+        "listening"
     );
     for warning in security_warnings(&settings) {
         tracing::warn!("{warning}");
     }
-    let served = gateway::run(listeners, aws, settings, shutdown).await;
-    served.map_err(|error| CliError::Failed(error.to_string()))
+    let result = gateway::run(listeners, aws, settings, shutdown).await;
+    result.map_err(|error| CliError::Failed(error.to_string()))
 }
 
-/// What is left for others to protect, a warning each.
+/// A warning for each protection that the gateway leaves to its environment.
 pub(super) fn security_warnings(settings: &Settings) -> Vec<&'static str> {
     let mut warnings = Vec::new();
     if settings.tls.is_none() {
         warnings.push(
-            "plaintext: nonces, client tokens and bearer tokens cross the network unprotected, unless a mesh protects them",
+            "plaintext: nonces, client tokens and bearer tokens cross the network unprotected, \
+             unless a mesh protects them",
         );
     }
     if matches!(settings.auth, Auth::None) {
@@ -124,14 +130,14 @@ pub(super) fn start_logs(logs: &Logs) -> Result<impl Drop + use<>, CliError> {
     started.map_err(|error| CliError::Failed(error.to_string()))
 }
 
-/// SIGTERM and SIGINT: the first begins the shutdown, the second ends it at once.
+/// SIGTERM and SIGINT. The first signal starts the shutdown, and the second one makes it immediate.
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    /// From now on a signal doesn't kill the process.
+    /// Handles both signals from now on, so that they no longer kill the process.
     pub(super) fn listen() -> Result<Self, CliError> {
         let listen = |kind| {
             signal(kind).map_err(|error| CliError::Failed(format!("can't listen for signals: {error}")))
@@ -139,12 +145,12 @@ impl Signals {
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 
-    /// Does the work, and tells `shutdown` of each signal meanwhile.
-    pub(super) async fn tell<T>(mut self, shutdown: &Shutdown, work: impl Future<Output = T>) -> T {
+    /// Runs the work, and forwards each signal to `shutdown` meanwhile.
+    pub(super) async fn forward<T>(mut self, shutdown: &Shutdown, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         loop {
             tokio::select! {
-                done = &mut work => return done,
+                result = &mut work => return result,
                 _ = self.terminate.recv() => shutdown.stop(),
                 _ = self.interrupt.recv() => shutdown.stop(),
             }

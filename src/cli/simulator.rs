@@ -1,4 +1,4 @@
-//! `simulator`: the CodePipeline stand-in alone, for other teams' tests.
+//! The subcommand `simulator`: runs the CodePipeline simulator alone, for tests of other projects.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -10,8 +10,8 @@ use tokio::net::TcpListener;
 use codepipeline_gateway::server::Shutdown;
 
 use super::bind::bind;
+use super::output::{CliError, print_line};
 use super::serve::Signals;
-use super::{CliError, print_line};
 use crate::config::address;
 
 /// The flags of `simulator`.
@@ -41,19 +41,20 @@ impl Run {
             simulator.endpoint_url()
         ))?;
         print_line(
-            "  export AWS_ACCESS_KEY_ID=AKIAFAKEFAKEFAKEFAKE AWS_SECRET_ACCESS_KEY=fake-secret-access-key-for-the-simulator",
+            "  export AWS_ACCESS_KEY_ID=AKIAFAKEFAKEFAKEFAKE \
+             AWS_SECRET_ACCESS_KEY=fake-secret-access-key-for-the-simulator",
         )?;
         print_line(format!(
             "Jobs and what came in: curl {}/_simulator/jobs, curl {0}/_simulator/requests",
             simulator.endpoint_url()
         ))?;
-        signals.tell(&shutdown, shutdown.begun().cancelled()).await;
+        signals.forward(&shutdown, shutdown.begun().cancelled()).await;
         simulator.stop().await;
         Ok(())
     }
 }
 
-/// A simulator that holds these jobs.
+/// Starts a simulator with these jobs.
 pub(super) fn start(listener: TcpListener, config: Config, jobs: Vec<Job>) -> Result<Simulator, CliError> {
     let simulator = Simulator::start(listener, config);
     let simulator =
@@ -65,9 +66,10 @@ pub(super) fn start(listener: TcpListener, config: Config, jobs: Vec<Job>) -> Re
 }
 
 fn read_jobs(path: &Path, config: &mut Config) -> Result<Vec<Job>, CliError> {
-    let bad = |error: &dyn std::fmt::Display| CliError::Usage(format!("--jobs {}: {error}", path.display()));
-    let file = jobs::from_json(&fs::read_to_string(path).map_err(|error| bad(&error))?)
-        .map_err(|error| bad(&error))?;
+    let invalid =
+        |error: &dyn std::fmt::Display| CliError::Usage(format!("--jobs {}: {error}", path.display()));
+    let file = jobs::from_json(&fs::read_to_string(path).map_err(|error| invalid(&error))?)
+        .map_err(|error| invalid(&error))?;
     file.apply_to(config);
     Ok(file.jobs)
 }

@@ -1,12 +1,17 @@
-//! One clear line for bad usage: which flag, which variable, what is wrong.
+//! Formats clap's errors as one line that names the flag, its variable, and the problem.
 
 use std::error::Error;
 
+use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, Command};
 
-/// clap's error in one line. clap's own text names the flag only, even where the value came from the variable; the same
-/// flag of another subcommand may have no variable, so `command` is the subcommand that was given, or all there is.
+use crate::config::with_variable;
+
+/// The error in one line. clap's own text names only the flag, even if the value came from the
+/// variable.
+///
+/// `command` is the subcommand of the command line, or the whole command without one. The same flag
+/// of another subcommand might have no variable.
 pub(super) fn line(error: &clap::Error, command: &Command) -> String {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
@@ -42,17 +47,6 @@ pub(super) fn line(error: &clap::Error, command: &Command) -> String {
             let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
             format!("{first}; see --help")
         }
-    }
-}
-
-/// `--grpc-addr <ADDR>` → `--grpc-addr (GATEWAY_GRPC_ADDR)`.
-fn with_variable(arg: &str, command: &Command) -> String {
-    let flag = arg.split_whitespace().next().unwrap_or(arg);
-    let named =
-        |candidate: &&Arg| candidate.get_long().is_some_and(|long| flag.strip_prefix("--") == Some(long));
-    match command.get_arguments().find(named).and_then(Arg::get_env) {
-        Some(variable) => format!("{flag} ({})", variable.to_string_lossy()),
-        None => flag.to_owned(),
     }
 }
 

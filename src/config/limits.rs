@@ -1,4 +1,4 @@
-//! Deadlines, limits, shutdown, and how AWS is tried.
+//! The flags for deadlines, limits, shutdown, and attempts at AWS.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
@@ -12,67 +12,74 @@ use codepipeline_gateway::operations::ActionTypes;
 use codepipeline_gateway::server::Tls;
 use codepipeline_gateway::telemetry::Traces;
 
+use super::flag::flag;
 use super::parse::{at_least_one, duration, positive};
 
-/// How it behaves.
+/// Deadlines, limits, shutdown, and attempts at AWS.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct LimitArgs {
     /// Deadline of a call whose caller sends none
-    #[arg(long, env = "GATEWAY_DEFAULT_DEADLINE", value_name = "TIME", default_value = "10s", value_parser = positive)]
+    #[arg(long, env = "GATEWAY_DEFAULT_DEADLINE", value_name = "TIME", default_value = "10s")]
+    #[arg(value_parser = positive)]
     default_deadline: Duration,
     /// Longest deadline; a caller's longer one is cut to it
-    #[arg(long, env = "GATEWAY_MAX_DEADLINE", value_name = "TIME", default_value = "30s", value_parser = positive)]
+    #[arg(long, env = "GATEWAY_MAX_DEADLINE", value_name = "TIME", default_value = "30s")]
+    #[arg(value_parser = positive)]
     max_deadline: Duration,
     /// Calls in flight over all connections; one more is refused at once
-    #[arg(long, env = "GATEWAY_MAX_IN_FLIGHT", value_name = "N", default_value = "1024", allow_negative_numbers = true, value_parser = at_least_one::<NonZeroUsize>)]
+    #[arg(long, env = "GATEWAY_MAX_IN_FLIGHT", value_name = "N", default_value = "1024")]
+    #[arg(allow_negative_numbers = true, value_parser = at_least_one::<NonZeroUsize>)]
     max_in_flight: NonZeroUsize,
     /// Open connections; one more is closed at once
-    #[arg(long, env = "GATEWAY_MAX_CONNECTIONS", value_name = "N", default_value = "10000", allow_negative_numbers = true, value_parser = at_least_one::<NonZeroUsize>)]
+    #[arg(long, env = "GATEWAY_MAX_CONNECTIONS", value_name = "N", default_value = "10000")]
+    #[arg(allow_negative_numbers = true, value_parser = at_least_one::<NonZeroUsize>)]
     max_connections: NonZeroUsize,
     /// How long a connection lives, 10 % more or less; then GOAWAY, and its calls finish
-    #[arg(long, env = "GATEWAY_MAX_CONNECTION_AGE", value_name = "TIME", default_value = "5m", value_parser = positive)]
+    #[arg(long, env = "GATEWAY_MAX_CONNECTION_AGE", value_name = "TIME", default_value = "5m")]
+    #[arg(value_parser = positive)]
     max_connection_age: Duration,
-    /// How long it still accepts after the first SIGTERM or SIGINT, while its endpoints are withdrawn; GOAWAY half way
-    #[arg(long, env = "GATEWAY_SHUTDOWN_DELAY", value_name = "TIME", default_value = "5s", value_parser = duration)]
+    /// How long it still accepts after the first SIGTERM or SIGINT, while its endpoints are
+    /// withdrawn; GOAWAY half way
+    #[arg(long, env = "GATEWAY_SHUTDOWN_DELAY", value_name = "TIME", default_value = "5s")]
+    #[arg(value_parser = duration)]
     shutdown_delay: Duration,
     /// How long calls in flight may then take
-    #[arg(long, env = "GATEWAY_DRAIN_TIMEOUT", value_name = "TIME", default_value = "30s", value_parser = duration)]
+    #[arg(long, env = "GATEWAY_DRAIN_TIMEOUT", value_name = "TIME", default_value = "30s")]
+    #[arg(value_parser = duration)]
     drain_timeout: Duration,
     /// Server reflection, v1 and v1alpha
-    #[arg(long, env = "GATEWAY_REFLECTION", value_name = "BOOL", default_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "GATEWAY_REFLECTION", value_name = "BOOL", default_value = "true")]
+    #[arg(action = clap::ArgAction::Set)]
     reflection: bool,
     /// How long one attempt at AWS may take, connecting included
-    #[arg(long, env = "GATEWAY_AWS_ATTEMPT_TIMEOUT", value_name = "TIME", default_value = "5s", value_parser = positive)]
+    #[arg(long, env = "GATEWAY_AWS_ATTEMPT_TIMEOUT", value_name = "TIME", default_value = "5s")]
+    #[arg(value_parser = positive)]
     aws_attempt_timeout: Duration,
     /// How long connecting to AWS may take
-    #[arg(long, env = "GATEWAY_AWS_CONNECT_TIMEOUT", value_name = "TIME", default_value = "2s", value_parser = positive)]
+    #[arg(long, env = "GATEWAY_AWS_CONNECT_TIMEOUT", value_name = "TIME", default_value = "2s")]
+    #[arg(value_parser = positive)]
     aws_connect_timeout: Duration,
     /// How long an idle connection to AWS stays open
-    #[arg(long, env = "GATEWAY_AWS_IDLE_TIMEOUT", value_name = "TIME", default_value = "5s", value_parser = positive)]
+    #[arg(long, env = "GATEWAY_AWS_IDLE_TIMEOUT", value_name = "TIME", default_value = "5s")]
+    #[arg(value_parser = positive)]
     aws_idle_timeout: Duration,
     /// Attempts at AWS a call makes at most; only what provably did nothing is repeated
-    #[arg(long, env = "GATEWAY_AWS_MAX_ATTEMPTS", value_name = "N", default_value = "3", allow_negative_numbers = true, value_parser = at_least_one::<NonZeroU32>)]
+    #[arg(long, env = "GATEWAY_AWS_MAX_ATTEMPTS", value_name = "N", default_value = "3")]
+    #[arg(allow_negative_numbers = true, value_parser = at_least_one::<NonZeroU32>)]
     aws_max_attempts: NonZeroU32,
 }
 
 impl LimitArgs {
-    /// The settings, once they make sense together; without traces, which aren't started here.
+    /// The settings, without traces, which start later. Checks that the values fit together.
     ///
     /// # Errors
     /// One line that names the flags and variables.
     pub(crate) fn settings(&self, tls: Option<Tls>, auth: Auth) -> Result<Settings, String> {
-        if self.default_deadline > self.max_deadline {
-            return Err(format!(
-                "--default-deadline (GATEWAY_DEFAULT_DEADLINE) is {:?}, longer than --max-deadline (GATEWAY_MAX_DEADLINE), which is {:?}",
-                self.default_deadline, self.max_deadline
-            ));
-        }
-        if self.aws_connect_timeout > self.aws_attempt_timeout {
-            return Err(format!(
-                "--aws-connect-timeout (GATEWAY_AWS_CONNECT_TIMEOUT) is {:?}, longer than --aws-attempt-timeout (GATEWAY_AWS_ATTEMPT_TIMEOUT), which is {:?}",
-                self.aws_connect_timeout, self.aws_attempt_timeout
-            ));
-        }
+        at_most(("--default-deadline", self.default_deadline), ("--max-deadline", self.max_deadline))?;
+        at_most(
+            ("--aws-connect-timeout", self.aws_connect_timeout),
+            ("--aws-attempt-timeout", self.aws_attempt_timeout),
+        )?;
         Ok(Settings {
             tls,
             auth,
@@ -94,15 +101,20 @@ impl LimitArgs {
         })
     }
 
-    /// What is allowed and probably not meant, a line each.
-    pub(crate) fn warnings(&self) -> Vec<&'static str> {
-        let mut warnings = Vec::new();
-        if self.drain_timeout < self.max_deadline {
-            warnings.push(
-                "--drain-timeout (GATEWAY_DRAIN_TIMEOUT) is shorter than --max-deadline (GATEWAY_MAX_DEADLINE): \
-                 a shutdown cuts off calls that still have time",
-            );
-        }
-        warnings
+    /// A warning for values that are valid and probably a mistake.
+    pub(crate) fn warning(&self) -> Option<String> {
+        (self.drain_timeout < self.max_deadline).then(|| {
+            let (drain, deadline) = (flag::<Self>("--drain-timeout"), flag::<Self>("--max-deadline"));
+            format!("{drain} is shorter than {deadline}: a shutdown cuts off calls that still have time")
+        })
     }
+}
+
+/// Checks that the first flag's time isn't longer than the second's.
+fn at_most((name, time): (&str, Duration), (max_name, max): (&str, Duration)) -> Result<(), String> {
+    if time <= max {
+        return Ok(());
+    }
+    let (name, max_name) = (flag::<LimitArgs>(name), flag::<LimitArgs>(max_name));
+    Err(format!("{name} is {time:?}, longer than {max_name}, which is {max:?}"))
 }

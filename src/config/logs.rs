@@ -1,24 +1,26 @@
-//! What it logs.
+//! The flags for the log.
 
 use clap::Args;
 use codepipeline_gateway::telemetry::LogFormat;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
-/// What it logs, to standard error.
+/// The format and the filter of the log.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Logs {
     /// How log lines look [default: text on a terminal, else json]
     #[arg(long, env = "GATEWAY_LOG_FORMAT", value_name = "FORMAT")]
     pub(crate) log_format: Option<LogFormat>,
-    /// Which log lines there are: error, warn, info, debug, trace, or a filter such as info,codepipeline_gateway=debug
-    #[arg(long, env = "GATEWAY_LOG_LEVEL", value_name = "FILTER", default_value = "info", value_parser = filter)]
+    /// Which log lines there are: error, warn, info, debug, trace, or a filter such as
+    /// info,codepipeline_gateway=debug
+    #[arg(long, env = "GATEWAY_LOG_LEVEL", value_name = "FILTER", default_value = "info")]
+    #[arg(value_parser = filter)]
     pub(crate) log_level: Targets,
 }
 
 fn filter(text: &str) -> Result<Targets, String> {
     let parts: Vec<_> = text.split(',').map(str::trim).collect();
-    // A word alone would be taken for a target, and a misspelt level would silence the log.
+    // `Targets` reads a word alone as a target, so that a misspelled level would silence the log.
     for word in parts.iter().filter(|part| !part.contains('=')) {
         if word.is_empty() || word.parse::<LevelFilter>().is_err() {
             return Err(format!("{word:?} is no level; there are off, error, warn, info, debug and trace"));

@@ -1,52 +1,47 @@
-//! OpenTelemetry's standard variables (OpenTelemetry Specification, "Environment Variable Specification"): what is empty
-//! counts as unset, and what can't be read is ignored with a warning that never shows it.
+//! Reads OpenTelemetry's standard variables (OpenTelemetry Specification, "Environment Variable
+//! Specification").
+//!
+//! An empty value counts as unset. An unreadable value is ignored with a warning that never shows
+//! the value. The SDK's own warnings can't replace this, because its events never reach the log.
+//!
+//! The exporter reads headers and compression, and the SDK the limits of spans. The rest is read
+//! here, because the SDK reads it differently:
+//! - It accepts 0 as a number of spans or milliseconds.
+//! - It doesn't decode resource attributes.
+//! - It compares samplers by case, and doesn't check the range of a ratio.
 
+use std::env;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use opentelemetry::KeyValue;
-use opentelemetry_otlp::Compression;
 use opentelemetry_sdk::trace::Sampler;
 use percent_encoding::percent_decode_str;
 
-/// A number of milliseconds that is nobody's intent: a day.
+/// The largest number of milliseconds: a day. A larger one is a mistake.
 const MAX_MILLIS: u64 = 24 * 3600 * 1000;
-/// A number of spans that would be no limit any more.
+/// The largest number of spans. A larger one would not limit the memory.
 const MAX_SPANS: u64 = 1_000_000;
 
-/// The variables, and what had to be ignored of them so far.
-pub(super) struct Otel<'a> {
-    read: &'a dyn Fn(&str) -> Option<String>,
+/// The variables, and the warnings about ignored ones so far.
+#[derive(Default)]
+pub(super) struct Otel {
     pub(super) warnings: Vec<String>,
 }
 
-impl<'a> Otel<'a> {
-    pub(super) fn new(read: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self { read, warnings: Vec::new() }
-    }
-
-    pub(super) fn get(&self, name: &str) -> Option<String> {
-        (self.read)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
-    }
-
-    /// `OTEL_EXPORTER_OTLP_TRACES_…` or else `OTEL_EXPORTER_OTLP_…`: its name and its value.
-    pub(super) fn otlp(&self, name: &str) -> Option<(String, String)> {
-        let names = [format!("OTEL_EXPORTER_OTLP_TRACES_{name}"), format!("OTEL_EXPORTER_OTLP_{name}")];
-        names.into_iter().find_map(|name| self.get(&name).map(|value| (name, value)))
-    }
-
+impl Otel {
     pub(super) fn is_true(&mut self, name: &str) -> bool {
-        let value = self.get(name).unwrap_or_default().to_ascii_lowercase();
+        let value = get(name).unwrap_or_default().to_ascii_lowercase();
         if !["", "true", "false"].contains(&&*value) {
             self.ignore(name, "it is neither true nor false");
         }
         value == "true"
     }
 
-    /// Whether an exporter is asked for that there is: no word means OTLP.
+    /// Whether traces are exported. Without a value, they are exported over OTLP.
     pub(super) fn exports_traces(&mut self) -> bool {
         const NAME: &str = "OTEL_TRACES_EXPORTER";
-        let list = self.get(NAME).unwrap_or_else(|| "otlp".into()).to_ascii_lowercase();
+        let list = get(NAME).unwrap_or_else(|| "otlp".into()).to_ascii_lowercase();
         let mut names = list.split(',').map(str::trim);
         if names.clone().any(|name| !["otlp", "none"].contains(&name)) {
             self.ignore(NAME, "the gateway has otlp and none; traces go out by OTLP");
@@ -55,19 +50,19 @@ impl<'a> Otel<'a> {
         !names.any(|name| name == "none")
     }
 
-    pub(super) fn export_time(&mut self) -> Duration {
-        let otlp = self.otlp("TIMEOUT").unwrap_or_default();
-        let otlp = self.number(&otlp.0, Some(otlp.1), 10_000, MAX_MILLIS);
-        // The exporter's time is for one request, the batch's for all of its repeats; ours is for all of them anyway.
+    pub(super) fn export_timeout(&mut self) -> Duration {
+        let request = self.number(otlp("TIMEOUT"), 10_000, MAX_MILLIS);
+        // By the standard, the first is for one request, and the second for its retries too. The
+        // gateway has one timeout for all of them, so the shorter one applies.
         let batch = self.bsp("EXPORT_TIMEOUT", 30_000, MAX_MILLIS);
-        Duration::from_millis(otlp.min(batch))
+        Duration::from_millis(request.min(batch))
     }
 
     pub(super) fn batch_delay(&mut self) -> Duration {
         Duration::from_millis(self.bsp("SCHEDULE_DELAY", 5_000, MAX_MILLIS))
     }
 
-    /// How many spans may wait, and how many are sent together.
+    /// The maximum number of spans in the queue and in a batch.
     pub(super) fn queue(&mut self) -> (usize, usize) {
         let waiting = self.bsp("MAX_QUEUE_SIZE", 2_048, MAX_SPANS);
         let batch = self.bsp("MAX_EXPORT_BATCH_SIZE", 512, MAX_SPANS).min(waiting);
@@ -77,55 +72,55 @@ impl<'a> Otel<'a> {
 
     fn bsp(&mut self, name: &str, default: u64, most: u64) -> u64 {
         let name = format!("OTEL_BSP_{name}");
-        let value = self.get(&name);
-        self.number(&name, value, default, most)
+        self.number(get(&name).map(|value| (name, value)), default, most)
     }
 
-    fn number(&mut self, name: &str, value: Option<String>, default: u64, most: u64) -> u64 {
-        let Some(value) = value.filter(|value| !value.is_empty()) else { return default };
+    fn number(&mut self, given: Option<(String, String)>, default: u64, most: u64) -> u64 {
+        let Some((name, value)) = given else { return default };
         match value.parse() {
             Ok(number) if (1..=most).contains(&number) => number,
             _ => {
-                self.ignore(name, &format!("it is no whole number from 1 to {most}"));
+                self.ignore(&name, &format!("it is no whole number from 1 to {most}"));
                 default
             }
         }
     }
 
-    pub(super) fn compression(&mut self) -> Option<Compression> {
-        let (name, value) = self.otlp("COMPRESSION")?;
-        match &*value.to_ascii_lowercase() {
-            "gzip" => return Some(Compression::Gzip),
-            "none" => {}
-            _ => self.ignore(&name, "there are gzip and none"),
+    /// The exporter reads the compression itself. This adds the warning.
+    pub(super) fn check_compression(&mut self) {
+        let Some((name, _)) = otlp("COMPRESSION") else { return };
+        // The exporter doesn't trim the value.
+        let value = env::var(&name).unwrap_or_default().to_ascii_lowercase();
+        if !["gzip", "none"].contains(&&*value) {
+            self.ignore(&name, "there are gzip and none");
         }
-        None
     }
 
+    /// The SDK's own reading differs: names in capitals and ratios out of range get other samplers,
+    /// so a warning could not say that the value is ignored.
     pub(super) fn sampler(&mut self) -> Sampler {
         const NAME: &str = "OTEL_TRACES_SAMPLER";
-        let kind = self.get(NAME).map(|kind| kind.to_ascii_lowercase());
-        let (parent, root) = match kind.as_deref() {
-            None | Some("parentbased_always_on") => (true, Sampler::AlwaysOn),
-            Some("parentbased_always_off") => (true, Sampler::AlwaysOff),
-            Some("parentbased_traceidratio") => (true, Sampler::TraceIdRatioBased(self.ratio())),
-            Some("always_on") => (false, Sampler::AlwaysOn),
-            Some("always_off") => (false, Sampler::AlwaysOff),
-            Some("traceidratio") => (false, Sampler::TraceIdRatioBased(self.ratio())),
-            Some(_) => {
-                self.ignore(
-                    NAME,
-                    "there are always_on, always_off, traceidratio, and each with parentbased_ before it",
-                );
+        let kind = get(NAME).unwrap_or_else(|| "parentbased_always_on".into()).to_ascii_lowercase();
+        let (is_parent_based, root) = match kind.strip_prefix("parentbased_") {
+            Some(root) => (true, root),
+            None => (false, &*kind),
+        };
+        let (is_parent_based, root) = match root {
+            "always_on" => (is_parent_based, Sampler::AlwaysOn),
+            "always_off" => (is_parent_based, Sampler::AlwaysOff),
+            "traceidratio" => (is_parent_based, Sampler::TraceIdRatioBased(self.ratio())),
+            _ => {
+                let known = "always_on, always_off, traceidratio, and each with parentbased_ before it";
+                self.ignore(NAME, &format!("there are {known}"));
                 (true, Sampler::AlwaysOn)
             }
         };
-        if parent { Sampler::ParentBased(Box::new(root)) } else { root }
+        if is_parent_based { Sampler::ParentBased(Box::new(root)) } else { root }
     }
 
     fn ratio(&mut self) -> f64 {
         const NAME: &str = "OTEL_TRACES_SAMPLER_ARG";
-        let Some(value) = self.get(NAME) else { return 1.0 };
+        let Some(value) = get(NAME) else { return 1.0 };
         match value.parse() {
             Ok(ratio) if (0.0..=1.0).contains(&ratio) => ratio,
             _ => {
@@ -135,9 +130,9 @@ impl<'a> Otel<'a> {
         }
     }
 
-    /// The exporter reads the headers itself and leaves out silently what it can't read.
+    /// The exporter reads the headers itself and omits unreadable ones silently.
     pub(super) fn check_headers(&mut self) {
-        let Some((name, list)) = self.otlp("HEADERS") else { return };
+        let Some((name, list)) = otlp("HEADERS") else { return };
         let is_header = |part: &str| {
             part.split_once('=').is_some_and(|(name, value)| {
                 let value: Vec<u8> = percent_decode_str(value.trim()).collect();
@@ -149,19 +144,20 @@ impl<'a> Otel<'a> {
         }
     }
 
-    /// What is true of every span: the defaults, OTEL_RESOURCE_ATTRIBUTES over them, OTEL_SERVICE_NAME over all.
+    /// The resource's attributes. `OTEL_RESOURCE_ATTRIBUTES` overrides the defaults, and
+    /// `OTEL_SERVICE_NAME` overrides both.
     pub(super) fn resource(&mut self) -> Vec<KeyValue> {
         const ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
         let mut resource = vec![
             KeyValue::new("service.name", env!("CARGO_PKG_NAME")),
             KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
         ];
-        match self.get(ATTRIBUTES).as_deref().map_or(Some(Vec::new()), attributes) {
+        match get(ATTRIBUTES).as_deref().map_or(Some(Vec::new()), attributes) {
             Some(given) => resource.extend(given),
-            // The standard says: all of it, if one part can't be read.
+            // By the standard, one unreadable part invalidates the whole value.
             None => self.ignore(ATTRIBUTES, "a part of it is not NAME=VALUE with other characters as %XX"),
         }
-        resource.extend(self.get("OTEL_SERVICE_NAME").map(|name| KeyValue::new("service.name", name)));
+        resource.extend(get("OTEL_SERVICE_NAME").map(|name| KeyValue::new("service.name", name)));
         resource
     }
 
@@ -170,7 +166,19 @@ impl<'a> Otel<'a> {
     }
 }
 
-/// `key=value,key=value`, percent-encoded as in W3C Baggage.
+/// The trimmed value of a variable. An empty one counts as unset.
+pub(super) fn get(name: &str) -> Option<String> {
+    let value = env::var_os(name)?.to_string_lossy().trim().to_owned();
+    Some(value).filter(|value| !value.is_empty())
+}
+
+/// The name and the value of `OTEL_EXPORTER_OTLP_TRACES_…`, or else of `OTEL_EXPORTER_OTLP_…`.
+pub(super) fn otlp(name: &str) -> Option<(String, String)> {
+    let names = [format!("OTEL_EXPORTER_OTLP_TRACES_{name}"), format!("OTEL_EXPORTER_OTLP_{name}")];
+    names.into_iter().find_map(|name| get(&name).map(|value| (name, value)))
+}
+
+/// Parses `key=value,key=value`, percent-encoded as in W3C Baggage.
 fn attributes(list: &str) -> Option<Vec<KeyValue>> {
     let decoded =
         |text: &str| percent_decode_str(text.trim()).decode_utf8().ok().map(std::borrow::Cow::into_owned);

@@ -1,17 +1,19 @@
-//! What a time or a number on the command line may be.
+//! Parses the addresses, times, and numbers of the command line.
 
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Longer times overflow the clock, and are nobody's intent.
+/// The longest time. A longer one would overflow the clock, and is a mistake.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// Where to listen. Names are for callers: one may have several addresses.
+/// Parses the address of a listener. A host name isn't valid, because it can have several
+/// addresses.
 pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "an address looks like 127.0.0.1:50051 or [::]:50051".into())
 }
 
+/// Parses a time, which can be zero.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(time) if time > LONGEST => Err("it must be at most a year".into()),
@@ -19,6 +21,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Parses a time that is longer than zero.
 pub(crate) fn positive(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("it must be longer than nothing".into()),
@@ -26,6 +29,7 @@ pub(crate) fn positive(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Parses a whole number from 1.
 pub(super) fn at_least_one<N: FromStr>(text: &str) -> Result<N, String> {
     text.parse().map_err(|_| "it must be a whole number, at least 1".into())
 }

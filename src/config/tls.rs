@@ -1,14 +1,17 @@
-//! TLS of the gRPC port.
+//! The flags for TLS on the gRPC port.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use codepipeline_gateway::server::{Tls, TlsFiles};
 
-/// TLS of the gRPC port.
+use super::flag::flag;
+
+/// TLS on the gRPC port.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct TlsArgs {
-    /// PEM file with the certificate and its chain, followed when it changes [default: none, plaintext]
+    /// PEM file with the certificate and its chain, followed when it changes [default: none,
+    /// plaintext]
     #[arg(long = "tls-cert", env = "GATEWAY_TLS_CERT", value_name = "FILE")]
     cert: Option<PathBuf>,
     /// PEM file with the certificate's key, followed when it changes
@@ -20,12 +23,12 @@ pub(crate) struct TlsArgs {
 }
 
 impl TlsArgs {
-    /// Whether callers have to present a certificate.
+    /// Whether callers must present a certificate.
     pub(crate) fn has_client_ca(&self) -> bool {
         self.client_ca.is_some()
     }
 
-    /// Reads the files, if there are any.
+    /// Reads the files, if any are set.
     ///
     /// # Errors
     /// One line that names the flags and variables, and the file.
@@ -34,13 +37,13 @@ impl TlsArgs {
             (Some(cert), Some(key)) => (cert.clone(), key.clone()),
             (None, None) if self.client_ca.is_none() => return Ok(None),
             _ => {
-                return Err("--tls-cert (GATEWAY_TLS_CERT) and --tls-key (GATEWAY_TLS_KEY) go together, \
-                            and --tls-client-ca (GATEWAY_TLS_CLIENT_CA) needs both"
-                    .into());
+                let [cert, key, ca] = ["--tls-cert", "--tls-key", "--tls-client-ca"].map(flag::<Self>);
+                return Err(format!("{cert} and {key} go together, and {ca} needs both"));
             }
         };
         let loaded = Tls::load(TlsFiles { cert, key, client_ca: self.client_ca.clone() });
-        let flags = "--tls-cert, --tls-key, --tls-client-ca (GATEWAY_TLS_CERT, GATEWAY_TLS_KEY, GATEWAY_TLS_CLIENT_CA)";
+        let flags = "--tls-cert, --tls-key, --tls-client-ca \
+                     (GATEWAY_TLS_CERT, GATEWAY_TLS_KEY, GATEWAY_TLS_CLIENT_CA)";
         loaded.map(Some).map_err(|error| format!("{flags}: {error}"))
     }
 }

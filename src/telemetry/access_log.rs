@@ -1,5 +1,5 @@
-//! The record of a call: its log line, its metrics and its span, one each, however it ended. Health checks have no log line
-//! and no span.
+//! Writes one log line, the metrics, and one span for each call, however the call ends. Health
+//! checks have metrics only.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,30 +8,33 @@ use http::{HeaderMap, Request};
 use opentelemetry::trace::TraceId;
 use tonic::Code;
 
+use super::grpc_code::code_name;
 use super::traces::{ServerSpan, remote_parent};
 use super::{Metrics, Traces};
 use crate::call::{Call, End};
 use crate::error::Reason;
 use crate::methods::Role;
+use crate::util::grpc_status;
 use crate::util::text::truncate;
 
-/// Longest path of an unknown method that is logged, in bytes.
+/// The longest part of an unknown method's path in the log, in bytes.
 const MAX_PATH: usize = 128;
 
-/// Logs and counts its call when it is answered, or when it is dropped unanswered.
+/// Logs and counts its call when the call has a response, or when the entry is dropped without one.
 pub(crate) struct AccessLogEntry {
     call: Arc<Call>,
-    /// What was asked for, if there is no such method.
+    /// The path of a method that doesn't exist.
     unknown: Option<String>,
     peer: SocketAddr,
     metrics: Arc<Metrics>,
     span: Option<ServerSpan>,
-    /// The trace that it belongs to, the gateway's own or the caller's.
+    /// The trace of the call: the gateway's own, or the caller's if the gateway exports no traces.
     trace: Option<TraceId>,
     answered: bool,
 }
 
 impl AccessLogEntry {
+    /// The entry of a call that starts now.
     pub(crate) fn begin<B>(
         call: Arc<Call>,
         request: &Request<B>,
@@ -55,11 +58,10 @@ impl AccessLogEntry {
         Self { call, unknown, peer, metrics, span, trace, answered: false }
     }
 
-    /// The caller gets this answer.
+    /// The caller gets a response with these headers.
     pub(crate) fn answered(mut self, headers: &HeaderMap) {
         self.answered = true;
-        // An error is in the headers; what isn't there is in the trailers, and those of a success say OK.
-        let code = headers.get("grpc-status").map_or(Code::Ok, |status| Code::from_bytes(status.as_bytes()));
+        let code = grpc_status::code(headers);
         let call = self.call.clone();
         self.write(code, call.end().unwrap_or(&End::default()));
     }
@@ -69,7 +71,7 @@ impl AccessLogEntry {
         let took = call.started().elapsed();
         self.metrics.call_ended(self.call.method(), code, took, failure.map(|(reason, _)| reason));
         if let Some(span) = self.span.take() {
-            span.ends(call, code, failure, aws);
+            span.end(call, code, end);
         }
         if self.call.method().role == Role::Health {
             return;
@@ -80,7 +82,7 @@ impl AccessLogEntry {
             code = code_name(code),
             reason = failure.map(|(reason, _)| reason.name()),
             outcome = failure.map(|(_, outcome)| outcome.as_str()),
-            // To the microsecond: what is finer is noise.
+            // To the microsecond: finer digits are noise.
             duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3,
             job_id = call.subject().job_id(),
             client_id = call.subject().client_id(),
@@ -112,28 +114,5 @@ impl Drop for AccessLogEntry {
             };
             self.write(failure.code(self.call.method()), &end);
         }
-    }
-}
-
-/// The code's name as gRPC's specification writes it.
-pub(super) fn code_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }

@@ -17,9 +17,10 @@ use crate::methods::Method;
 pub(crate) enum AttemptResult {
     /// AWS accepted the call.
     Accepted,
-    /// It failed, with this outcome.
+    /// The attempt failed, with this outcome.
     Failed(Outcome),
-    /// The call ended before the attempt did, for example at its deadline or because the caller disconnected.
+    /// The call ended before the attempt did, for example at its deadline or because the caller
+    /// disconnected.
     Abandoned,
 }
 
@@ -44,7 +45,7 @@ impl AttemptResult {
 pub(super) struct AwsMetrics {
     attempts: Family<Labels<3>, Counter>,
     seconds: Family<Labels<1>, Histogram, fn() -> Histogram>,
-    /// The series that nearly all attempts need. A look-up by labels hashes some hundred bytes.
+    /// The series of nearly all attempts. A lookup by labels would hash about a hundred bytes.
     operations: Vec<OperationSeries>,
 }
 
@@ -55,7 +56,7 @@ struct OperationSeries {
 }
 
 impl AwsMetrics {
-    pub(super) fn at_zero(histogram: fn() -> Histogram) -> Self {
+    pub(super) fn new(histogram: fn() -> Histogram) -> Self {
         let attempts = Family::<Labels<3>, Counter>::default();
         let seconds = Family::new_with_constructor(histogram);
         let operations = Method::operations().map(|method| {

@@ -1,7 +1,8 @@
-//! A log line as one JSON object, as `tracing-subscriber` flattens it: time, level, the event's fields, target.
+//! Formats a log line as one JSON object: time, level, the event's fields, target.
 //!
-//! Its own formatter hands every comma through two layers of writers, which cost a call more than all its metrics; here
-//! the line is put together first and handed over once.
+//! The format is that of `tracing-subscriber` with `flatten_event`. Its formatter passes every
+//! comma through two layers of writers, which costs a call more than all its metrics. This one
+//! builds the line first and writes it once.
 
 use std::fmt;
 
@@ -14,7 +15,7 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// A call's line, in bytes.
+/// The usual length of a call's line, in bytes.
 const USUAL_LENGTH: usize = 640;
 
 pub(super) struct Json;
@@ -40,7 +41,7 @@ where
 }
 
 fn write(line: &mut Vec<u8>, time: &str, event: &Event<'_>) -> serde_json::Result<()> {
-    // An event that came through the `log` crate has its true target among its fields.
+    // An event from the `log` crate has its target among its fields.
     let normalized = event.normalized_metadata();
     let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
     let mut serializer = serde_json::Serializer::new(line);

@@ -1,4 +1,4 @@
-//! Where log lines go, how they look, and which are let through.
+//! Sets up the log: its writer, its format, and its filter.
 
 use std::io::{self, BufWriter, Write};
 use std::panic;
@@ -18,7 +18,7 @@ use tracing_subscriber::{Layer, fmt};
 
 use super::json::Json;
 
-/// How a log line looks.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
     /// For a person at a terminal.
@@ -27,19 +27,20 @@ pub enum LogFormat {
     Json,
 }
 
-/// Lines that wait at most for a reader that has stalled; a line of a call is about 600 bytes.
+/// The maximum number of lines that wait for a slow reader. A call's line has about 600 bytes.
 const MAX_WAITING: usize = 10_000;
 
-/// The process has one log.
+/// The count of dropped lines. It is static because the process has one log.
 static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 
-/// Begins to log to `writer`, for the whole process, panics included. A thread of its own writes: whoever reads the log and
-/// stalls must not stall calls. Lines that find `MAX_WAITING` others waiting are dropped and counted.
+/// Starts the log of the whole process, panics included.
 ///
-/// What waits is written when the guard is dropped, or left out if that takes longer than a second.
+/// A separate thread writes, so that a slow reader of the log can't block calls. A line is dropped
+/// and counted if `MAX_WAITING` others wait. The guard writes the waiting lines when it is dropped,
+/// within a second.
 ///
 /// # Errors
-/// Something logs already.
+/// The process already has a log.
 pub fn init<W>(format: LogFormat, filter: Targets, writer: W) -> Result<WorkerGuard, TryInitError>
 where
     W: Write + Send + 'static,
@@ -52,24 +53,26 @@ where
         LogFormat::Text => layer.with_ansi(false).boxed(),
         LogFormat::Json => layer.event_format(Json).boxed(),
     };
-    // Without a hint of its own the second filter would take the first one's away, and every TRACE line of every crate would
-    // be looked at before it is left out.
+    // Without this hint, the combined filter would have none, and every TRACE event of every crate
+    // would reach the filter.
     let safe = FilterFn::new(is_safe).with_max_level_hint(LevelFilter::TRACE);
     tracing_subscriber::registry().with(layer.with_filter(filter.and(safe))).try_init()?;
     let _ = DROPPED.set(dropped);
     panic::set_hook(Box::new(|panic| {
-        // Not its text: that may hold whatever the code was handling.
+        // The panic's message could contain a secret, so it is left out.
         let place = panic.location().map(ToString::to_string);
         tracing::error!(place, "panic: this is a bug; please report it");
     }));
     Ok(guard)
 }
 
-/// How long the writing thread rests after it has written.
+/// How long the writing thread waits after it has written.
 const PAUSE_AFTER_WRITE: Duration = Duration::from_millis(5);
 
-/// Writes what waits, and lets more gather before it looks again: to wake the thread for each line costs a busy gateway more
-/// than to put the line together. A line that finds it waiting is written at once.
+/// Writes the waiting lines, and pauses so that the next lines become one batch.
+///
+/// Waking the thread for each line costs a busy gateway more than formatting the line. A line that
+/// arrives after the pause is written immediately.
 struct BatchingWriter<W: Write>(BufWriter<W>);
 
 impl<W: Write> Write for BatchingWriter<W> {
@@ -77,7 +80,7 @@ impl<W: Write> Write for BatchingWriter<W> {
         self.0.write(bytes)
     }
 
-    /// Called whenever nothing more waits.
+    /// Called when no more lines wait.
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()?;
         thread::sleep(PAUSE_AFTER_WRITE);
@@ -85,7 +88,7 @@ impl<W: Write> Write for BatchingWriter<W> {
     }
 }
 
-/// How many lines were dropped, as a metric.
+/// The metric of dropped lines.
 #[derive(Debug)]
 pub(super) struct LinesDropped;
 
@@ -97,14 +100,16 @@ impl Collector for LinesDropped {
     }
 }
 
-/// Other crates' TRACE lines hold whole requests, and the SDK's lines credentials at any level: key ids at INFO (its
-/// profile provider), a credential process's standard error and whole answers of STS at WARN. No filter of the operator's
-/// lets them through; the secrets test tries. What matters of them is in our own lines.
+/// Whether an event can't contain a secret. The operator's filter can't override this.
+///
+/// Other crates' TRACE events contain whole requests. The SDK's events contain credentials at any
+/// level: key ids at INFO (the profile provider), a credential process's standard error and whole
+/// STS responses at WARN. The gateway logs the important part of these events itself.
 fn is_safe(metadata: &Metadata<'_>) -> bool {
     match metadata.target() {
         target if target.starts_with("codepipeline_") => true,
         target if target.starts_with("aws_") => false,
-        // The trace exporter's would show a collector's answer, which may repeat the key that it was sent.
+        // The exporter's events contain the collector's response, which might repeat the API key.
         target if target.starts_with("opentelemetry") => false,
         _ => *metadata.level() <= Level::DEBUG,
     }

@@ -1,5 +1,7 @@
-//! The gateway's metrics. Names and labels of the calls are those of go-grpc-middleware, which dashboards know; what
-//! each metric tells and what to do about it stands in `docs/operations.md`.
+//! The gateway's metrics.
+//!
+//! The metrics of calls have the names and labels of go-grpc-middleware, which dashboards know.
+//! `docs/operations.md` explains each metric and the steps that it asks for.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -22,23 +24,23 @@ use super::traces::ExportResult;
 use crate::error::Reason;
 use crate::methods::Method;
 
-/// From half a millisecond, what a call adds on loopback, to the longest deadline.
+/// Histogram buckets, from half a millisecond (a call on loopback) to the longest default deadline.
 const SECONDS: [f64; 15] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
-/// Everything that `/metrics` shows. Its handles are cheap to use from any task.
+/// All metrics of `/metrics`. Every task can use them at low cost.
 pub struct Metrics {
     registry: Registry,
     grpc: GrpcMetrics,
     errors: Family<Labels<1>, Counter>,
     aws: AwsMetrics,
-    /// Calls that hold a slot of the in-flight limit.
+    /// Calls that hold a permit of the in-flight limit.
     pub(crate) in_flight: Gauge,
-    /// Connections that are open.
+    /// Open connections.
     pub(crate) connections: Gauge,
-    /// Connections that were closed at once, for the limit's sake.
+    /// Connections that were closed immediately because of the connection limit.
     pub(crate) connections_refused: Counter,
-    /// TLS handshakes that didn't succeed.
+    /// Failed TLS handshakes.
     pub(crate) handshakes_failed: Counter,
     credentials_expiry: Gauge<f64, std::sync::atomic::AtomicU64>,
     certificate_expiry: Gauge<i64>,
@@ -50,15 +52,16 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// All metrics, those with known labels at zero: a rate over a counter that appears with its first event misses it.
+    /// All metrics. Series with known labels start at zero, because a rate over a counter that
+    /// appears with its first event misses this event.
     #[must_use]
     pub fn new() -> Self {
         let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
         let metrics = Self {
             registry: Registry::default(),
-            grpc: GrpcMetrics::at_zero(histogram),
+            grpc: GrpcMetrics::new(histogram),
             errors: Family::default(),
-            aws: AwsMetrics::at_zero(histogram),
+            aws: AwsMetrics::new(histogram),
             in_flight: Gauge::default(),
             connections: Gauge::default(),
             connections_refused: Counter::default(),
@@ -71,10 +74,11 @@ impl Metrics {
             jwt_keys_loaded: Gauge::default(),
             spans: Family::default(),
         };
-        metrics.at_zero().registered()
+        metrics.create_known_series();
+        metrics.register()
     }
 
-    fn at_zero(self) -> Self {
+    fn create_known_series(&self) {
         for reason in Reason::ALL {
             drop(self.errors.get_or_create(&[("reason", reason.name())]));
         }
@@ -86,10 +90,9 @@ impl Metrics {
             drop(self.refreshes.get_or_create(&[("result", result)]));
             drop(self.jwt_key_refreshes.get_or_create(&[("result", result)]));
         }
-        self
     }
 
-    fn registered(mut self) -> Self {
+    fn register(mut self) -> Self {
         let registry = &mut self.registry;
         let version = [("version", env!("CARGO_PKG_VERSION"))];
         self.grpc.register(registry);
@@ -124,12 +127,12 @@ impl Metrics {
         self
     }
 
-    /// A call begins.
+    /// A call started.
     pub(crate) fn call_started(&self, method: &Method) {
         self.grpc.started(method);
     }
 
-    /// A call has ended.
+    /// A call ended.
     pub(crate) fn call_ended(&self, method: &Method, code: Code, took: Duration, reason: Option<Reason>) {
         self.grpc.ended(method, code, took);
         if let Some(reason) = reason {
@@ -137,8 +140,8 @@ impl Metrics {
         }
     }
 
-    /// An attempt at AWS has ended. `aws_error_code` is one of a closed set: a response must not be able to create new time
-    /// series.
+    /// An attempt at AWS ended. `aws_error_code` is from a closed set, because a response must not
+    /// be able to create time series.
     pub(crate) fn attempt_ended(
         &self,
         method: &'static Method,
@@ -155,18 +158,18 @@ impl Metrics {
         self.credentials_expiry.set(expiry.map_or(0.0, since_epoch));
     }
 
-    /// New TLS files were taken, or couldn't be.
+    /// New TLS files were loaded, or are unusable.
     pub(crate) fn certificate_loaded(&self, usable: bool) {
         let result = if usable { "ok" } else { "error" };
         self.certificate_loads.get_or_create(&[("result", result)]).inc();
     }
 
-    /// The TLS certificate in use expires then, in seconds since the epoch.
+    /// Sets when the TLS certificate in use expires, in seconds since the epoch.
     pub(crate) fn certificate_expires(&self, not_after: i64) {
         self.certificate_expiry.set(not_after);
     }
 
-    /// The issuer's keys were looked for, and found or not.
+    /// A refresh of the JWKS succeeded or failed.
     pub(crate) fn jwt_keys_looked_for(&self, found: bool) {
         let result = if found { "ok" } else { "error" };
         self.jwt_key_refreshes.get_or_create(&[("result", result)]).inc();
@@ -180,15 +183,15 @@ impl Metrics {
         self.refreshes.get_or_create(&[("result", "error")]).inc();
     }
 
-    /// This became of so many spans.
+    /// This many spans had this result.
     pub(crate) fn spans_ended(&self, result: ExportResult, spans: u64) {
         self.spans.get_or_create(&[("result", result.as_str())]).inc_by(spans);
     }
 
-    /// What `/metrics` answers, as OpenMetrics or as the older Prometheus text.
+    /// The response of `/metrics`, in the OpenMetrics or the older Prometheus text format.
     ///
     /// # Errors
-    /// A metric can't be written: a bug.
+    /// A metric can't be written, which is a bug.
     pub fn encode(&self, open_metrics: bool) -> Result<String, fmt::Error> {
         let mut page = String::new();
         if open_metrics {
@@ -212,7 +215,7 @@ impl fmt::Debug for Metrics {
     }
 }
 
-/// In seconds.
+/// The seconds since the epoch.
 fn since_epoch(time: SystemTime) -> f64 {
     time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

@@ -1,7 +1,8 @@
-//! What the gateway shows of itself: a log line a call, metrics, and what an operator has to know.
+//! Log, metrics, and traces.
 
 mod access_log;
 mod aws_metrics;
+mod grpc_code;
 mod grpc_metrics;
 mod json;
 mod labels;
@@ -12,6 +13,7 @@ mod traces;
 
 pub(crate) use access_log::AccessLogEntry;
 pub(crate) use aws_metrics::AttemptResult;
+pub use grpc_code::code_name;
 pub use logging::{LogFormat, init};
 pub use metrics::Metrics;
 pub(crate) use traces::{AttemptSpan, AwsEndpoint};

@@ -1,5 +1,5 @@
-//! `process_*`: what the Prometheus client libraries show of their process (prometheus.io, "Standard and runtime
-//! collectors"). Only Linux tells it; elsewhere these metrics are missing.
+//! The `process_*` metrics of the Prometheus client libraries (prometheus.io, "Standard and runtime
+//! collectors"). They exist on Linux only.
 
 use std::fmt;
 
@@ -22,19 +22,19 @@ impl Collector for Process {
         use prometheus_client::metrics::counter::ConstCounter;
         use prometheus_client::metrics::gauge::ConstGauge;
 
-        // A sandbox without /proc must not cost the other metrics.
-        let Some(seen) = linux::look() else { return Ok(()) };
+        // Without /proc, as in some sandboxes, the other metrics still work.
+        let Some(usage) = linux::read_usage() else { return Ok(()) };
         let mut gauge = |name: &str, help: &str, value: f64| {
             let gauge = ConstGauge::new(value);
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
         };
-        gauge("process_resident_memory_bytes", "Resident memory", seen.resident)?;
-        gauge("process_virtual_memory_bytes", "Virtual memory", seen.virtual_memory)?;
-        gauge("process_open_fds", "Open file descriptors", seen.open_files)?;
-        gauge("process_max_fds", "Most file descriptors that may be open", seen.max_files)?;
-        gauge("process_threads", "Threads", seen.threads)?;
-        gauge("process_start_time_seconds", "When the process started, since the epoch", seen.started)?;
-        let cpu = ConstCounter::new(seen.cpu);
+        gauge("process_resident_memory_bytes", "Resident memory", usage.resident)?;
+        gauge("process_virtual_memory_bytes", "Virtual memory", usage.virtual_memory)?;
+        gauge("process_open_fds", "Open file descriptors", usage.open_files)?;
+        gauge("process_max_fds", "Most file descriptors that may be open", usage.max_files)?;
+        gauge("process_threads", "Threads", usage.threads)?;
+        gauge("process_start_time_seconds", "When the process started, since the epoch", usage.started)?;
+        let cpu = ConstCounter::new(usage.cpu);
         cpu.encode(encoder.encode_descriptor(
             "process_cpu_seconds",
             "CPU time, user and system",
@@ -49,7 +49,7 @@ mod linux {
     use procfs::process::{LimitValue, Process};
     use procfs::{boot_time_secs, page_size, ticks_per_second};
 
-    pub(super) struct Seen {
+    pub(super) struct Usage {
         pub(super) resident: f64,
         pub(super) virtual_memory: f64,
         pub(super) open_files: f64,
@@ -60,7 +60,7 @@ mod linux {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a metric is a double; bytes fit it up to 8 PiB")]
-    pub(super) fn look() -> Option<Seen> {
+    pub(super) fn read_usage() -> Option<Usage> {
         let process = Process::myself().ok()?;
         let stat = process.stat().ok()?;
         let max_files = match process.limits().ok()?.max_open_files.soft_limit {
@@ -68,7 +68,7 @@ mod linux {
             LimitValue::Unlimited => f64::INFINITY,
         };
         let ticks = ticks_per_second() as f64;
-        Some(Seen {
+        Some(Usage {
             resident: stat.rss as f64 * page_size() as f64,
             virtual_memory: stat.vsize as f64,
             open_files: process.fd_count().ok()? as f64,

@@ -1,5 +1,13 @@
-//! What becomes of finished spans: they wait in a queue of a fixed size and are sent in batches, by a thread of the SDK's;
-//! each is counted as sent, failed or dropped. Calls never wait for any of it.
+//! Exports finished spans in batches and counts the result. Calls never wait for an export.
+//!
+//! ```text
+//! call ── on_end ─▶ Queue ─▶ BatchSpanProcessor ── export ─▶ Sender ─▶ SpanExporter ─▶ collector
+//!                   │ full     (the SDK's thread)             │ (a task of the runtime)
+//!                   ▼                                         ▼
+//!                   dropped                                   ok or error
+//! ```
+//!
+//! `Queue` and `Sender` share `Exports`: the number of waiting spans, the counters, and the end.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -14,41 +22,19 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::export_result::ExportResult;
 use crate::telemetry::Metrics;
 
-/// What became of a finished span.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ExportResult {
-    /// The collector took it.
-    Exported,
-    /// It was sent, or about to be, and the collector didn't take it in time.
-    Failed,
-    /// Too many were waiting.
-    Dropped,
-}
-
-impl ExportResult {
-    pub(crate) const ALL: [Self; 3] = [Self::Exported, Self::Failed, Self::Dropped];
-
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Exported => "ok",
-            Self::Failed => "error",
-            Self::Dropped => "dropped",
-        }
-    }
-}
-
-/// What the queue's two ends and the gateway know together.
+/// The state that `Queue`, `Sender`, and `Traces` share.
 #[derive(Debug, Default)]
 pub(super) struct Exports {
-    /// Spans that were taken into the queue and not sent yet.
+    /// The number of spans in the queue.
     waiting: AtomicUsize,
     /// Whether the last export failed.
     failing: AtomicBool,
-    /// Cancelled when no export may take any longer.
-    pub(super) over: CancellationToken,
-    /// Where spans are counted, from the moment that the gateway runs.
+    /// Cancelled when every export must end.
+    pub(super) stopped: CancellationToken,
+    /// The counters, once the gateway runs.
     pub(super) metrics: OnceLock<Arc<Metrics>>,
 }
 
@@ -59,15 +45,17 @@ impl Exports {
         }
     }
 
-    /// An export has ended. The log is told when exports begin to fail and when they work again, not of each.
-    fn ended(&self, spans: usize, exported: &OTelSdkResult) {
+    /// Counts an export that ended. Logs when exports start to fail and when they work again,
+    /// because one line per export would flood the log.
+    fn record(&self, spans: usize, exported: &OTelSdkResult) {
         let result = if exported.is_ok() { ExportResult::Exported } else { ExportResult::Failed };
         self.count(result, spans);
         let was_failing = self.failing.swap(exported.is_err(), Ordering::Relaxed);
         match exported {
             Ok(()) if was_failing => tracing::info!("traces can be exported again"),
-            // The exporter leaves out what the collector says in words: it may repeat the key that it was sent.
-            Err(error) if !was_failing && !self.over.is_cancelled() => {
+            // The exporter's error doesn't contain the collector's message, which might repeat the
+            // API key of the request.
+            Err(error) if !was_failing && !self.stopped.is_cancelled() => {
                 tracing::warn!(%error, "can't export traces; calls go on, and their spans are lost");
             }
             _ => {}
@@ -75,7 +63,8 @@ impl Exports {
     }
 }
 
-/// The queue. The SDK's own tells nobody how many spans it drops while it runs, so this one never lets it come to that.
+/// A bounded queue in front of the SDK's own. The SDK doesn't report dropped spans while it runs,
+/// so `Queue` drops and counts them first.
 #[derive(Debug)]
 pub(super) struct Queue {
     pub(super) batches: BatchSpanProcessor,
@@ -89,8 +78,8 @@ impl SpanProcessor for Queue {
     }
 
     fn on_end(&self, span: SpanData) {
-        let place = |waiting: usize| (waiting < self.max_waiting).then_some(waiting + 1);
-        match self.exports.waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, place) {
+        let one_more = |waiting: usize| (waiting < self.max_waiting).then_some(waiting + 1);
+        match self.exports.waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more) {
             Ok(_) => self.batches.on_end(span),
             Err(_full) => self.exports.count(ExportResult::Dropped, 1),
         }
@@ -105,11 +94,11 @@ impl SpanProcessor for Queue {
     }
 }
 
-/// Sends batches, each within its time.
+/// Sends batches. Each batch has a timeout.
 #[derive(Debug)]
 pub(super) struct Sender {
     pub(super) exporter: Arc<SpanExporter>,
-    pub(super) time: Duration,
+    pub(super) timeout: Duration,
     pub(super) runtime: Handle,
     pub(super) exports: Arc<Exports>,
 }
@@ -118,31 +107,32 @@ impl opentelemetry_sdk::trace::SpanExporter for Sender {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let spans = batch.len();
         self.exports.waiting.fetch_sub(spans, Ordering::AcqRel);
-        // A task begins to run with its spawn: once the time is over there must be none.
-        let sent = if self.exports.over.is_cancelled() {
+        // A task starts when it is spawned, so none is spawned after the end.
+        let sent = if self.exports.stopped.is_cancelled() {
             Err(OTelSdkError::AlreadyShutdown)
         } else {
             self.send(batch).await
         };
-        self.exports.ended(spans, &sent);
+        self.exports.record(spans, &sent);
         sent
     }
 }
 
 impl Sender {
     async fn send(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        let (collector, time) = (self.exporter.clone(), self.time);
-        // On the runtime: on this thread the exporter's pauses between its tries would be sleeps that nothing can end.
-        let export = self.runtime.spawn(async move { timeout(time, collector.export(batch)).await });
+        let (collector, limit) = (self.exporter.clone(), self.timeout);
+        // The export runs on the runtime. On the SDK's thread, the exporter would sleep between its
+        // retries, and nothing could interrupt that.
+        let export = self.runtime.spawn(async move { timeout(limit, collector.export(batch)).await });
         tokio::select! {
             biased;
             ended = AbortOnDropHandle::new(export) => match ended {
                 Ok(Ok(exported)) => exported,
-                Ok(Err(_elapsed)) => Err(OTelSdkError::Timeout(time)),
-                // A panic's text may hold anything.
+                Ok(Err(_elapsed)) => Err(OTelSdkError::Timeout(limit)),
+                // The panic's message could contain a secret, so it is left out.
                 Err(_panicked) => Err(OTelSdkError::InternalFailure("the exporter panicked".into())),
             },
-            () = self.exports.over.cancelled() => Err(OTelSdkError::AlreadyShutdown),
+            () = self.exports.stopped.cancelled() => Err(OTelSdkError::AlreadyShutdown),
         }
     }
 }

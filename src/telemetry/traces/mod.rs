@@ -1,10 +1,12 @@
-//! Traces over OTLP: a server span for each call, and under it a client span for each attempt at AWS.
+//! Exports traces over OTLP: a server span for each call, with a client span for each attempt at
+//! AWS.
 //!
-//! OpenTelemetry's API is used directly and not through `tracing`, so that no log line and no span of another crate can end
-//! in a trace. What belongs under what is handed on as a value, never taken from the thread. Without a collector none of
-//! this exists and a call costs nothing for it.
+//! The gateway uses OpenTelemetry's API directly and not through `tracing`, so that no log line and
+//! no span of another crate can become part of a trace. The parent of a span is always passed as a
+//! value, never through the thread's current context. Without a collector, a call creates no span.
 
 mod export;
+mod export_result;
 mod spans;
 mod traceparent;
 
@@ -15,7 +17,7 @@ use std::time::Duration;
 
 use opentelemetry::trace::{SpanContext, TracerProvider};
 use opentelemetry::{InstrumentationScope, KeyValue};
-use opentelemetry_otlp::{Compression, ExporterBuildError, SpanExporter, WithExportConfig, WithTonicConfig};
+use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig, WithTonicConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::resource::TelemetryResourceDetector;
 use opentelemetry_sdk::trace::{
@@ -27,7 +29,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Endpoint;
 
-pub(crate) use export::ExportResult;
+pub(crate) use export_result::ExportResult;
 pub(crate) use spans::{AttemptSpan, AwsEndpoint, ServerSpan};
 pub(crate) use traceparent::remote_parent;
 
@@ -36,34 +38,34 @@ use crate::methods::Method;
 use crate::telemetry::Metrics;
 use export::{Exports, Queue, Sender};
 
-/// The conventions that `spans` keeps.
+/// The version of the semantic conventions in `spans`.
 const SCHEMA: &str = "https://opentelemetry.io/schemas/1.45.0";
 
-/// Which spans there are and where they go. The exporter itself reads `OTEL_EXPORTER_OTLP_HEADERS`, so that the keys in it
-/// are never held here.
+/// Which spans are recorded, and where they are sent.
+///
+/// The exporter itself reads `OTEL_EXPORTER_OTLP_HEADERS`, so that the gateway never holds the API
+/// keys in it. It also reads `OTEL_EXPORTER_OTLP_COMPRESSION`.
 #[derive(Clone, Debug)]
 pub struct TraceSettings {
-    /// The collector, with its TLS; the times below are added.
+    /// The collector, with TLS settings. The timeouts below are added.
     pub collector: Endpoint,
-    /// How batches are compressed, if at all.
-    pub compression: Option<Compression>,
-    /// How long one batch may take, repeats included.
+    /// The timeout of one batch, retries included.
     pub export_time: Duration,
     /// Which traces are recorded.
     pub sampler: Sampler,
-    /// What is true of every span, `service.name` above all.
+    /// The attributes of the resource, such as `service.name`.
     pub resource: Vec<KeyValue>,
-    /// Finished spans that may wait; one more is dropped. At least 1.
+    /// The maximum number of finished spans in the queue, at least 1. Further spans are dropped.
     pub max_waiting: usize,
-    /// Spans that are sent together at most; at least 1.
+    /// The maximum number of spans in a batch, at least 1.
     pub max_batch: usize,
-    /// How long a span waits for others before it is sent.
+    /// How long a span waits for a batch to fill.
     pub batch_delay: Duration,
-    /// How long the last spans have to arrive once the calls are drained.
+    /// The timeout for the last spans, after the calls are drained.
     pub last_time: Duration,
 }
 
-/// Makes the spans and sends them. The default makes none.
+/// Creates and exports spans. The default creates none.
 #[derive(Clone, Default)]
 pub struct Traces(Option<Arc<Running>>);
 
@@ -75,21 +77,17 @@ struct Running {
 }
 
 impl Traces {
-    /// Begins to send to the collector. Connects with the first batch, not before. Has to be called on a runtime.
+    /// Starts the exporter, which connects with its first batch. Must be called on a runtime.
     ///
     /// # Errors
-    /// The exporter can't be built like this.
+    /// The exporter rejects the settings.
     pub fn start(settings: &TraceSettings) -> Result<Self, ExporterBuildError> {
         let time = settings.export_time;
         let collector = settings.collector.clone().timeout(time).connect_timeout(time);
-        // A collector that vanished without a word would otherwise be waited for until TCP gives up.
+        // Without keepalive, a collector that disappeared would block exports until TCP gives up.
         let collector = collector.http2_keep_alive_interval(time / 2).keep_alive_timeout(time / 2);
         let exporter =
             SpanExporter::builder().with_tonic().with_channel(collector.connect_lazy()).with_timeout(time);
-        let exporter = match settings.compression {
-            Some(compression) => exporter.with_compression(compression),
-            None => exporter,
-        };
         let mut exporter = exporter.build()?;
         let resource = Resource::builder_empty()
             .with_detector(Box::new(TelemetryResourceDetector))
@@ -98,8 +96,12 @@ impl Traces {
         exporter.set_resource(&resource);
 
         let exports = Arc::new(Exports::default());
-        let sender =
-            Sender { exporter: exporter.into(), time, runtime: Handle::current(), exports: exports.clone() };
+        let sender = Sender {
+            exporter: exporter.into(),
+            timeout: time,
+            runtime: Handle::current(),
+            exports: exports.clone(),
+        };
         let batches = BatchConfigBuilder::default()
             .with_max_queue_size(settings.max_waiting)
             .with_max_export_batch_size(settings.max_batch)
@@ -118,15 +120,15 @@ impl Traces {
         Ok(Self(Some(Arc::new(Running { tracer, provider, exports, last_time: settings.last_time }))))
     }
 
-    /// Counts what becomes of spans there from now on.
+    /// Counts exported and dropped spans in these metrics from now on.
     pub(crate) fn counted_in(&self, metrics: Arc<Metrics>) {
         if let Some(running) = &self.0 {
-            // A second word would change nothing: one gateway runs with them.
+            // Only one gateway uses this value, so the metrics are set once.
             let _ = running.exports.metrics.set(metrics);
         }
     }
 
-    /// Begins the span of a call.
+    /// Starts the span of a call.
     pub(crate) fn call(
         &self,
         method: &Method,
@@ -143,18 +145,19 @@ impl Traces {
         AttemptSpan::begin(&running.tracer, call, endpoint)
     }
 
-    /// Sends the spans that still wait, as far as their time lasts, and makes no more. Waits for nothing `at_once`.
-    pub(crate) async fn end(&self, at_once: CancellationToken) {
+    /// Exports the waiting spans within the timeout, and creates no more. `immediate` ends the
+    /// wait.
+    pub(crate) async fn end(&self, immediate: CancellationToken) {
         let Some(running) = &self.0 else { return };
         let (provider, time) = (running.provider.clone(), running.last_time);
-        // It blocks until the SDK's thread has ended, which ends soon once exports are over.
+        // The SDK blocks until its thread ended. The thread ends soon after exports are stopped.
         let mut ended = spawn_blocking(move || provider.shutdown_with_timeout(2 * time));
         tokio::select! {
             _ = &mut ended => return,
             () = sleep(time) => tracing::warn!("the last traces were not exported in time; they are lost"),
-            () = at_once.cancelled() => {}
+            () = immediate.cancelled() => {}
         }
-        running.exports.over.cancel();
+        running.exports.stopped.cancel();
         let _ = ended.await;
     }
 }

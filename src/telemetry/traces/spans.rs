@@ -1,7 +1,10 @@
-//! What stands in a span: names and attributes by OpenTelemetry's semantic conventions 1.45.0, RPC and gRPC for the call,
-//! AWS SDK for an attempt (those still say `rpc.system`); and our own under `codepipeline_gateway.`.
+//! The spans of calls and attempts, and their attributes.
 //!
-//! A span holds what is written here and nothing else: no library adds to it, and no nonce or token passes here.
+//! Names and attributes follow OpenTelemetry's semantic conventions 1.45.0: RPC and gRPC for a
+//! call, AWS SDK for an attempt. The conventions for the AWS SDK still use `rpc.system`. The
+//! gateway's own attributes start with `codepipeline_gateway.`.
+//!
+//! Only the code in this file writes attributes. It has no access to a nonce or a token.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,20 +18,23 @@ use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{SdkTracer, Span};
 use tonic::Code;
 
-use crate::call::{Call, TraceContext};
-use crate::error::{AwsResponse, Failure, Outcome, Reason};
+use crate::call::{Call, End, TraceContext};
+use crate::error::{AwsResponse, Failure};
 use crate::methods::Method;
-use crate::telemetry::access_log::code_name;
+use crate::telemetry::grpc_code::code_name;
 use crate::util::text::truncate;
 
-/// The longest part of a job id or of an unknown method's name that stands in a span, in bytes. Both are the caller's.
-const MAX_OF_CALLER: usize = 128;
+/// The longest part of a job id or of an unknown method's name in a span, in bytes. The caller
+/// chooses both.
+const MAX_CALLER_TEXT: usize = 128;
 
-/// The span of a call. One that is dropped without a word ends as well. Boxed: a call without one must not carry its
-/// half kilobyte.
+/// The span of a call. It also ends when it is dropped.
+///
+/// It is boxed, because a call without a span must not carry the half kilobyte of one.
 pub(crate) struct ServerSpan(Box<Span>);
 
 impl ServerSpan {
+    /// Starts the span of a call. `caller` is the caller's span.
     pub(super) fn begin(
         tracer: &SdkTracer,
         method: &Method,
@@ -44,19 +50,19 @@ impl ServerSpan {
         ];
         if method.full_name().is_none() {
             attributes
-                .push(KeyValue::new("rpc.method_original", cut(path.trim_start_matches('/')).to_owned()));
+                .push(KeyValue::new("rpc.method_original", shorten(path.trim_start_matches('/')).to_owned()));
         }
         let name = method.full_name().unwrap_or("grpc");
         let span = SpanBuilder::from_name(name).with_kind(SpanKind::Server).with_attributes(attributes);
-        Self(Box::new(tracer.build_with_context(span, &under(caller.cloned()))))
+        Self(Box::new(tracer.build_with_context(span, &context_of(caller.cloned()))))
     }
 
-    /// Which trace it belongs to.
+    /// The trace that the span belongs to.
     pub(crate) fn trace_id(&self) -> TraceId {
         self.0.span_context().trace_id()
     }
 
-    /// The position that the call's attempts belong under, if they are recorded.
+    /// The parent of the call's attempts, if the span is recorded.
     pub(crate) fn trace_context(&self) -> Option<TraceContext> {
         let span = self.0.span_context();
         self.0.is_recording().then(|| TraceContext {
@@ -66,23 +72,17 @@ impl ServerSpan {
         })
     }
 
-    /// The call has ended like this.
-    pub(crate) fn ends(
-        mut self,
-        call: &Call,
-        code: Code,
-        failure: Option<(Reason, Outcome)>,
-        aws: &AwsResponse,
-    ) {
+    /// Ends the span of a call that ended like this.
+    pub(crate) fn end(mut self, call: &Call, code: Code, end: &End) {
         if !self.0.is_recording() {
             return;
         }
         self.0.set_attribute(KeyValue::new("rpc.status_code", code_name(code)));
-        if is_the_servers_fault(code) {
+        if is_server_error(code) {
             self.0.set_attribute(KeyValue::new("error.type", code_name(code)));
             self.0.set_status(Status::error(""));
         }
-        if let Some((reason, outcome)) = failure {
+        if let Some((reason, outcome)) = end.failure {
             self.0.set_attribute(KeyValue::new("codepipeline_gateway.reason", reason.name()));
             self.0.set_attribute(KeyValue::new("codepipeline_gateway.outcome", outcome.as_str()));
         }
@@ -90,10 +90,10 @@ impl ServerSpan {
         let attempts = i64::from(call.progress().attempts());
         self.0.set_attribute(KeyValue::new("codepipeline_gateway.attempts", attempts));
         let known = [
-            ("codepipeline_gateway.job_id", call.subject().job_id().map(cut)),
-            ("codepipeline_gateway.action_type", call.subject().action_type().map(cut)),
+            ("codepipeline_gateway.job_id", call.subject().job_id().map(shorten)),
+            ("codepipeline_gateway.action_type", call.subject().action_type().map(shorten)),
             ("codepipeline_gateway.caller", call.caller()),
-            ("aws.request_id", aws.request_id.as_deref()),
+            ("aws.request_id", end.aws.request_id.as_deref()),
         ];
         for (key, value) in known {
             if let Some(value) = value {
@@ -104,8 +104,9 @@ impl ServerSpan {
     }
 }
 
-/// gRPC's conventions: what a caller did wrong, and a caller that left, is no error of the server's span.
-const fn is_the_servers_fault(code: Code) -> bool {
+/// Whether the code makes the server's span an error. By the conventions for gRPC, an error of the
+/// caller and a canceled call don't.
+const fn is_server_error(code: Code) -> bool {
     matches!(
         code,
         Code::Unknown
@@ -117,7 +118,7 @@ const fn is_the_servers_fault(code: Code) -> bool {
     )
 }
 
-/// Where attempts go.
+/// The endpoint of AWS that attempts go to.
 #[derive(Clone, Debug)]
 pub(crate) struct AwsEndpoint {
     region: Arc<str>,
@@ -126,7 +127,7 @@ pub(crate) struct AwsEndpoint {
 }
 
 impl AwsEndpoint {
-    /// The place of this endpoint, a URL that was validated.
+    /// The endpoint with this URL, which is valid.
     pub(crate) fn new(region: Arc<str>, endpoint: &str) -> Self {
         let url = endpoint.parse::<Uri>().unwrap_or_default();
         let port = if url.scheme_str() == Some("http") { 80 } else { 443 };
@@ -134,11 +135,11 @@ impl AwsEndpoint {
     }
 }
 
-/// The span of one attempt at AWS. One that is dropped without a word ends as well.
+/// The span of one attempt at AWS. It also ends when it is dropped.
 pub(crate) struct AttemptSpan(Box<Span>);
 
 impl AttemptSpan {
-    /// None, if the call has no recorded span.
+    /// Starts the span of an attempt, if the call's span is recorded.
     pub(super) fn begin(tracer: &SdkTracer, call: &Call, endpoint: &AwsEndpoint) -> Option<Self> {
         let parent = span_context(call.trace()?);
         let operation = call.method().name;
@@ -154,32 +155,32 @@ impl AttemptSpan {
         let span = SpanBuilder::from_name(format!("CodePipeline.{operation}"))
             .with_kind(SpanKind::Client)
             .with_attributes(attributes);
-        Some(Self(Box::new(tracer.build_with_context(span, &under(Some(parent))))))
+        Some(Self(Box::new(tracer.build_with_context(span, &context_of(Some(parent))))))
     }
 
     /// AWS accepted the call.
     pub(crate) fn accepted(mut self, aws: &AwsResponse) {
-        self.answered(aws);
+        self.set_response(aws);
         self.0.end();
     }
 
-    /// It failed. `aws_error_code` is one of the closed set that the metrics have.
+    /// The attempt failed. `aws_error_code` is from the closed set of the metrics.
     pub(crate) fn failed(mut self, failure: &Failure, aws_error_code: &'static str) {
-        self.answered(&failure.aws);
+        self.set_response(&failure.aws);
         self.0.set_attribute(KeyValue::new("codepipeline_gateway.outcome", failure.outcome.as_str()));
-        self.ends_badly(match aws_error_code {
+        self.end_with_error(match aws_error_code {
             "" => failure.reason.name(),
             "other" => "_OTHER",
             known => known,
         });
     }
 
-    /// The call ended before it did.
+    /// The call ended before the attempt.
     pub(crate) fn abandoned(self) {
-        self.ends_badly("abandoned");
+        self.end_with_error("abandoned");
     }
 
-    fn answered(&mut self, aws: &AwsResponse) {
+    fn set_response(&mut self, aws: &AwsResponse) {
         if let Some(status) = aws.http_status {
             self.0.set_attribute(KeyValue::new("http.response.status_code", i64::from(status)));
         }
@@ -188,7 +189,7 @@ impl AttemptSpan {
         }
     }
 
-    fn ends_badly(mut self, kind: &'static str) {
+    fn end_with_error(mut self, kind: &'static str) {
         self.0.set_attribute(KeyValue::new("error.type", kind));
         self.0.set_status(Status::error(""));
         self.0.end();
@@ -205,13 +206,13 @@ fn span_context(parent: &TraceContext) -> SpanContext {
     )
 }
 
-/// A context with nothing but this span in it; nothing is taken from the thread.
-fn under(parent: Option<SpanContext>) -> Context {
+/// A context with only this span. It takes nothing from the thread's current context.
+fn context_of(parent: Option<SpanContext>) -> Context {
     parent.map_or_else(Context::new, |parent| Context::new().with_remote_span_context(parent))
 }
 
-fn cut(text: &str) -> &str {
-    truncate(text, MAX_OF_CALLER)
+fn shorten(text: &str) -> &str {
+    truncate(text, MAX_CALLER_TEXT)
 }
 
 #[cfg(test)]
@@ -219,13 +220,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_place_of_an_endpoint_is_its_host_and_port() {
-        let place = |endpoint: &str| {
-            let place = AwsEndpoint::new("eu-west-1".into(), endpoint);
-            (place.address.to_string(), place.port)
+    fn an_endpoint_has_a_host_and_a_port() {
+        let parts = |url: &str| {
+            let endpoint = AwsEndpoint::new("eu-west-1".into(), url);
+            (endpoint.address.to_string(), endpoint.port)
         };
-        assert_eq!(place("https://codepipeline.eu-west-1.amazonaws.com").1, 443);
-        assert_eq!(place("http://stand-in"), ("stand-in".into(), 80));
-        assert_eq!(place("http://127.0.0.1:4599/"), ("127.0.0.1".into(), 4599));
+        assert_eq!(parts("https://codepipeline.eu-west-1.amazonaws.com").1, 443);
+        assert_eq!(parts("http://stand-in"), ("stand-in".into(), 80));
+        assert_eq!(parts("http://127.0.0.1:4599/"), ("127.0.0.1".into(), 4599));
     }
 }

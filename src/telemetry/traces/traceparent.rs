@@ -1,49 +1,68 @@
-//! The caller's place in a trace, as its headers tell it (W3C Trace Context).
-//!
-//! The SDK's own propagator reads ids of any length, with a sign before them or a dash behind (`from_str_radix`); a caller
-//! whose context is malformed gets a trace of its own, as the standard asks.
+//! Reads the caller's span from the request headers (W3C Trace Context).
 
 use std::str;
 
 use http::HeaderMap;
-use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
+use opentelemetry::Context;
+use opentelemetry::propagation::{Extractor, TextMapPropagator};
+use opentelemetry::trace::{SpanContext, TraceContextExt};
+use opentelemetry_sdk::propagation::TraceContextPropagator;
 
-/// The longest `tracestate` that is kept, in bytes: what the standard asks everybody to pass on. It stands in each span.
+/// The longest `tracestate` that is kept, in bytes. The standard asks for at least this length.
+/// Each span of the trace has a copy.
 const MAX_STATE: usize = 512;
+
+/// The length of a `traceparent` of version 00, in bytes.
+const PARENT_LENGTH: usize = 55;
 
 /// The caller's span, if the headers name a valid one.
 pub(crate) fn remote_parent(headers: &HeaderMap) -> Option<SpanContext> {
-    let mut given = headers.get_all("traceparent").iter();
-    // Of two nobody can tell which is right.
-    let (Some(parent), None) = (given.next(), given.next()) else { return None };
-    let (trace_id, span_id, flags) = parse(str::from_utf8(parent.as_bytes()).ok()?)?;
-    let caller = SpanContext::new(trace_id, span_id, flags, true, state(headers));
-    // Ids of nothing but zeros are none.
-    caller.is_valid().then_some(caller)
+    let mut lines = headers.get_all("traceparent").iter();
+    // Of two lines, neither is known to be right.
+    let (Some(line), None) = (lines.next(), lines.next()) else { return None };
+    let parent = str::from_utf8(line.as_bytes()).ok().filter(|parent| is_well_formed(parent))?;
+    // Not the thread's current context: a call never inherits a span from it.
+    let context = TraceContextPropagator::new()
+        .extract_with_context(&Context::new(), &TraceHeaders { parent, state: state(headers) });
+    Some(context.span().span_context().clone()).filter(SpanContext::is_valid)
 }
 
-/// `version-trace id-span id-flags`: 2, 32, 16 and 2 lowercase hex digits. A version after 00 may have more behind.
-fn parse(text: &str) -> Option<(TraceId, SpanId, TraceFlags)> {
-    let mut fields = text.splitn(5, '-');
-    let mut hex = |digits: usize| {
-        let field = fields.next()?;
-        let is_hex = field.len() == digits && field.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        is_hex.then_some(field)
-    };
-    let (version, trace_id, span_id, flags) = (hex(2)?, hex(32)?, hex(16)?, hex(2)?);
-    if version == "ff" || (version == "00" && fields.next().is_some()) {
-        return None;
+/// Whether the fields have their lengths and lowercase hex digits: `version-trace id-span
+/// id-flags`.
+///
+/// The SDK's propagator also accepts shorter fields, and a sign before a number. The standard asks
+/// for a new trace in these cases. A version after 00 can have more fields.
+fn is_well_formed(parent: &str) -> bool {
+    let Some((fields, rest)) = parent.as_bytes().split_at_checked(PARENT_LENGTH) else { return false };
+    let has_form = fields.iter().enumerate().all(|(position, byte)| match position {
+        2 | 35 | 52 => *byte == b'-',
+        _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+    });
+    has_form && (rest.is_empty() || (rest[0] == b'-' && !fields.starts_with(b"00")))
+}
+
+/// The `tracestate` of other systems in the trace. It is empty if it is unreadable or too long: the
+/// trace continues without it.
+fn state(headers: &HeaderMap) -> String {
+    let lines = headers.get_all("tracestate").iter().map(|line| line.to_str().ok());
+    let state = lines.collect::<Option<Vec<&str>>>().map(|lines| lines.join(","));
+    state.filter(|state| state.len() <= MAX_STATE).unwrap_or_default()
+}
+
+/// The two headers for the propagator.
+struct TraceHeaders<'a> {
+    parent: &'a str,
+    state: String,
+}
+
+impl Extractor for TraceHeaders<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        Some(if key == "traceparent" { self.parent } else { &self.state })
     }
-    let flags = TraceFlags::new(u8::from_str_radix(flags, 16).ok()?) & TraceFlags::SAMPLED;
-    Some((TraceId::from_hex(trace_id).ok()?, SpanId::from_hex(span_id).ok()?, flags))
-}
 
-/// What other systems along the trace have noted. A malformed or overlong one is left out; the trace goes on without it.
-fn state(headers: &HeaderMap) -> TraceState {
-    let lines: Option<Vec<&str>> =
-        headers.get_all("tracestate").iter().map(|line| line.to_str().ok()).collect();
-    let whole = lines.unwrap_or_default().join(",");
-    if whole.len() > MAX_STATE { TraceState::NONE } else { whole.parse().unwrap_or_default() }
+    fn keys(&self) -> Vec<&str> {
+        vec!["traceparent", "tracestate"]
+    }
 }
 
 #[cfg(test)]
@@ -68,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_callers_span_is_read() {
+    fn the_callers_span_is_read() {
         for (rest, sampled) in [("00", false), ("01", true), ("02", false), ("ff", true)] {
             let caller = parent(&format!("00-{TRACE}-{SPAN}-{rest}")).unwrap();
             assert_eq!(
@@ -85,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_is_no_span() {
+    fn a_malformed_parent_is_ignored() {
         let zeros = "0".repeat(32);
         let rows = [
             String::new(),
@@ -120,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn its_state_is_kept_where_it_is_sound() {
+    fn a_malformed_or_long_state_is_dropped() {
         let state = |lines: &[&str]| {
             let one = format!("00-{TRACE}-{SPAN}-01");
             let state = lines.iter().map(|line| ("tracestate", *line));
@@ -135,11 +154,16 @@ mod tests {
         }
     }
 
+    const ANY: &str = "[ -~]{0,70}|[0-9a-f+-]{50,60}|00-[0-9a-f]{31,33}-[0-9a-f]{15,17}-[0-9a-f]{1,3}";
+
+    fn lower_hex(text: &str) -> bool {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    }
+
     proptest! {
         #[test]
-        fn nothing_panics_and_only_the_one_form_is_a_span(value in "[ -~]{0,70}|[0-9a-f+-]{50,60}|00-[0-9a-f]{31,33}-[0-9a-f]{15,17}-[0-9a-f]{1,3}") {
+        fn only_the_standard_form_is_a_span(value in ANY) {
             let field = |at: std::ops::Range<usize>| value.get(at).unwrap_or_default();
-            let lower_hex = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
             let not_zero = |text: &str| text.bytes().any(|b| b != b'0');
             let one_of_version_0 = value.len() == 55
                 && field(0..3) == "00-" && field(35..36) == "-" && field(52..53) == "-"

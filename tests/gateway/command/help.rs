@@ -3,7 +3,7 @@
 use crate::harness::command;
 
 /// The flags with a default in the contract.
-const DEFAULTS: [(&str, &str); 15] = [
+const DEFAULTS: [(&str, &str); 16] = [
     ("--grpc-addr", "[::]:50051"),
     ("--admin-addr", "[::]:9090"),
     ("--auth", "none"),
@@ -17,6 +17,7 @@ const DEFAULTS: [(&str, &str); 15] = [
     ("--reflection", "true"),
     ("--aws-attempt-timeout", "5s"),
     ("--aws-connect-timeout", "2s"),
+    ("--aws-idle-timeout", "5s"),
     ("--aws-max-attempts", "3"),
     ("--log-level", "info"),
 ];

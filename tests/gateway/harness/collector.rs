@@ -168,7 +168,6 @@ fn spans(export: &Export) -> Vec<Span> {
 pub fn trace_settings(url: &str) -> TraceSettings {
     TraceSettings {
         collector: Endpoint::from_shared(url.to_owned()).unwrap(),
-        compression: None,
         export_time: Duration::from_secs(10),
         sampler: Sampler::ParentBased(Box::new(Sampler::AlwaysOn)),
         resource: vec![KeyValue::new("service.name", "test")],
