@@ -1,8 +1,9 @@
-//! Compiles the proto files without `protoc`: protox parses them, and tonic-prost-build writes the Rust types.
+//! Compiles the proto files without `protoc`: protox parses them, and tonic-prost-build writes the
+//! Rust types.
 //!
-//! A field is secret if its comment in the proto file says so with the word "Secret". The generated types of messages with
-//! such a field get a `Debug` that leaves the field out. The descriptor set, comments included, goes into the program for
-//! server reflection.
+//! A field is secret if its comment in the proto file contains the word "Secret". The generated
+//! types of messages with such a field have a `Debug` that leaves it out. The program contains the
+//! descriptor set with its comments for server reflection.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

@@ -9,6 +9,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("cargo::rerun-if-changed=../proto");
         tonic_prost_build::configure()
             .build_client(false)
+            // The programs offer AcknowledgeThirdPartyJob alone.
+            .generate_default_stubs(true)
             .compile_fds(protox::compile([proto], ["../proto"])?)?;
     }
     Ok(())

@@ -37,7 +37,7 @@ def page(api):
         rows = ["| field | number | type | |", "|---|---|---|---|"]
         for f, field in enumerate(message.field):
             text = cell(MESSAGE, m, FIELD, f)
-            rows.append(f"| `{field.name}` | {field.number} | {kind(field, text)} | {text} |")
+            rows.append(f"| `{field.name}` | {field.number} | {kind(api, message, field, text)} | {text} |")
         parts.append(f"## {message.name}\n\n{comments[MESSAGE, m]}\n\n" + "\n".join(rows) + "\n")
     for e, enum in enumerate(api.enum_type):
         rows = ["| value | number | |", "|---|---|---|"]
@@ -51,13 +51,27 @@ def short(name):
     return name.rpartition(".")[2]
 
 
-def kind(field, comment):
+def kind(api, message, field, comment):
+    """The type, with a link if it is on this page, and its properties."""
     name = short(field.type_name)
-    text = f"[{name}](#{name.lower()})" if name else FieldDescriptorProto.Type.Name(field.type)[5:].lower()
-    if field.label == FieldDescriptorProto.LABEL_REPEATED:
+    entry = next((nested for nested in message.nested_type if nested.name == name and nested.options.map_entry), None)
+    if entry:
+        text = "map of " + " to ".join(basic(part) for part in entry.field)
+    elif name:
+        own = field.type_name.startswith(f".{api.package}.")
+        text = f"[{name}](#{name.lower()})" if own else f"`{field.type_name[1:]}`"
+    else:
+        text = basic(field)
+    if field.proto3_optional:
+        text += ", optional"
+    if not entry and field.label == FieldDescriptorProto.LABEL_REPEATED:
         text += ", repeated"
-    # The comment says so: protoc before version 22 rejects the option debug_redact.
-    return text + (", secret" if "Secret:" in comment else "")
+    # As build.rs has it. The option debug_redact is unknown to protoc before version 22.
+    return text + (", secret" if "Secret" in comment else "")
+
+
+def basic(field):
+    return FieldDescriptorProto.Type.Name(field.type)[5:].lower()
 
 
 def main():

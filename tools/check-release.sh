@@ -21,7 +21,7 @@ section=$(awk -v heading="## [$version]" 'index($0, "## [") == 1 { within = inde
 # The file in proto/released is what later changes are compared with, so it has to be the API of this release …
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-(cd proto && buf build --exclude-source-info --exclude-imports --output "$scratch/now.txtpb")
+(cd proto && buf build --exclude-source-info --output "$scratch/now.txtpb")
 cmp -s proto/released/v1.txtpb "$scratch/now.txtpb" || die 'proto/released/v1.txtpb is not the API of this release: just proto-released'
 
 # … and must not hide a change that breaks the API of the release before.

@@ -1,8 +1,8 @@
 //! `sdk`: the AWS SDK's generated client alone, called in this process, so that a call costs only
 //! the SDK.
 //!
-//! Its configuration is the gateway's (`src/codepipeline/config.rs`): single attempts, no identity
-//! cache, no stalled-stream protection.
+//! Its settings are the gateway's: single attempts, no identity cache, no stalled-stream
+//! protection.
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;

@@ -4,14 +4,15 @@
 // 	protoc        (unknown)
 // source: codepipeline/thirdparty/v1/third_party_job_service.proto
 
-// The part of AWS CodePipeline's third-party job API that a partner's job workers call, offered by a
-// gateway that holds the AWS credentials in their place.
+// AWS CodePipeline's third-party job API, which a partner's job workers call. A gateway holds the AWS credentials
+// and forwards the calls.
 
 package thirdpartyv1
 
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -28,21 +29,21 @@ const (
 type JobStatus int32
 
 const (
-	// AWS returned no status, or one that is not listed here; see `aws_status`.
+	// AWS returned no status, or one that is not listed here. See `aws_status`.
 	JobStatus_JOB_STATUS_UNSPECIFIED JobStatus = 0
-	// AWS: `Created`. The job exists and no worker has seen it.
+	// AWS: `Created`. The job exists, and no worker has seen it.
 	JobStatus_JOB_STATUS_CREATED JobStatus = 1
-	// AWS: `Queued`. The job waits to be polled.
+	// AWS: `Queued`. The job waits for a poll.
 	JobStatus_JOB_STATUS_QUEUED JobStatus = 2
 	// AWS: `Dispatched`. A worker has polled the job and not acknowledged it.
 	JobStatus_JOB_STATUS_DISPATCHED JobStatus = 3
-	// AWS: `InProgress`. The job was acknowledged; the worker works on it. The only status to go on with.
+	// AWS: `InProgress`. The job was acknowledged, and the worker works on it. The only status to continue with.
 	JobStatus_JOB_STATUS_IN_PROGRESS JobStatus = 4
 	// AWS: `TimedOut`. The worker took too long.
 	JobStatus_JOB_STATUS_TIMED_OUT JobStatus = 5
-	// AWS: `Succeeded`. The job has ended well.
+	// AWS: `Succeeded`. The job has ended with a success.
 	JobStatus_JOB_STATUS_SUCCEEDED JobStatus = 6
-	// AWS: `Failed`. The job has ended badly.
+	// AWS: `Failed`. The job has ended with a failure.
 	JobStatus_JOB_STATUS_FAILED JobStatus = 7
 )
 
@@ -97,10 +98,847 @@ func (JobStatus) EnumDescriptor() ([]byte, []int) {
 	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{0}
 }
 
-// Which job a worker took, and the two secrets that show it may.
-//
-// Lengths are counted in Unicode scalar values (code points), as the AWS model counts them. All violations are
-// reported together, in BadRequest.
+// The kind of a job's failure, as AWS's FailureType has it.
+type FailureType int32
+
+const (
+	// Not a kind of failure: the gateway rejects it.
+	FailureType_FAILURE_TYPE_UNSPECIFIED FailureType = 0
+	// AWS: `JobFailed`. The work failed.
+	FailureType_FAILURE_TYPE_JOB_FAILED FailureType = 1
+	// AWS: `ConfigurationError`. The action's configuration is wrong.
+	FailureType_FAILURE_TYPE_CONFIGURATION_ERROR FailureType = 2
+	// AWS: `PermissionError`. The worker lacks a permission.
+	FailureType_FAILURE_TYPE_PERMISSION_ERROR FailureType = 3
+	// AWS: `RevisionOutOfSync`. The revision isn't the one that the action needs.
+	FailureType_FAILURE_TYPE_REVISION_OUT_OF_SYNC FailureType = 4
+	// AWS: `RevisionUnavailable`. The revision can't be read.
+	FailureType_FAILURE_TYPE_REVISION_UNAVAILABLE FailureType = 5
+	// AWS: `SystemUnavailable`. A system that the worker needs isn't available.
+	FailureType_FAILURE_TYPE_SYSTEM_UNAVAILABLE FailureType = 6
+)
+
+// Enum value maps for FailureType.
+var (
+	FailureType_name = map[int32]string{
+		0: "FAILURE_TYPE_UNSPECIFIED",
+		1: "FAILURE_TYPE_JOB_FAILED",
+		2: "FAILURE_TYPE_CONFIGURATION_ERROR",
+		3: "FAILURE_TYPE_PERMISSION_ERROR",
+		4: "FAILURE_TYPE_REVISION_OUT_OF_SYNC",
+		5: "FAILURE_TYPE_REVISION_UNAVAILABLE",
+		6: "FAILURE_TYPE_SYSTEM_UNAVAILABLE",
+	}
+	FailureType_value = map[string]int32{
+		"FAILURE_TYPE_UNSPECIFIED":          0,
+		"FAILURE_TYPE_JOB_FAILED":           1,
+		"FAILURE_TYPE_CONFIGURATION_ERROR":  2,
+		"FAILURE_TYPE_PERMISSION_ERROR":     3,
+		"FAILURE_TYPE_REVISION_OUT_OF_SYNC": 4,
+		"FAILURE_TYPE_REVISION_UNAVAILABLE": 5,
+		"FAILURE_TYPE_SYSTEM_UNAVAILABLE":   6,
+	}
+)
+
+func (x FailureType) Enum() *FailureType {
+	p := new(FailureType)
+	*p = x
+	return p
+}
+
+func (x FailureType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (FailureType) Descriptor() protoreflect.EnumDescriptor {
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_enumTypes[1].Descriptor()
+}
+
+func (FailureType) Type() protoreflect.EnumType {
+	return &file_codepipeline_thirdparty_v1_third_party_job_service_proto_enumTypes[1]
+}
+
+func (x FailureType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use FailureType.Descriptor instead.
+func (FailureType) EnumDescriptor() ([]byte, []int) {
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{1}
+}
+
+// The action type whose jobs a worker wants.
+type PollForThirdPartyJobsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The action type. Required.
+	ActionTypeId *ActionTypeId `protobuf:"bytes,1,opt,name=action_type_id,json=actionTypeId,proto3" json:"action_type_id,omitempty"`
+	// The maximum number of jobs in the response: 1 to 100. Without it, AWS decides.
+	MaxBatchSize  *int32 `protobuf:"varint,2,opt,name=max_batch_size,json=maxBatchSize,proto3,oneof" json:"max_batch_size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PollForThirdPartyJobsRequest) Reset() {
+	*x = PollForThirdPartyJobsRequest{}
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PollForThirdPartyJobsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PollForThirdPartyJobsRequest) ProtoMessage() {}
+
+func (x *PollForThirdPartyJobsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PollForThirdPartyJobsRequest.ProtoReflect.Descriptor instead.
+func (*PollForThirdPartyJobsRequest) Descriptor() ([]byte, []int) {
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *PollForThirdPartyJobsRequest) GetActionTypeId() *ActionTypeId {
+	if x != nil {
+		return x.ActionTypeId
+	}
+	return nil
+}
+
+func (x *PollForThirdPartyJobsRequest) GetMaxBatchSize() int32 {
+	if x != nil && x.MaxBatchSize != nil {
+		return *x.MaxBatchSize
+	}
+	return 0
+}
+
+// The jobs that AWS dispatched to the worker.
+type PollForThirdPartyJobsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The jobs; empty if there are none.
+	Jobs          []*ThirdPartyJob `protobuf:"bytes,1,rep,name=jobs,proto3" json:"jobs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PollForThirdPartyJobsResponse) Reset() {
+	*x = PollForThirdPartyJobsResponse{}
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PollForThirdPartyJobsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PollForThirdPartyJobsResponse) ProtoMessage() {}
+
+func (x *PollForThirdPartyJobsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PollForThirdPartyJobsResponse.ProtoReflect.Descriptor instead.
+func (*PollForThirdPartyJobsResponse) Descriptor() ([]byte, []int) {
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *PollForThirdPartyJobsResponse) GetJobs() []*ThirdPartyJob {
+	if x != nil {
+		return x.Jobs
+	}
+	return nil
+}
+
+// A job that a poll returned.
+type ThirdPartyJob struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The unique id of the job.
+	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	// The id of the client that the job belongs to. The client token that the other calls need belongs to it.
+	ClientId      string `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ThirdPartyJob) Reset() {
+	*x = ThirdPartyJob{}
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ThirdPartyJob) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ThirdPartyJob) ProtoMessage() {}
+
+func (x *ThirdPartyJob) ProtoReflect() protoreflect.Message {
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ThirdPartyJob.ProtoReflect.Descriptor instead.
+func (*ThirdPartyJob) Descriptor() ([]byte, []int) {
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ThirdPartyJob) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *ThirdPartyJob) GetClientId() string {
+	if x != nil {
+		return x.ClientId
+	}
+	return ""
+}
+
+// The type of a pipeline's action.
+type ActionTypeId struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the action does: `Source`, `Build`, `Deploy`, `Test`, `Invoke`, `Approval`, or `Compute`. Letters only.
+	Category string `protobuf:"bytes,1,opt,name=category,proto3" json:"category,omitempty"`
+	// Who created the action type. `ThirdParty` for a partner's.
+	Owner string `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	// The provider that the partner registered. 1 to 35 letters, digits, hyphens, and underscores.
+	Provider string `protobuf:"bytes,3,opt,name=provider,proto3" json:"provider,omitempty"`
+	// The version of the action type. 1 to 9 letters, digits, hyphens, and underscores.
+	Version       string `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ActionTypeId) Reset() {
+	*x = ActionTypeId{}
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ActionTypeId) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ActionTypeId) ProtoMessage() {}
+
+func (x *ActionTypeId) ProtoReflect() protoreflect.Message {
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ActionTypeId.ProtoReflect.Descriptor instead.
+func (*ActionTypeId) Descriptor() ([]byte, []int) {
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ActionTypeId) GetCategory() string {
+	if x != nil {
+		return x.Category
+	}
+	return ""
+}
+
+func (x *ActionTypeId) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *ActionTypeId) GetProvider() string {
+	if x != nil {
+		return x.Provider
+	}
+	return ""
+}
+
+func (x *ActionTypeId) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+// The job to read.
+type GetThirdPartyJobDetailsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The unique id of the job, from PollForThirdPartyJobs. 1 to 512 characters.
+	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	// The client token that belongs to the job's client id. 1 to 256 characters. Secret: never logged.
+	ClientToken   string `protobuf:"bytes,2,opt,name=client_token,json=clientToken,proto3" json:"client_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetThirdPartyJobDetailsRequest) Reset() {
+	*x = GetThirdPartyJobDetailsRequest{}
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetThirdPartyJobDetailsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetThirdPartyJobDetailsRequest) ProtoMessage() {}
+
+func (x *GetThirdPartyJobDetailsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetThirdPartyJobDetailsRequest.ProtoReflect.Descriptor instead.
+func (*GetThirdPartyJobDetailsRequest) Descriptor() ([]byte, []int) {
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *GetThirdPartyJobDetailsRequest) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *GetThirdPartyJobDetailsRequest) GetClientToken() string {
+	if x != nil {
+		return x.ClientToken
+	}
+	return ""
+}
+
+// What AWS knows about the job.
+type GetThirdPartyJobDetailsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The details. Missing if AWS returned none.
+	JobDetails    *ThirdPartyJobDetails `protobuf:"bytes,1,opt,name=job_details,json=jobDetails,proto3" json:"job_details,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetThirdPartyJobDetailsResponse) Reset() {
+	*x = GetThirdPartyJobDetailsResponse{}
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetThirdPartyJobDetailsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetThirdPartyJobDetailsResponse) ProtoMessage() {}
+
+func (x *GetThirdPartyJobDetailsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetThirdPartyJobDetailsResponse.ProtoReflect.Descriptor instead.
+func (*GetThirdPartyJobDetailsResponse) Descriptor() ([]byte, []int) {
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *GetThirdPartyJobDetailsResponse) GetJobDetails() *ThirdPartyJobDetails {
+	if x != nil {
+		return x.JobDetails
+	}
+	return nil
+}
+
+// The details of a job.
+type ThirdPartyJobDetails struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The unique id of the job.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The random number for AcknowledgeThirdPartyJob. It makes sure that only one worker works on the job.
+	// Secret: never logged.
+	Nonce string `protobuf:"bytes,2,opt,name=nonce,proto3" json:"nonce,omitempty"`
+	// What the worker needs for its work.
+	Data          *ThirdPartyJobData `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ThirdPartyJobDetails) Reset() {
+	*x = ThirdPartyJobDetails{}
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ThirdPartyJobDetails) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ThirdPartyJobDetails) ProtoMessage() {}
+
+func (x *ThirdPartyJobDetails) ProtoReflect() protoreflect.Message {
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ThirdPartyJobDetails.ProtoReflect.Descriptor instead.
+func (*ThirdPartyJobDetails) Descriptor() ([]byte, []int) {
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ThirdPartyJobDetails) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ThirdPartyJobDetails) GetNonce() string {
+	if x != nil {
+		return x.Nonce
+	}
+	return ""
+}
+
+func (x *ThirdPartyJobDetails) GetData() *ThirdPartyJobData {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+// What a worker needs for a job. AWS leaves out the fields that don't apply.
+type ThirdPartyJobData struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The type of the action.
+	ActionTypeId *ActionTypeId `protobuf:"bytes,1,opt,name=action_type_id,json=actionTypeId,proto3" json:"action_type_id,omitempty"`
+	// The action's configuration, as the pipeline has it. It includes the values that the action type declares as secret.
+	// Secret: never logged.
+	Configuration map[string]string `protobuf:"bytes,2,rep,name=configuration,proto3" json:"configuration,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The pipeline, stage, and action.
+	PipelineContext *PipelineContext `protobuf:"bytes,3,opt,name=pipeline_context,json=pipelineContext,proto3" json:"pipeline_context,omitempty"`
+	// The artifacts that the action reads.
+	InputArtifacts []*Artifact `protobuf:"bytes,4,rep,name=input_artifacts,json=inputArtifacts,proto3" json:"input_artifacts,omitempty"`
+	// The artifacts that the action writes.
+	OutputArtifacts []*Artifact `protobuf:"bytes,5,rep,name=output_artifacts,json=outputArtifacts,proto3" json:"output_artifacts,omitempty"`
+	// Credentials for the bucket of the artifacts, valid for about 15 minutes. Read the details again for new ones.
+	// Secret: never logged.
+	ArtifactCredentials *AwsSessionCredentials `protobuf:"bytes,6,opt,name=artifact_credentials,json=artifactCredentials,proto3" json:"artifact_credentials,omitempty"`
+	// The token of the job that this job continues, from its PutThirdPartyJobSuccessResult. Secret: never logged.
+	ContinuationToken string `protobuf:"bytes,7,opt,name=continuation_token,json=continuationToken,proto3" json:"continuation_token,omitempty"`
+	// The key that encrypts the artifacts. Missing if the pipeline uses the bucket's default key.
+	EncryptionKey *EncryptionKey `protobuf:"bytes,8,opt,name=encryption_key,json=encryptionKey,proto3" json:"encryption_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ThirdPartyJobData) Reset() {
+	*x = ThirdPartyJobData{}
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ThirdPartyJobData) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ThirdPartyJobData) ProtoMessage() {}
+
+func (x *ThirdPartyJobData) ProtoReflect() protoreflect.Message {
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ThirdPartyJobData.ProtoReflect.Descriptor instead.
+func (*ThirdPartyJobData) Descriptor() ([]byte, []int) {
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ThirdPartyJobData) GetActionTypeId() *ActionTypeId {
+	if x != nil {
+		return x.ActionTypeId
+	}
+	return nil
+}
+
+func (x *ThirdPartyJobData) GetConfiguration() map[string]string {
+	if x != nil {
+		return x.Configuration
+	}
+	return nil
+}
+
+func (x *ThirdPartyJobData) GetPipelineContext() *PipelineContext {
+	if x != nil {
+		return x.PipelineContext
+	}
+	return nil
+}
+
+func (x *ThirdPartyJobData) GetInputArtifacts() []*Artifact {
+	if x != nil {
+		return x.InputArtifacts
+	}
+	return nil
+}
+
+func (x *ThirdPartyJobData) GetOutputArtifacts() []*Artifact {
+	if x != nil {
+		return x.OutputArtifacts
+	}
+	return nil
+}
+
+func (x *ThirdPartyJobData) GetArtifactCredentials() *AwsSessionCredentials {
+	if x != nil {
+		return x.ArtifactCredentials
+	}
+	return nil
+}
+
+func (x *ThirdPartyJobData) GetContinuationToken() string {
+	if x != nil {
+		return x.ContinuationToken
+	}
+	return ""
+}
+
+func (x *ThirdPartyJobData) GetEncryptionKey() *EncryptionKey {
+	if x != nil {
+		return x.EncryptionKey
+	}
+	return nil
+}
+
+// Where in a pipeline the job belongs.
+type PipelineContext struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name of the pipeline.
+	PipelineName string `protobuf:"bytes,1,opt,name=pipeline_name,json=pipelineName,proto3" json:"pipeline_name,omitempty"`
+	// The name of the stage.
+	StageName string `protobuf:"bytes,2,opt,name=stage_name,json=stageName,proto3" json:"stage_name,omitempty"`
+	// The name of the action.
+	ActionName string `protobuf:"bytes,3,opt,name=action_name,json=actionName,proto3" json:"action_name,omitempty"`
+	// The id of the action's execution.
+	ActionExecutionId string `protobuf:"bytes,4,opt,name=action_execution_id,json=actionExecutionId,proto3" json:"action_execution_id,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *PipelineContext) Reset() {
+	*x = PipelineContext{}
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PipelineContext) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PipelineContext) ProtoMessage() {}
+
+func (x *PipelineContext) ProtoReflect() protoreflect.Message {
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PipelineContext.ProtoReflect.Descriptor instead.
+func (*PipelineContext) Descriptor() ([]byte, []int) {
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *PipelineContext) GetPipelineName() string {
+	if x != nil {
+		return x.PipelineName
+	}
+	return ""
+}
+
+func (x *PipelineContext) GetStageName() string {
+	if x != nil {
+		return x.StageName
+	}
+	return ""
+}
+
+func (x *PipelineContext) GetActionName() string {
+	if x != nil {
+		return x.ActionName
+	}
+	return ""
+}
+
+func (x *PipelineContext) GetActionExecutionId() string {
+	if x != nil {
+		return x.ActionExecutionId
+	}
+	return ""
+}
+
+// An artifact in S3.
+type Artifact struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name of the artifact in the pipeline.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The revision of the artifact, such as a commit id. Empty if AWS returned none.
+	Revision string `protobuf:"bytes,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	// The name of the S3 bucket.
+	BucketName string `protobuf:"bytes,3,opt,name=bucket_name,json=bucketName,proto3" json:"bucket_name,omitempty"`
+	// The key of the object in the bucket.
+	ObjectKey     string `protobuf:"bytes,4,opt,name=object_key,json=objectKey,proto3" json:"object_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Artifact) Reset() {
+	*x = Artifact{}
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Artifact) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Artifact) ProtoMessage() {}
+
+func (x *Artifact) ProtoReflect() protoreflect.Message {
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Artifact.ProtoReflect.Descriptor instead.
+func (*Artifact) Descriptor() ([]byte, []int) {
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Artifact) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Artifact) GetRevision() string {
+	if x != nil {
+		return x.Revision
+	}
+	return ""
+}
+
+func (x *Artifact) GetBucketName() string {
+	if x != nil {
+		return x.BucketName
+	}
+	return ""
+}
+
+func (x *Artifact) GetObjectKey() string {
+	if x != nil {
+		return x.ObjectKey
+	}
+	return ""
+}
+
+// Temporary AWS credentials.
+type AwsSessionCredentials struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The access key id. Secret: never logged.
+	AccessKeyId string `protobuf:"bytes,1,opt,name=access_key_id,json=accessKeyId,proto3" json:"access_key_id,omitempty"`
+	// The secret access key. Secret: never logged.
+	SecretAccessKey string `protobuf:"bytes,2,opt,name=secret_access_key,json=secretAccessKey,proto3" json:"secret_access_key,omitempty"`
+	// The session token. Secret: never logged.
+	SessionToken  string `protobuf:"bytes,3,opt,name=session_token,json=sessionToken,proto3" json:"session_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AwsSessionCredentials) Reset() {
+	*x = AwsSessionCredentials{}
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AwsSessionCredentials) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AwsSessionCredentials) ProtoMessage() {}
+
+func (x *AwsSessionCredentials) ProtoReflect() protoreflect.Message {
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AwsSessionCredentials.ProtoReflect.Descriptor instead.
+func (*AwsSessionCredentials) Descriptor() ([]byte, []int) {
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *AwsSessionCredentials) GetAccessKeyId() string {
+	if x != nil {
+		return x.AccessKeyId
+	}
+	return ""
+}
+
+func (x *AwsSessionCredentials) GetSecretAccessKey() string {
+	if x != nil {
+		return x.SecretAccessKey
+	}
+	return ""
+}
+
+func (x *AwsSessionCredentials) GetSessionToken() string {
+	if x != nil {
+		return x.SessionToken
+	}
+	return ""
+}
+
+// A key that encrypts artifacts.
+type EncryptionKey struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The id of the key. For AWS KMS: the key id, its ARN, or the ARN of its alias.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The type of the key: `KMS`.
+	Type          string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EncryptionKey) Reset() {
+	*x = EncryptionKey{}
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EncryptionKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EncryptionKey) ProtoMessage() {}
+
+func (x *EncryptionKey) ProtoReflect() protoreflect.Message {
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EncryptionKey.ProtoReflect.Descriptor instead.
+func (*EncryptionKey) Descriptor() ([]byte, []int) {
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *EncryptionKey) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *EncryptionKey) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+// Which job a worker took, and the two secrets that prove that it may take the job.
 type AcknowledgeThirdPartyJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The unique id of the job, from PollForThirdPartyJobs. 1 to 512 characters.
@@ -108,8 +946,7 @@ type AcknowledgeThirdPartyJobRequest struct {
 	// The random number that makes sure that only one worker works on the job, from GetThirdPartyJobDetails.
 	// 1 to 50 characters. Secret: never logged.
 	Nonce string `protobuf:"bytes,2,opt,name=nonce,proto3" json:"nonce,omitempty"`
-	// The clientToken part of the pair of clientId and clientToken that shows that the caller may see the job.
-	// 1 to 256 characters. Secret: never logged.
+	// The client token that belongs to the job's client id. 1 to 256 characters. Secret: never logged.
 	ClientToken   string `protobuf:"bytes,3,opt,name=client_token,json=clientToken,proto3" json:"client_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -117,7 +954,7 @@ type AcknowledgeThirdPartyJobRequest struct {
 
 func (x *AcknowledgeThirdPartyJobRequest) Reset() {
 	*x = AcknowledgeThirdPartyJobRequest{}
-	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[0]
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -129,7 +966,7 @@ func (x *AcknowledgeThirdPartyJobRequest) String() string {
 func (*AcknowledgeThirdPartyJobRequest) ProtoMessage() {}
 
 func (x *AcknowledgeThirdPartyJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[0]
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -142,7 +979,7 @@ func (x *AcknowledgeThirdPartyJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeThirdPartyJobRequest.ProtoReflect.Descriptor instead.
 func (*AcknowledgeThirdPartyJobRequest) Descriptor() ([]byte, []int) {
-	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{0}
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *AcknowledgeThirdPartyJobRequest) GetJobId() string {
@@ -166,11 +1003,11 @@ func (x *AcknowledgeThirdPartyJobRequest) GetClientToken() string {
 	return ""
 }
 
-// What AWS answered to an accepted acknowledge.
+// What AWS returned for an accepted acknowledgement.
 type AcknowledgeThirdPartyJobResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The job's status after the call. JOB_STATUS_UNSPECIFIED where AWS gave none or one that this version of the
-	// gateway doesn't know: AWS accepted the call all the same, and `aws_status` has the text.
+	// The job's status after the call. JOB_STATUS_UNSPECIFIED if AWS returned none or one that this version of the
+	// gateway doesn't know. AWS accepted the call all the same, and `aws_status` has the text.
 	Status JobStatus `protobuf:"varint,1,opt,name=status,proto3,enum=codepipeline.thirdparty.v1.JobStatus" json:"status,omitempty"`
 	// The status exactly as AWS returned it, such as `InProgress`. Empty if AWS returned none.
 	AwsStatus     string `protobuf:"bytes,2,opt,name=aws_status,json=awsStatus,proto3" json:"aws_status,omitempty"`
@@ -180,7 +1017,7 @@ type AcknowledgeThirdPartyJobResponse struct {
 
 func (x *AcknowledgeThirdPartyJobResponse) Reset() {
 	*x = AcknowledgeThirdPartyJobResponse{}
-	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[1]
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -192,7 +1029,7 @@ func (x *AcknowledgeThirdPartyJobResponse) String() string {
 func (*AcknowledgeThirdPartyJobResponse) ProtoMessage() {}
 
 func (x *AcknowledgeThirdPartyJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[1]
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -205,7 +1042,7 @@ func (x *AcknowledgeThirdPartyJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeThirdPartyJobResponse.ProtoReflect.Descriptor instead.
 func (*AcknowledgeThirdPartyJobResponse) Descriptor() ([]byte, []int) {
-	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{1}
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *AcknowledgeThirdPartyJobResponse) GetStatus() JobStatus {
@@ -222,11 +1059,491 @@ func (x *AcknowledgeThirdPartyJobResponse) GetAwsStatus() string {
 	return ""
 }
 
+// The success of a job.
+type PutThirdPartyJobSuccessResultRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The unique id of the job. 1 to 512 characters.
+	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	// The client token that belongs to the job's client id. 1 to 256 characters. Secret: never logged.
+	ClientToken string `protobuf:"bytes,2,opt,name=client_token,json=clientToken,proto3" json:"client_token,omitempty"`
+	// The revision that the action produced or used.
+	CurrentRevision *CurrentRevision `protobuf:"bytes,3,opt,name=current_revision,json=currentRevision,proto3" json:"current_revision,omitempty"`
+	// A token of the worker's own: the action isn't finished, and a later job continues it. 1 to 2048 characters. A token
+	// that is set and empty is rejected, because an empty variable must not let a pipeline continue.
+	// Secret: never logged.
+	ContinuationToken *string `protobuf:"bytes,4,opt,name=continuation_token,json=continuationToken,proto3,oneof" json:"continuation_token,omitempty"`
+	// What the worker did.
+	ExecutionDetails *ExecutionDetails `protobuf:"bytes,5,opt,name=execution_details,json=executionDetails,proto3" json:"execution_details,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *PutThirdPartyJobSuccessResultRequest) Reset() {
+	*x = PutThirdPartyJobSuccessResultRequest{}
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutThirdPartyJobSuccessResultRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutThirdPartyJobSuccessResultRequest) ProtoMessage() {}
+
+func (x *PutThirdPartyJobSuccessResultRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutThirdPartyJobSuccessResultRequest.ProtoReflect.Descriptor instead.
+func (*PutThirdPartyJobSuccessResultRequest) Descriptor() ([]byte, []int) {
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *PutThirdPartyJobSuccessResultRequest) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *PutThirdPartyJobSuccessResultRequest) GetClientToken() string {
+	if x != nil {
+		return x.ClientToken
+	}
+	return ""
+}
+
+func (x *PutThirdPartyJobSuccessResultRequest) GetCurrentRevision() *CurrentRevision {
+	if x != nil {
+		return x.CurrentRevision
+	}
+	return nil
+}
+
+func (x *PutThirdPartyJobSuccessResultRequest) GetContinuationToken() string {
+	if x != nil && x.ContinuationToken != nil {
+		return *x.ContinuationToken
+	}
+	return ""
+}
+
+func (x *PutThirdPartyJobSuccessResultRequest) GetExecutionDetails() *ExecutionDetails {
+	if x != nil {
+		return x.ExecutionDetails
+	}
+	return nil
+}
+
+// AWS recorded the success.
+type PutThirdPartyJobSuccessResultResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutThirdPartyJobSuccessResultResponse) Reset() {
+	*x = PutThirdPartyJobSuccessResultResponse{}
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutThirdPartyJobSuccessResultResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutThirdPartyJobSuccessResultResponse) ProtoMessage() {}
+
+func (x *PutThirdPartyJobSuccessResultResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutThirdPartyJobSuccessResultResponse.ProtoReflect.Descriptor instead.
+func (*PutThirdPartyJobSuccessResultResponse) Descriptor() ([]byte, []int) {
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{15}
+}
+
+// A revision of an artifact.
+type CurrentRevision struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The id of the revision. 1 to 1500 characters.
+	Revision string `protobuf:"bytes,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	// The id of the change. 1 to 100 characters.
+	ChangeIdentifier string `protobuf:"bytes,2,opt,name=change_identifier,json=changeIdentifier,proto3" json:"change_identifier,omitempty"`
+	// When the revision was created.
+	Created *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=created,proto3" json:"created,omitempty"`
+	// A summary of the revision. At most 2048 characters; empty for none.
+	RevisionSummary string `protobuf:"bytes,4,opt,name=revision_summary,json=revisionSummary,proto3" json:"revision_summary,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *CurrentRevision) Reset() {
+	*x = CurrentRevision{}
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CurrentRevision) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CurrentRevision) ProtoMessage() {}
+
+func (x *CurrentRevision) ProtoReflect() protoreflect.Message {
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CurrentRevision.ProtoReflect.Descriptor instead.
+func (*CurrentRevision) Descriptor() ([]byte, []int) {
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *CurrentRevision) GetRevision() string {
+	if x != nil {
+		return x.Revision
+	}
+	return ""
+}
+
+func (x *CurrentRevision) GetChangeIdentifier() string {
+	if x != nil {
+		return x.ChangeIdentifier
+	}
+	return ""
+}
+
+func (x *CurrentRevision) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
+func (x *CurrentRevision) GetRevisionSummary() string {
+	if x != nil {
+		return x.RevisionSummary
+	}
+	return ""
+}
+
+// What a worker did for a job.
+type ExecutionDetails struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A summary of the status. At most 2048 characters; empty for none.
+	Summary string `protobuf:"bytes,1,opt,name=summary,proto3" json:"summary,omitempty"`
+	// The worker's own id of the execution, in an external system. At most 1500 characters; empty for none.
+	ExternalExecutionId string `protobuf:"bytes,2,opt,name=external_execution_id,json=externalExecutionId,proto3" json:"external_execution_id,omitempty"`
+	// How much of the work is complete: 0 to 100.
+	PercentComplete *int32 `protobuf:"varint,3,opt,name=percent_complete,json=percentComplete,proto3,oneof" json:"percent_complete,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ExecutionDetails) Reset() {
+	*x = ExecutionDetails{}
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExecutionDetails) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExecutionDetails) ProtoMessage() {}
+
+func (x *ExecutionDetails) ProtoReflect() protoreflect.Message {
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExecutionDetails.ProtoReflect.Descriptor instead.
+func (*ExecutionDetails) Descriptor() ([]byte, []int) {
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ExecutionDetails) GetSummary() string {
+	if x != nil {
+		return x.Summary
+	}
+	return ""
+}
+
+func (x *ExecutionDetails) GetExternalExecutionId() string {
+	if x != nil {
+		return x.ExternalExecutionId
+	}
+	return ""
+}
+
+func (x *ExecutionDetails) GetPercentComplete() int32 {
+	if x != nil && x.PercentComplete != nil {
+		return *x.PercentComplete
+	}
+	return 0
+}
+
+// The failure of a job.
+type PutThirdPartyJobFailureResultRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The unique id of the job. 1 to 512 characters.
+	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	// The client token that belongs to the job's client id. 1 to 256 characters. Secret: never logged.
+	ClientToken string `protobuf:"bytes,2,opt,name=client_token,json=clientToken,proto3" json:"client_token,omitempty"`
+	// Why the job failed. Required.
+	FailureDetails *FailureDetails `protobuf:"bytes,3,opt,name=failure_details,json=failureDetails,proto3" json:"failure_details,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *PutThirdPartyJobFailureResultRequest) Reset() {
+	*x = PutThirdPartyJobFailureResultRequest{}
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutThirdPartyJobFailureResultRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutThirdPartyJobFailureResultRequest) ProtoMessage() {}
+
+func (x *PutThirdPartyJobFailureResultRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutThirdPartyJobFailureResultRequest.ProtoReflect.Descriptor instead.
+func (*PutThirdPartyJobFailureResultRequest) Descriptor() ([]byte, []int) {
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *PutThirdPartyJobFailureResultRequest) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *PutThirdPartyJobFailureResultRequest) GetClientToken() string {
+	if x != nil {
+		return x.ClientToken
+	}
+	return ""
+}
+
+func (x *PutThirdPartyJobFailureResultRequest) GetFailureDetails() *FailureDetails {
+	if x != nil {
+		return x.FailureDetails
+	}
+	return nil
+}
+
+// AWS recorded the failure.
+type PutThirdPartyJobFailureResultResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutThirdPartyJobFailureResultResponse) Reset() {
+	*x = PutThirdPartyJobFailureResultResponse{}
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutThirdPartyJobFailureResultResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutThirdPartyJobFailureResultResponse) ProtoMessage() {}
+
+func (x *PutThirdPartyJobFailureResultResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutThirdPartyJobFailureResultResponse.ProtoReflect.Descriptor instead.
+func (*PutThirdPartyJobFailureResultResponse) Descriptor() ([]byte, []int) {
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{19}
+}
+
+// Why a job failed.
+type FailureDetails struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The kind of failure. Required.
+	Type FailureType `protobuf:"varint,1,opt,name=type,proto3,enum=codepipeline.thirdparty.v1.FailureType" json:"type,omitempty"`
+	// A message for the people who see the pipeline. 1 to 5000 characters.
+	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	// The worker's own id of the execution, in an external system. At most 1500 characters; empty for none.
+	ExternalExecutionId string `protobuf:"bytes,3,opt,name=external_execution_id,json=externalExecutionId,proto3" json:"external_execution_id,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
+}
+
+func (x *FailureDetails) Reset() {
+	*x = FailureDetails{}
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FailureDetails) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FailureDetails) ProtoMessage() {}
+
+func (x *FailureDetails) ProtoReflect() protoreflect.Message {
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FailureDetails.ProtoReflect.Descriptor instead.
+func (*FailureDetails) Descriptor() ([]byte, []int) {
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *FailureDetails) GetType() FailureType {
+	if x != nil {
+		return x.Type
+	}
+	return FailureType_FAILURE_TYPE_UNSPECIFIED
+}
+
+func (x *FailureDetails) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *FailureDetails) GetExternalExecutionId() string {
+	if x != nil {
+		return x.ExternalExecutionId
+	}
+	return ""
+}
+
 var File_codepipeline_thirdparty_v1_third_party_job_service_proto protoreflect.FileDescriptor
 
 const file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDesc = "" +
 	"\n" +
-	"8codepipeline/thirdparty/v1/third_party_job_service.proto\x12\x1acodepipeline.thirdparty.v1\"q\n" +
+	"8codepipeline/thirdparty/v1/third_party_job_service.proto\x12\x1acodepipeline.thirdparty.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x01\n" +
+	"\x1cPollForThirdPartyJobsRequest\x12N\n" +
+	"\x0eaction_type_id\x18\x01 \x01(\v2(.codepipeline.thirdparty.v1.ActionTypeIdR\factionTypeId\x12)\n" +
+	"\x0emax_batch_size\x18\x02 \x01(\x05H\x00R\fmaxBatchSize\x88\x01\x01B\x11\n" +
+	"\x0f_max_batch_size\"^\n" +
+	"\x1dPollForThirdPartyJobsResponse\x12=\n" +
+	"\x04jobs\x18\x01 \x03(\v2).codepipeline.thirdparty.v1.ThirdPartyJobR\x04jobs\"C\n" +
+	"\rThirdPartyJob\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x1b\n" +
+	"\tclient_id\x18\x02 \x01(\tR\bclientId\"v\n" +
+	"\fActionTypeId\x12\x1a\n" +
+	"\bcategory\x18\x01 \x01(\tR\bcategory\x12\x14\n" +
+	"\x05owner\x18\x02 \x01(\tR\x05owner\x12\x1a\n" +
+	"\bprovider\x18\x03 \x01(\tR\bprovider\x12\x18\n" +
+	"\aversion\x18\x04 \x01(\tR\aversion\"Z\n" +
+	"\x1eGetThirdPartyJobDetailsRequest\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12!\n" +
+	"\fclient_token\x18\x02 \x01(\tR\vclientToken\"t\n" +
+	"\x1fGetThirdPartyJobDetailsResponse\x12Q\n" +
+	"\vjob_details\x18\x01 \x01(\v20.codepipeline.thirdparty.v1.ThirdPartyJobDetailsR\n" +
+	"jobDetails\"\x7f\n" +
+	"\x14ThirdPartyJobDetails\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05nonce\x18\x02 \x01(\tR\x05nonce\x12A\n" +
+	"\x04data\x18\x03 \x01(\v2-.codepipeline.thirdparty.v1.ThirdPartyJobDataR\x04data\"\xec\x05\n" +
+	"\x11ThirdPartyJobData\x12N\n" +
+	"\x0eaction_type_id\x18\x01 \x01(\v2(.codepipeline.thirdparty.v1.ActionTypeIdR\factionTypeId\x12f\n" +
+	"\rconfiguration\x18\x02 \x03(\v2@.codepipeline.thirdparty.v1.ThirdPartyJobData.ConfigurationEntryR\rconfiguration\x12V\n" +
+	"\x10pipeline_context\x18\x03 \x01(\v2+.codepipeline.thirdparty.v1.PipelineContextR\x0fpipelineContext\x12M\n" +
+	"\x0finput_artifacts\x18\x04 \x03(\v2$.codepipeline.thirdparty.v1.ArtifactR\x0einputArtifacts\x12O\n" +
+	"\x10output_artifacts\x18\x05 \x03(\v2$.codepipeline.thirdparty.v1.ArtifactR\x0foutputArtifacts\x12d\n" +
+	"\x14artifact_credentials\x18\x06 \x01(\v21.codepipeline.thirdparty.v1.AwsSessionCredentialsR\x13artifactCredentials\x12-\n" +
+	"\x12continuation_token\x18\a \x01(\tR\x11continuationToken\x12P\n" +
+	"\x0eencryption_key\x18\b \x01(\v2).codepipeline.thirdparty.v1.EncryptionKeyR\rencryptionKey\x1a@\n" +
+	"\x12ConfigurationEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa6\x01\n" +
+	"\x0fPipelineContext\x12#\n" +
+	"\rpipeline_name\x18\x01 \x01(\tR\fpipelineName\x12\x1d\n" +
+	"\n" +
+	"stage_name\x18\x02 \x01(\tR\tstageName\x12\x1f\n" +
+	"\vaction_name\x18\x03 \x01(\tR\n" +
+	"actionName\x12.\n" +
+	"\x13action_execution_id\x18\x04 \x01(\tR\x11actionExecutionId\"z\n" +
+	"\bArtifact\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\tR\brevision\x12\x1f\n" +
+	"\vbucket_name\x18\x03 \x01(\tR\n" +
+	"bucketName\x12\x1d\n" +
+	"\n" +
+	"object_key\x18\x04 \x01(\tR\tobjectKey\"\x8c\x01\n" +
+	"\x15AwsSessionCredentials\x12\"\n" +
+	"\raccess_key_id\x18\x01 \x01(\tR\vaccessKeyId\x12*\n" +
+	"\x11secret_access_key\x18\x02 \x01(\tR\x0fsecretAccessKey\x12#\n" +
+	"\rsession_token\x18\x03 \x01(\tR\fsessionToken\"3\n" +
+	"\rEncryptionKey\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04type\x18\x02 \x01(\tR\x04type\"q\n" +
 	"\x1fAcknowledgeThirdPartyJobRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\tR\x05nonce\x12!\n" +
@@ -234,7 +1551,34 @@ const file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDesc = ""
 	" AcknowledgeThirdPartyJobResponse\x12=\n" +
 	"\x06status\x18\x01 \x01(\x0e2%.codepipeline.thirdparty.v1.JobStatusR\x06status\x12\x1d\n" +
 	"\n" +
-	"aws_status\x18\x02 \x01(\tR\tawsStatus*\xd8\x01\n" +
+	"aws_status\x18\x02 \x01(\tR\tawsStatus\"\xde\x02\n" +
+	"$PutThirdPartyJobSuccessResultRequest\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12!\n" +
+	"\fclient_token\x18\x02 \x01(\tR\vclientToken\x12V\n" +
+	"\x10current_revision\x18\x03 \x01(\v2+.codepipeline.thirdparty.v1.CurrentRevisionR\x0fcurrentRevision\x122\n" +
+	"\x12continuation_token\x18\x04 \x01(\tH\x00R\x11continuationToken\x88\x01\x01\x12Y\n" +
+	"\x11execution_details\x18\x05 \x01(\v2,.codepipeline.thirdparty.v1.ExecutionDetailsR\x10executionDetailsB\x15\n" +
+	"\x13_continuation_token\"'\n" +
+	"%PutThirdPartyJobSuccessResultResponse\"\xbb\x01\n" +
+	"\x0fCurrentRevision\x12\x1a\n" +
+	"\brevision\x18\x01 \x01(\tR\brevision\x12+\n" +
+	"\x11change_identifier\x18\x02 \x01(\tR\x10changeIdentifier\x124\n" +
+	"\acreated\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x12)\n" +
+	"\x10revision_summary\x18\x04 \x01(\tR\x0frevisionSummary\"\xa5\x01\n" +
+	"\x10ExecutionDetails\x12\x18\n" +
+	"\asummary\x18\x01 \x01(\tR\asummary\x122\n" +
+	"\x15external_execution_id\x18\x02 \x01(\tR\x13externalExecutionId\x12.\n" +
+	"\x10percent_complete\x18\x03 \x01(\x05H\x00R\x0fpercentComplete\x88\x01\x01B\x13\n" +
+	"\x11_percent_complete\"\xb5\x01\n" +
+	"$PutThirdPartyJobFailureResultRequest\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12!\n" +
+	"\fclient_token\x18\x02 \x01(\tR\vclientToken\x12S\n" +
+	"\x0ffailure_details\x18\x03 \x01(\v2*.codepipeline.thirdparty.v1.FailureDetailsR\x0efailureDetails\"'\n" +
+	"%PutThirdPartyJobFailureResultResponse\"\x9b\x01\n" +
+	"\x0eFailureDetails\x12;\n" +
+	"\x04type\x18\x01 \x01(\x0e2'.codepipeline.thirdparty.v1.FailureTypeR\x04type\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\x122\n" +
+	"\x15external_execution_id\x18\x03 \x01(\tR\x13externalExecutionId*\xd8\x01\n" +
 	"\tJobStatus\x12\x1a\n" +
 	"\x16JOB_STATUS_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12JOB_STATUS_CREATED\x10\x01\x12\x15\n" +
@@ -243,9 +1587,21 @@ const file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDesc = ""
 	"\x16JOB_STATUS_IN_PROGRESS\x10\x04\x12\x18\n" +
 	"\x14JOB_STATUS_TIMED_OUT\x10\x05\x12\x18\n" +
 	"\x14JOB_STATUS_SUCCEEDED\x10\x06\x12\x15\n" +
-	"\x11JOB_STATUS_FAILED\x10\a2\xae\x01\n" +
-	"\x14ThirdPartyJobService\x12\x95\x01\n" +
-	"\x18AcknowledgeThirdPartyJob\x12;.codepipeline.thirdparty.v1.AcknowledgeThirdPartyJobRequest\x1a<.codepipeline.thirdparty.v1.AcknowledgeThirdPartyJobResponseB\x8a\x02\n" +
+	"\x11JOB_STATUS_FAILED\x10\a*\x84\x02\n" +
+	"\vFailureType\x12\x1c\n" +
+	"\x18FAILURE_TYPE_UNSPECIFIED\x10\x00\x12\x1b\n" +
+	"\x17FAILURE_TYPE_JOB_FAILED\x10\x01\x12$\n" +
+	" FAILURE_TYPE_CONFIGURATION_ERROR\x10\x02\x12!\n" +
+	"\x1dFAILURE_TYPE_PERMISSION_ERROR\x10\x03\x12%\n" +
+	"!FAILURE_TYPE_REVISION_OUT_OF_SYNC\x10\x04\x12%\n" +
+	"!FAILURE_TYPE_REVISION_UNAVAILABLE\x10\x05\x12#\n" +
+	"\x1fFAILURE_TYPE_SYSTEM_UNAVAILABLE\x10\x062\xa5\x06\n" +
+	"\x14ThirdPartyJobService\x12\x8c\x01\n" +
+	"\x15PollForThirdPartyJobs\x128.codepipeline.thirdparty.v1.PollForThirdPartyJobsRequest\x1a9.codepipeline.thirdparty.v1.PollForThirdPartyJobsResponse\x12\x97\x01\n" +
+	"\x17GetThirdPartyJobDetails\x12:.codepipeline.thirdparty.v1.GetThirdPartyJobDetailsRequest\x1a;.codepipeline.thirdparty.v1.GetThirdPartyJobDetailsResponse\"\x03\x90\x02\x02\x12\x95\x01\n" +
+	"\x18AcknowledgeThirdPartyJob\x12;.codepipeline.thirdparty.v1.AcknowledgeThirdPartyJobRequest\x1a<.codepipeline.thirdparty.v1.AcknowledgeThirdPartyJobResponse\x12\xa4\x01\n" +
+	"\x1dPutThirdPartyJobSuccessResult\x12@.codepipeline.thirdparty.v1.PutThirdPartyJobSuccessResultRequest\x1aA.codepipeline.thirdparty.v1.PutThirdPartyJobSuccessResultResponse\x12\xa4\x01\n" +
+	"\x1dPutThirdPartyJobFailureResult\x12@.codepipeline.thirdparty.v1.PutThirdPartyJobFailureResultRequest\x1aA.codepipeline.thirdparty.v1.PutThirdPartyJobFailureResultResponseB\x8a\x02\n" +
 	"\x1ecom.codepipeline.thirdparty.v1B\x19ThirdPartyJobServiceProtoP\x01ZCexample.com/acknowledge/gen/codepipeline/thirdparty/v1;thirdpartyv1\xa2\x02\x03CTX\xaa\x02\x1aCodepipeline.Thirdparty.V1\xca\x02\x1aCodepipeline\\Thirdparty\\V1\xe2\x02&Codepipeline\\Thirdparty\\V1\\GPBMetadata\xea\x02\x1cCodepipeline::Thirdparty::V1b\x06proto3"
 
 var (
@@ -260,22 +1616,68 @@ func file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP()
 	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescData
 }
 
-var file_codepipeline_thirdparty_v1_third_party_job_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_codepipeline_thirdparty_v1_third_party_job_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_codepipeline_thirdparty_v1_third_party_job_service_proto_goTypes = []any{
-	(JobStatus)(0),                           // 0: codepipeline.thirdparty.v1.JobStatus
-	(*AcknowledgeThirdPartyJobRequest)(nil),  // 1: codepipeline.thirdparty.v1.AcknowledgeThirdPartyJobRequest
-	(*AcknowledgeThirdPartyJobResponse)(nil), // 2: codepipeline.thirdparty.v1.AcknowledgeThirdPartyJobResponse
+	(JobStatus)(0),                                // 0: codepipeline.thirdparty.v1.JobStatus
+	(FailureType)(0),                              // 1: codepipeline.thirdparty.v1.FailureType
+	(*PollForThirdPartyJobsRequest)(nil),          // 2: codepipeline.thirdparty.v1.PollForThirdPartyJobsRequest
+	(*PollForThirdPartyJobsResponse)(nil),         // 3: codepipeline.thirdparty.v1.PollForThirdPartyJobsResponse
+	(*ThirdPartyJob)(nil),                         // 4: codepipeline.thirdparty.v1.ThirdPartyJob
+	(*ActionTypeId)(nil),                          // 5: codepipeline.thirdparty.v1.ActionTypeId
+	(*GetThirdPartyJobDetailsRequest)(nil),        // 6: codepipeline.thirdparty.v1.GetThirdPartyJobDetailsRequest
+	(*GetThirdPartyJobDetailsResponse)(nil),       // 7: codepipeline.thirdparty.v1.GetThirdPartyJobDetailsResponse
+	(*ThirdPartyJobDetails)(nil),                  // 8: codepipeline.thirdparty.v1.ThirdPartyJobDetails
+	(*ThirdPartyJobData)(nil),                     // 9: codepipeline.thirdparty.v1.ThirdPartyJobData
+	(*PipelineContext)(nil),                       // 10: codepipeline.thirdparty.v1.PipelineContext
+	(*Artifact)(nil),                              // 11: codepipeline.thirdparty.v1.Artifact
+	(*AwsSessionCredentials)(nil),                 // 12: codepipeline.thirdparty.v1.AwsSessionCredentials
+	(*EncryptionKey)(nil),                         // 13: codepipeline.thirdparty.v1.EncryptionKey
+	(*AcknowledgeThirdPartyJobRequest)(nil),       // 14: codepipeline.thirdparty.v1.AcknowledgeThirdPartyJobRequest
+	(*AcknowledgeThirdPartyJobResponse)(nil),      // 15: codepipeline.thirdparty.v1.AcknowledgeThirdPartyJobResponse
+	(*PutThirdPartyJobSuccessResultRequest)(nil),  // 16: codepipeline.thirdparty.v1.PutThirdPartyJobSuccessResultRequest
+	(*PutThirdPartyJobSuccessResultResponse)(nil), // 17: codepipeline.thirdparty.v1.PutThirdPartyJobSuccessResultResponse
+	(*CurrentRevision)(nil),                       // 18: codepipeline.thirdparty.v1.CurrentRevision
+	(*ExecutionDetails)(nil),                      // 19: codepipeline.thirdparty.v1.ExecutionDetails
+	(*PutThirdPartyJobFailureResultRequest)(nil),  // 20: codepipeline.thirdparty.v1.PutThirdPartyJobFailureResultRequest
+	(*PutThirdPartyJobFailureResultResponse)(nil), // 21: codepipeline.thirdparty.v1.PutThirdPartyJobFailureResultResponse
+	(*FailureDetails)(nil),                        // 22: codepipeline.thirdparty.v1.FailureDetails
+	nil,                                           // 23: codepipeline.thirdparty.v1.ThirdPartyJobData.ConfigurationEntry
+	(*timestamppb.Timestamp)(nil),                 // 24: google.protobuf.Timestamp
 }
 var file_codepipeline_thirdparty_v1_third_party_job_service_proto_depIdxs = []int32{
-	0, // 0: codepipeline.thirdparty.v1.AcknowledgeThirdPartyJobResponse.status:type_name -> codepipeline.thirdparty.v1.JobStatus
-	1, // 1: codepipeline.thirdparty.v1.ThirdPartyJobService.AcknowledgeThirdPartyJob:input_type -> codepipeline.thirdparty.v1.AcknowledgeThirdPartyJobRequest
-	2, // 2: codepipeline.thirdparty.v1.ThirdPartyJobService.AcknowledgeThirdPartyJob:output_type -> codepipeline.thirdparty.v1.AcknowledgeThirdPartyJobResponse
-	2, // [2:3] is the sub-list for method output_type
-	1, // [1:2] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	5,  // 0: codepipeline.thirdparty.v1.PollForThirdPartyJobsRequest.action_type_id:type_name -> codepipeline.thirdparty.v1.ActionTypeId
+	4,  // 1: codepipeline.thirdparty.v1.PollForThirdPartyJobsResponse.jobs:type_name -> codepipeline.thirdparty.v1.ThirdPartyJob
+	8,  // 2: codepipeline.thirdparty.v1.GetThirdPartyJobDetailsResponse.job_details:type_name -> codepipeline.thirdparty.v1.ThirdPartyJobDetails
+	9,  // 3: codepipeline.thirdparty.v1.ThirdPartyJobDetails.data:type_name -> codepipeline.thirdparty.v1.ThirdPartyJobData
+	5,  // 4: codepipeline.thirdparty.v1.ThirdPartyJobData.action_type_id:type_name -> codepipeline.thirdparty.v1.ActionTypeId
+	23, // 5: codepipeline.thirdparty.v1.ThirdPartyJobData.configuration:type_name -> codepipeline.thirdparty.v1.ThirdPartyJobData.ConfigurationEntry
+	10, // 6: codepipeline.thirdparty.v1.ThirdPartyJobData.pipeline_context:type_name -> codepipeline.thirdparty.v1.PipelineContext
+	11, // 7: codepipeline.thirdparty.v1.ThirdPartyJobData.input_artifacts:type_name -> codepipeline.thirdparty.v1.Artifact
+	11, // 8: codepipeline.thirdparty.v1.ThirdPartyJobData.output_artifacts:type_name -> codepipeline.thirdparty.v1.Artifact
+	12, // 9: codepipeline.thirdparty.v1.ThirdPartyJobData.artifact_credentials:type_name -> codepipeline.thirdparty.v1.AwsSessionCredentials
+	13, // 10: codepipeline.thirdparty.v1.ThirdPartyJobData.encryption_key:type_name -> codepipeline.thirdparty.v1.EncryptionKey
+	0,  // 11: codepipeline.thirdparty.v1.AcknowledgeThirdPartyJobResponse.status:type_name -> codepipeline.thirdparty.v1.JobStatus
+	18, // 12: codepipeline.thirdparty.v1.PutThirdPartyJobSuccessResultRequest.current_revision:type_name -> codepipeline.thirdparty.v1.CurrentRevision
+	19, // 13: codepipeline.thirdparty.v1.PutThirdPartyJobSuccessResultRequest.execution_details:type_name -> codepipeline.thirdparty.v1.ExecutionDetails
+	24, // 14: codepipeline.thirdparty.v1.CurrentRevision.created:type_name -> google.protobuf.Timestamp
+	22, // 15: codepipeline.thirdparty.v1.PutThirdPartyJobFailureResultRequest.failure_details:type_name -> codepipeline.thirdparty.v1.FailureDetails
+	1,  // 16: codepipeline.thirdparty.v1.FailureDetails.type:type_name -> codepipeline.thirdparty.v1.FailureType
+	2,  // 17: codepipeline.thirdparty.v1.ThirdPartyJobService.PollForThirdPartyJobs:input_type -> codepipeline.thirdparty.v1.PollForThirdPartyJobsRequest
+	6,  // 18: codepipeline.thirdparty.v1.ThirdPartyJobService.GetThirdPartyJobDetails:input_type -> codepipeline.thirdparty.v1.GetThirdPartyJobDetailsRequest
+	14, // 19: codepipeline.thirdparty.v1.ThirdPartyJobService.AcknowledgeThirdPartyJob:input_type -> codepipeline.thirdparty.v1.AcknowledgeThirdPartyJobRequest
+	16, // 20: codepipeline.thirdparty.v1.ThirdPartyJobService.PutThirdPartyJobSuccessResult:input_type -> codepipeline.thirdparty.v1.PutThirdPartyJobSuccessResultRequest
+	20, // 21: codepipeline.thirdparty.v1.ThirdPartyJobService.PutThirdPartyJobFailureResult:input_type -> codepipeline.thirdparty.v1.PutThirdPartyJobFailureResultRequest
+	3,  // 22: codepipeline.thirdparty.v1.ThirdPartyJobService.PollForThirdPartyJobs:output_type -> codepipeline.thirdparty.v1.PollForThirdPartyJobsResponse
+	7,  // 23: codepipeline.thirdparty.v1.ThirdPartyJobService.GetThirdPartyJobDetails:output_type -> codepipeline.thirdparty.v1.GetThirdPartyJobDetailsResponse
+	15, // 24: codepipeline.thirdparty.v1.ThirdPartyJobService.AcknowledgeThirdPartyJob:output_type -> codepipeline.thirdparty.v1.AcknowledgeThirdPartyJobResponse
+	17, // 25: codepipeline.thirdparty.v1.ThirdPartyJobService.PutThirdPartyJobSuccessResult:output_type -> codepipeline.thirdparty.v1.PutThirdPartyJobSuccessResultResponse
+	21, // 26: codepipeline.thirdparty.v1.ThirdPartyJobService.PutThirdPartyJobFailureResult:output_type -> codepipeline.thirdparty.v1.PutThirdPartyJobFailureResultResponse
+	22, // [22:27] is the sub-list for method output_type
+	17, // [17:22] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_codepipeline_thirdparty_v1_third_party_job_service_proto_init() }
@@ -283,13 +1685,16 @@ func file_codepipeline_thirdparty_v1_third_party_job_service_proto_init() {
 	if File_codepipeline_thirdparty_v1_third_party_job_service_proto != nil {
 		return
 	}
+	file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[0].OneofWrappers = []any{}
+	file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[14].OneofWrappers = []any{}
+	file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[17].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDesc), len(file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   2,
+			NumEnums:      2,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

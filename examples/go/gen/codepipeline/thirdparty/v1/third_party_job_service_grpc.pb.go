@@ -4,8 +4,8 @@
 // - protoc             (unknown)
 // source: codepipeline/thirdparty/v1/third_party_job_service.proto
 
-// The part of AWS CodePipeline's third-party job API that a partner's job workers call, offered by a
-// gateway that holds the AWS credentials in their place.
+// AWS CodePipeline's third-party job API, which a partner's job workers call. A gateway holds the AWS credentials
+// and forwards the calls.
 
 package thirdpartyv1
 
@@ -22,7 +22,11 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ThirdPartyJobService_AcknowledgeThirdPartyJob_FullMethodName = "/codepipeline.thirdparty.v1.ThirdPartyJobService/AcknowledgeThirdPartyJob"
+	ThirdPartyJobService_PollForThirdPartyJobs_FullMethodName         = "/codepipeline.thirdparty.v1.ThirdPartyJobService/PollForThirdPartyJobs"
+	ThirdPartyJobService_GetThirdPartyJobDetails_FullMethodName       = "/codepipeline.thirdparty.v1.ThirdPartyJobService/GetThirdPartyJobDetails"
+	ThirdPartyJobService_AcknowledgeThirdPartyJob_FullMethodName      = "/codepipeline.thirdparty.v1.ThirdPartyJobService/AcknowledgeThirdPartyJob"
+	ThirdPartyJobService_PutThirdPartyJobSuccessResult_FullMethodName = "/codepipeline.thirdparty.v1.ThirdPartyJobService/PutThirdPartyJobSuccessResult"
+	ThirdPartyJobService_PutThirdPartyJobFailureResult_FullMethodName = "/codepipeline.thirdparty.v1.ThirdPartyJobService/PutThirdPartyJobFailureResult"
 )
 
 // ThirdPartyJobServiceClient is the client API for ThirdPartyJobService service.
@@ -31,52 +35,119 @@ const (
 //
 // Forwards a job worker's calls to AWS CodePipeline.
 //
+// A job, from start to end:
+//  1. PollForThirdPartyJobs returns jobs. CodePipeline then waits some time for the acknowledgement.
+//  2. GetThirdPartyJobDetails returns the job's nonce and data.
+//  3. AcknowledgeThirdPartyJob takes the job. Only JOB_STATUS_IN_PROGRESS lets the worker start its work.
+//  4. PutThirdPartyJobSuccessResult or PutThirdPartyJobFailureResult ends the job.
+//
+// The client token that these calls need belongs to the job's client id. It comes from the partner's own records.
+//
 // Errors. Every error carries `google.rpc.ErrorInfo` (in `grpc-status-details-bin`, which grpcurl and the gRPC
 // libraries decode) with `domain` = `codepipeline-gateway`, a stable `reason` such as `JOB_NOT_FOUND`, and
 // `metadata` with those of these keys that are known: `awsErrorCode`, `awsRequestId`, `httpStatus`, `attempts`,
-// `region` and `outcome`. `google.rpc.RequestInfo` carries the request id. Other details stand with the reasons
-// that have them: BadRequest, ResourceInfo, PreconditionFailure, RetryInfo.
+// `region`, and `outcome`. `google.rpc.RequestInfo` carries the request id. Some reasons have more details:
+// BadRequest, ResourceInfo, PreconditionFailure, RetryInfo.
 //
-// `outcome` says what is known of the call at AWS:
-//   - `rejected`: AWS answered no; nothing happened.
-//   - `not_sent`: the request provably never reached AWS; nothing happened.
-//   - `unknown`:  it may have happened, and the gateway can't know.
+// `outcome` says what is known about the call at AWS:
+//   - `rejected`: AWS rejected the call. Nothing changed.
+//   - `not_sent`: the request provably never reached AWS. Nothing changed.
+//   - `unknown`:  the call may have had its effect.
 //
-// UNAVAILABLE and RESOURCE_EXHAUSTED from the gateway always mean that nothing happened and that the same call may
-// be made again; RetryInfo, if there is one, says after how long. An `unknown` outcome never has one of these two codes.
+// UNAVAILABLE and RESOURCE_EXHAUSTED from the gateway mean that the same call can be retried without harm. RetryInfo,
+// if there is one, says after how long. For AcknowledgeThirdPartyJob and the two Put calls, these codes also mean that
+// nothing changed: an `unknown` outcome of these calls never has one of the two codes, and it tells gRPC libraries not
+// to retry.
 //
-// Metadata. A request may carry `x-request-id` (`[A-Za-z0-9._:/-]{1,128}`); the answer, good or bad, carries it
-// back, or a fresh one. `x-amzn-requestid` is AWS's own id of the call, where AWS gave one. Send a deadline: it
-// covers everything that the gateway does for the call.
+// Every method can return these errors (docs/errors.md has the whole table):
+//   - INVALID_ARGUMENT: INVALID_REQUEST (BadRequest lists every violation), VALIDATION_FAILED (AWS rejected a value).
+//   - PERMISSION_DENIED: CALLER_NOT_ALLOWED.
+//   - UNAUTHENTICATED: CALLER_UNAUTHENTICATED.
+//   - UNIMPLEMENTED: OPERATION_DISABLED (the gateway's operator switched the method off).
+//   - RESOURCE_EXHAUSTED: AWS_THROTTLED, GATEWAY_OVERLOADED. Retry after the RetryInfo delay.
+//   - UNAVAILABLE: AWS_UNREACHABLE, GATEWAY_CREDENTIALS_UNAVAILABLE, GATEWAY_CREDENTIALS_EXPIRED,
+//     GATEWAY_KEYS_UNAVAILABLE, GATEWAY_CLOCK_SKEW. Retry after the RetryInfo delay. GATEWAY_SHUTTING_DOWN has no
+//     delay: retry immediately, another replica responds.
+//   - DEADLINE_EXCEEDED: DEADLINE_EXCEEDED, AWS_TIMEOUT. See `outcome`.
+//   - UNKNOWN: AWS_UNAVAILABLE, AWS_REQUEST_TIMEOUT, AWS_CONNECTION_LOST, AWS_UNRECOGNIZED_ERROR, and
+//     GATEWAY_SHUTTING_DOWN with an unknown outcome. See `outcome`. For PollForThirdPartyJobs and
+//     GetThirdPartyJobDetails, the unknown outcomes are UNAVAILABLE instead, because a retry does no harm.
+//   - INTERNAL: GATEWAY_ACCESS_DENIED, GATEWAY_CREDENTIALS_REJECTED, AWS_BAD_RESPONSE, GATEWAY_BUG. The gateway's
+//     operator must act. See `outcome`: the last two may be unknown.
+//
+// Each method lists the further errors that it can return.
+//
+// Metadata. A request can carry `x-request-id` (`[A-Za-z0-9._:/-]{1,128}`). The response, good or bad, carries it
+// back, or a new one. `x-amzn-requestid` is AWS's own id of the call, if AWS sent one. Send a deadline: it covers
+// everything that the gateway does for the call.
+//
+// Lengths are counted in Unicode scalar values (code points), as the AWS model counts them.
 type ThirdPartyJobServiceClient interface {
+	// Asks for jobs of an action type (AWS: PollForThirdPartyJobs).
+	//
+	// The jobs that AWS returns become Dispatched. If no worker acknowledges a job in time, CodePipeline hands it out
+	// again. So a lost response costs time and no job: retry the call after any error with UNAVAILABLE or
+	// RESOURCE_EXHAUSTED.
+	//
+	// Further errors:
+	//   - NOT_FOUND: ACTION_TYPE_NOT_FOUND. The action type doesn't exist in the gateway's account and region.
+	//   - PERMISSION_DENIED: ACTION_TYPE_NOT_ALLOWED. The gateway's operator must allow the action type.
+	PollForThirdPartyJobs(ctx context.Context, in *PollForThirdPartyJobsRequest, opts ...grpc.CallOption) (*PollForThirdPartyJobsResponse, error)
+	// Reads a job (AWS: GetThirdPartyJobDetails).
+	//
+	// The call changes nothing at AWS. Each call creates new credentials for the job's artifacts. The gateway itself
+	// retries it within the deadline, also after an attempt with an unknown outcome. A worker can read a job before the
+	// acknowledgement and again until the job ends.
+	//
+	// The response contains secrets. The fields say which.
+	//
+	// Further errors:
+	//   - NOT_FOUND: JOB_NOT_FOUND, INVALID_JOB (the job can't be read in its state). Drop the job.
+	//   - PERMISSION_DENIED: INVALID_CLIENT_TOKEN, ACTION_TYPE_NOT_ALLOWED (the gateway withholds the details).
+	GetThirdPartyJobDetails(ctx context.Context, in *GetThirdPartyJobDetailsRequest, opts ...grpc.CallOption) (*GetThirdPartyJobDetailsResponse, error)
 	// Confirms that a job worker took a third-party job (AWS: AcknowledgeThirdPartyJob).
 	//
-	// This call is NOT idempotent: CodePipeline moves a job from Dispatched to InProgress on its first acknowledge
-	// and answers a second one with InvalidNonceException. So:
-	//   - OK with JOB_STATUS_IN_PROGRESS: the job is yours; begin the work.
-	//   - An error with `outcome` `not_sent` or `rejected`: nothing happened. Repeat the call where the code is
-	//     UNAVAILABLE or RESOURCE_EXHAUSTED; otherwise the message says what has to change first.
-	//   - An error with `outcome` `unknown`: the job may be yours already. Let nothing repeat the call by itself. You
-	//     may call once more knowingly: OK means that the job is yours now; INVALID_NONCE means that it was
-	//     acknowledged, most likely by your earlier call, so don't drop it as another worker's.
-	//   - FAILED_PRECONDITION INVALID_NONCE on the first call: another worker took the job, or the nonce is wrong; drop it.
+	// This call is NOT idempotent: CodePipeline moves a job from Dispatched to InProgress on its first acknowledgement,
+	// and rejects a second one with InvalidNonceException. So:
+	//   - OK with JOB_STATUS_IN_PROGRESS: the job is yours. Start the work.
+	//   - An error with `outcome` `not_sent` or `rejected`: nothing changed. Retry the call if the code is UNAVAILABLE or
+	//     RESOURCE_EXHAUSTED. Otherwise the message says what has to change first.
+	//   - An error with `outcome` `unknown`: the job might already be yours. Don't retry automatically. You can make one
+	//     deliberate retry: OK means that the job is yours now. INVALID_NONCE means that the job was acknowledged, most
+	//     likely by your earlier call, so don't drop it as another worker's.
+	//   - FAILED_PRECONDITION INVALID_NONCE on the first call: another worker took the job, or the nonce is wrong. Drop it.
 	//
-	// Errors by code (the whole table is in docs/errors.md):
-	//   - INVALID_ARGUMENT: INVALID_REQUEST (see BadRequest), VALIDATION_FAILED (AWS refused a value).
+	// Further errors:
 	//   - NOT_FOUND: JOB_NOT_FOUND.
 	//   - FAILED_PRECONDITION: INVALID_NONCE.
-	//   - PERMISSION_DENIED: INVALID_CLIENT_TOKEN, CALLER_NOT_ALLOWED.
-	//   - UNAUTHENTICATED: CALLER_UNAUTHENTICATED.
-	//   - RESOURCE_EXHAUSTED: AWS_THROTTLED, GATEWAY_OVERLOADED. Nothing happened; repeat after RetryInfo.
-	//   - UNAVAILABLE: AWS_UNREACHABLE, GATEWAY_CREDENTIALS_UNAVAILABLE, GATEWAY_CREDENTIALS_EXPIRED,
-	//     GATEWAY_KEYS_UNAVAILABLE, GATEWAY_CLOCK_SKEW. Nothing happened; repeat after RetryInfo.
-	//     GATEWAY_SHUTTING_DOWN too, without one: retry immediately, another replica responds.
-	//   - DEADLINE_EXCEEDED: DEADLINE_EXCEEDED, AWS_TIMEOUT. See `outcome`.
-	//   - UNKNOWN: AWS_UNAVAILABLE, AWS_REQUEST_TIMEOUT, AWS_CONNECTION_LOST, AWS_UNRECOGNIZED_ERROR, and
-	//     GATEWAY_SHUTTING_DOWN where it is unknown. See `outcome`.
-	//   - INTERNAL: GATEWAY_ACCESS_DENIED, GATEWAY_CREDENTIALS_REJECTED, AWS_BAD_RESPONSE, GATEWAY_BUG. See
-	//     `outcome`: the last two may be unknown. The gateway's operator has to act.
+	//   - PERMISSION_DENIED: INVALID_CLIENT_TOKEN.
 	AcknowledgeThirdPartyJob(ctx context.Context, in *AcknowledgeThirdPartyJobRequest, opts ...grpc.CallOption) (*AcknowledgeThirdPartyJobResponse, error)
+	// Reports that a job succeeded (AWS: PutThirdPartyJobSuccessResult).
+	//
+	// The job ends. With a continuation token, the action isn't finished: CodePipeline starts a new job later, whose
+	// details contain the token.
+	//
+	// After an error with `outcome` `unknown`, the job might have ended. You can retry the SAME call: OK or
+	// INVALID_JOB_STATE then means that the job ended, most likely by your earlier call. Never report the opposite result.
+	//
+	// Further errors:
+	//   - NOT_FOUND: JOB_NOT_FOUND.
+	//   - FAILED_PRECONDITION: INVALID_JOB_STATE (the job has ended, or it wasn't acknowledged).
+	//   - PERMISSION_DENIED: INVALID_CLIENT_TOKEN.
+	PutThirdPartyJobSuccessResult(ctx context.Context, in *PutThirdPartyJobSuccessResultRequest, opts ...grpc.CallOption) (*PutThirdPartyJobSuccessResultResponse, error)
+	// Reports that a job failed (AWS: PutThirdPartyJobFailureResult).
+	//
+	// The job and its action end. Report a failure only if the work failed. An error of another call with an unknown
+	// outcome isn't a failed job.
+	//
+	// After an error with `outcome` `unknown`, the job might have ended. You can retry the SAME call: OK or
+	// INVALID_JOB_STATE then means that the job ended, most likely by your earlier call. Never report the opposite result.
+	//
+	// Further errors:
+	//   - NOT_FOUND: JOB_NOT_FOUND.
+	//   - FAILED_PRECONDITION: INVALID_JOB_STATE (the job has ended, or it wasn't acknowledged).
+	//   - PERMISSION_DENIED: INVALID_CLIENT_TOKEN.
+	PutThirdPartyJobFailureResult(ctx context.Context, in *PutThirdPartyJobFailureResultRequest, opts ...grpc.CallOption) (*PutThirdPartyJobFailureResultResponse, error)
 }
 
 type thirdPartyJobServiceClient struct {
@@ -85,6 +156,26 @@ type thirdPartyJobServiceClient struct {
 
 func NewThirdPartyJobServiceClient(cc grpc.ClientConnInterface) ThirdPartyJobServiceClient {
 	return &thirdPartyJobServiceClient{cc}
+}
+
+func (c *thirdPartyJobServiceClient) PollForThirdPartyJobs(ctx context.Context, in *PollForThirdPartyJobsRequest, opts ...grpc.CallOption) (*PollForThirdPartyJobsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PollForThirdPartyJobsResponse)
+	err := c.cc.Invoke(ctx, ThirdPartyJobService_PollForThirdPartyJobs_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *thirdPartyJobServiceClient) GetThirdPartyJobDetails(ctx context.Context, in *GetThirdPartyJobDetailsRequest, opts ...grpc.CallOption) (*GetThirdPartyJobDetailsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetThirdPartyJobDetailsResponse)
+	err := c.cc.Invoke(ctx, ThirdPartyJobService_GetThirdPartyJobDetails_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 func (c *thirdPartyJobServiceClient) AcknowledgeThirdPartyJob(ctx context.Context, in *AcknowledgeThirdPartyJobRequest, opts ...grpc.CallOption) (*AcknowledgeThirdPartyJobResponse, error) {
@@ -97,58 +188,145 @@ func (c *thirdPartyJobServiceClient) AcknowledgeThirdPartyJob(ctx context.Contex
 	return out, nil
 }
 
+func (c *thirdPartyJobServiceClient) PutThirdPartyJobSuccessResult(ctx context.Context, in *PutThirdPartyJobSuccessResultRequest, opts ...grpc.CallOption) (*PutThirdPartyJobSuccessResultResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PutThirdPartyJobSuccessResultResponse)
+	err := c.cc.Invoke(ctx, ThirdPartyJobService_PutThirdPartyJobSuccessResult_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *thirdPartyJobServiceClient) PutThirdPartyJobFailureResult(ctx context.Context, in *PutThirdPartyJobFailureResultRequest, opts ...grpc.CallOption) (*PutThirdPartyJobFailureResultResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PutThirdPartyJobFailureResultResponse)
+	err := c.cc.Invoke(ctx, ThirdPartyJobService_PutThirdPartyJobFailureResult_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ThirdPartyJobServiceServer is the server API for ThirdPartyJobService service.
 // All implementations must embed UnimplementedThirdPartyJobServiceServer
 // for forward compatibility.
 //
 // Forwards a job worker's calls to AWS CodePipeline.
 //
+// A job, from start to end:
+//  1. PollForThirdPartyJobs returns jobs. CodePipeline then waits some time for the acknowledgement.
+//  2. GetThirdPartyJobDetails returns the job's nonce and data.
+//  3. AcknowledgeThirdPartyJob takes the job. Only JOB_STATUS_IN_PROGRESS lets the worker start its work.
+//  4. PutThirdPartyJobSuccessResult or PutThirdPartyJobFailureResult ends the job.
+//
+// The client token that these calls need belongs to the job's client id. It comes from the partner's own records.
+//
 // Errors. Every error carries `google.rpc.ErrorInfo` (in `grpc-status-details-bin`, which grpcurl and the gRPC
 // libraries decode) with `domain` = `codepipeline-gateway`, a stable `reason` such as `JOB_NOT_FOUND`, and
 // `metadata` with those of these keys that are known: `awsErrorCode`, `awsRequestId`, `httpStatus`, `attempts`,
-// `region` and `outcome`. `google.rpc.RequestInfo` carries the request id. Other details stand with the reasons
-// that have them: BadRequest, ResourceInfo, PreconditionFailure, RetryInfo.
+// `region`, and `outcome`. `google.rpc.RequestInfo` carries the request id. Some reasons have more details:
+// BadRequest, ResourceInfo, PreconditionFailure, RetryInfo.
 //
-// `outcome` says what is known of the call at AWS:
-//   - `rejected`: AWS answered no; nothing happened.
-//   - `not_sent`: the request provably never reached AWS; nothing happened.
-//   - `unknown`:  it may have happened, and the gateway can't know.
+// `outcome` says what is known about the call at AWS:
+//   - `rejected`: AWS rejected the call. Nothing changed.
+//   - `not_sent`: the request provably never reached AWS. Nothing changed.
+//   - `unknown`:  the call may have had its effect.
 //
-// UNAVAILABLE and RESOURCE_EXHAUSTED from the gateway always mean that nothing happened and that the same call may
-// be made again; RetryInfo, if there is one, says after how long. An `unknown` outcome never has one of these two codes.
+// UNAVAILABLE and RESOURCE_EXHAUSTED from the gateway mean that the same call can be retried without harm. RetryInfo,
+// if there is one, says after how long. For AcknowledgeThirdPartyJob and the two Put calls, these codes also mean that
+// nothing changed: an `unknown` outcome of these calls never has one of the two codes, and it tells gRPC libraries not
+// to retry.
 //
-// Metadata. A request may carry `x-request-id` (`[A-Za-z0-9._:/-]{1,128}`); the answer, good or bad, carries it
-// back, or a fresh one. `x-amzn-requestid` is AWS's own id of the call, where AWS gave one. Send a deadline: it
-// covers everything that the gateway does for the call.
+// Every method can return these errors (docs/errors.md has the whole table):
+//   - INVALID_ARGUMENT: INVALID_REQUEST (BadRequest lists every violation), VALIDATION_FAILED (AWS rejected a value).
+//   - PERMISSION_DENIED: CALLER_NOT_ALLOWED.
+//   - UNAUTHENTICATED: CALLER_UNAUTHENTICATED.
+//   - UNIMPLEMENTED: OPERATION_DISABLED (the gateway's operator switched the method off).
+//   - RESOURCE_EXHAUSTED: AWS_THROTTLED, GATEWAY_OVERLOADED. Retry after the RetryInfo delay.
+//   - UNAVAILABLE: AWS_UNREACHABLE, GATEWAY_CREDENTIALS_UNAVAILABLE, GATEWAY_CREDENTIALS_EXPIRED,
+//     GATEWAY_KEYS_UNAVAILABLE, GATEWAY_CLOCK_SKEW. Retry after the RetryInfo delay. GATEWAY_SHUTTING_DOWN has no
+//     delay: retry immediately, another replica responds.
+//   - DEADLINE_EXCEEDED: DEADLINE_EXCEEDED, AWS_TIMEOUT. See `outcome`.
+//   - UNKNOWN: AWS_UNAVAILABLE, AWS_REQUEST_TIMEOUT, AWS_CONNECTION_LOST, AWS_UNRECOGNIZED_ERROR, and
+//     GATEWAY_SHUTTING_DOWN with an unknown outcome. See `outcome`. For PollForThirdPartyJobs and
+//     GetThirdPartyJobDetails, the unknown outcomes are UNAVAILABLE instead, because a retry does no harm.
+//   - INTERNAL: GATEWAY_ACCESS_DENIED, GATEWAY_CREDENTIALS_REJECTED, AWS_BAD_RESPONSE, GATEWAY_BUG. The gateway's
+//     operator must act. See `outcome`: the last two may be unknown.
+//
+// Each method lists the further errors that it can return.
+//
+// Metadata. A request can carry `x-request-id` (`[A-Za-z0-9._:/-]{1,128}`). The response, good or bad, carries it
+// back, or a new one. `x-amzn-requestid` is AWS's own id of the call, if AWS sent one. Send a deadline: it covers
+// everything that the gateway does for the call.
+//
+// Lengths are counted in Unicode scalar values (code points), as the AWS model counts them.
 type ThirdPartyJobServiceServer interface {
+	// Asks for jobs of an action type (AWS: PollForThirdPartyJobs).
+	//
+	// The jobs that AWS returns become Dispatched. If no worker acknowledges a job in time, CodePipeline hands it out
+	// again. So a lost response costs time and no job: retry the call after any error with UNAVAILABLE or
+	// RESOURCE_EXHAUSTED.
+	//
+	// Further errors:
+	//   - NOT_FOUND: ACTION_TYPE_NOT_FOUND. The action type doesn't exist in the gateway's account and region.
+	//   - PERMISSION_DENIED: ACTION_TYPE_NOT_ALLOWED. The gateway's operator must allow the action type.
+	PollForThirdPartyJobs(context.Context, *PollForThirdPartyJobsRequest) (*PollForThirdPartyJobsResponse, error)
+	// Reads a job (AWS: GetThirdPartyJobDetails).
+	//
+	// The call changes nothing at AWS. Each call creates new credentials for the job's artifacts. The gateway itself
+	// retries it within the deadline, also after an attempt with an unknown outcome. A worker can read a job before the
+	// acknowledgement and again until the job ends.
+	//
+	// The response contains secrets. The fields say which.
+	//
+	// Further errors:
+	//   - NOT_FOUND: JOB_NOT_FOUND, INVALID_JOB (the job can't be read in its state). Drop the job.
+	//   - PERMISSION_DENIED: INVALID_CLIENT_TOKEN, ACTION_TYPE_NOT_ALLOWED (the gateway withholds the details).
+	GetThirdPartyJobDetails(context.Context, *GetThirdPartyJobDetailsRequest) (*GetThirdPartyJobDetailsResponse, error)
 	// Confirms that a job worker took a third-party job (AWS: AcknowledgeThirdPartyJob).
 	//
-	// This call is NOT idempotent: CodePipeline moves a job from Dispatched to InProgress on its first acknowledge
-	// and answers a second one with InvalidNonceException. So:
-	//   - OK with JOB_STATUS_IN_PROGRESS: the job is yours; begin the work.
-	//   - An error with `outcome` `not_sent` or `rejected`: nothing happened. Repeat the call where the code is
-	//     UNAVAILABLE or RESOURCE_EXHAUSTED; otherwise the message says what has to change first.
-	//   - An error with `outcome` `unknown`: the job may be yours already. Let nothing repeat the call by itself. You
-	//     may call once more knowingly: OK means that the job is yours now; INVALID_NONCE means that it was
-	//     acknowledged, most likely by your earlier call, so don't drop it as another worker's.
-	//   - FAILED_PRECONDITION INVALID_NONCE on the first call: another worker took the job, or the nonce is wrong; drop it.
+	// This call is NOT idempotent: CodePipeline moves a job from Dispatched to InProgress on its first acknowledgement,
+	// and rejects a second one with InvalidNonceException. So:
+	//   - OK with JOB_STATUS_IN_PROGRESS: the job is yours. Start the work.
+	//   - An error with `outcome` `not_sent` or `rejected`: nothing changed. Retry the call if the code is UNAVAILABLE or
+	//     RESOURCE_EXHAUSTED. Otherwise the message says what has to change first.
+	//   - An error with `outcome` `unknown`: the job might already be yours. Don't retry automatically. You can make one
+	//     deliberate retry: OK means that the job is yours now. INVALID_NONCE means that the job was acknowledged, most
+	//     likely by your earlier call, so don't drop it as another worker's.
+	//   - FAILED_PRECONDITION INVALID_NONCE on the first call: another worker took the job, or the nonce is wrong. Drop it.
 	//
-	// Errors by code (the whole table is in docs/errors.md):
-	//   - INVALID_ARGUMENT: INVALID_REQUEST (see BadRequest), VALIDATION_FAILED (AWS refused a value).
+	// Further errors:
 	//   - NOT_FOUND: JOB_NOT_FOUND.
 	//   - FAILED_PRECONDITION: INVALID_NONCE.
-	//   - PERMISSION_DENIED: INVALID_CLIENT_TOKEN, CALLER_NOT_ALLOWED.
-	//   - UNAUTHENTICATED: CALLER_UNAUTHENTICATED.
-	//   - RESOURCE_EXHAUSTED: AWS_THROTTLED, GATEWAY_OVERLOADED. Nothing happened; repeat after RetryInfo.
-	//   - UNAVAILABLE: AWS_UNREACHABLE, GATEWAY_CREDENTIALS_UNAVAILABLE, GATEWAY_CREDENTIALS_EXPIRED,
-	//     GATEWAY_KEYS_UNAVAILABLE, GATEWAY_CLOCK_SKEW. Nothing happened; repeat after RetryInfo.
-	//     GATEWAY_SHUTTING_DOWN too, without one: retry immediately, another replica responds.
-	//   - DEADLINE_EXCEEDED: DEADLINE_EXCEEDED, AWS_TIMEOUT. See `outcome`.
-	//   - UNKNOWN: AWS_UNAVAILABLE, AWS_REQUEST_TIMEOUT, AWS_CONNECTION_LOST, AWS_UNRECOGNIZED_ERROR, and
-	//     GATEWAY_SHUTTING_DOWN where it is unknown. See `outcome`.
-	//   - INTERNAL: GATEWAY_ACCESS_DENIED, GATEWAY_CREDENTIALS_REJECTED, AWS_BAD_RESPONSE, GATEWAY_BUG. See
-	//     `outcome`: the last two may be unknown. The gateway's operator has to act.
+	//   - PERMISSION_DENIED: INVALID_CLIENT_TOKEN.
 	AcknowledgeThirdPartyJob(context.Context, *AcknowledgeThirdPartyJobRequest) (*AcknowledgeThirdPartyJobResponse, error)
+	// Reports that a job succeeded (AWS: PutThirdPartyJobSuccessResult).
+	//
+	// The job ends. With a continuation token, the action isn't finished: CodePipeline starts a new job later, whose
+	// details contain the token.
+	//
+	// After an error with `outcome` `unknown`, the job might have ended. You can retry the SAME call: OK or
+	// INVALID_JOB_STATE then means that the job ended, most likely by your earlier call. Never report the opposite result.
+	//
+	// Further errors:
+	//   - NOT_FOUND: JOB_NOT_FOUND.
+	//   - FAILED_PRECONDITION: INVALID_JOB_STATE (the job has ended, or it wasn't acknowledged).
+	//   - PERMISSION_DENIED: INVALID_CLIENT_TOKEN.
+	PutThirdPartyJobSuccessResult(context.Context, *PutThirdPartyJobSuccessResultRequest) (*PutThirdPartyJobSuccessResultResponse, error)
+	// Reports that a job failed (AWS: PutThirdPartyJobFailureResult).
+	//
+	// The job and its action end. Report a failure only if the work failed. An error of another call with an unknown
+	// outcome isn't a failed job.
+	//
+	// After an error with `outcome` `unknown`, the job might have ended. You can retry the SAME call: OK or
+	// INVALID_JOB_STATE then means that the job ended, most likely by your earlier call. Never report the opposite result.
+	//
+	// Further errors:
+	//   - NOT_FOUND: JOB_NOT_FOUND.
+	//   - FAILED_PRECONDITION: INVALID_JOB_STATE (the job has ended, or it wasn't acknowledged).
+	//   - PERMISSION_DENIED: INVALID_CLIENT_TOKEN.
+	PutThirdPartyJobFailureResult(context.Context, *PutThirdPartyJobFailureResultRequest) (*PutThirdPartyJobFailureResultResponse, error)
 	mustEmbedUnimplementedThirdPartyJobServiceServer()
 }
 
@@ -159,8 +337,20 @@ type ThirdPartyJobServiceServer interface {
 // pointer dereference when methods are called.
 type UnimplementedThirdPartyJobServiceServer struct{}
 
+func (UnimplementedThirdPartyJobServiceServer) PollForThirdPartyJobs(context.Context, *PollForThirdPartyJobsRequest) (*PollForThirdPartyJobsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PollForThirdPartyJobs not implemented")
+}
+func (UnimplementedThirdPartyJobServiceServer) GetThirdPartyJobDetails(context.Context, *GetThirdPartyJobDetailsRequest) (*GetThirdPartyJobDetailsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetThirdPartyJobDetails not implemented")
+}
 func (UnimplementedThirdPartyJobServiceServer) AcknowledgeThirdPartyJob(context.Context, *AcknowledgeThirdPartyJobRequest) (*AcknowledgeThirdPartyJobResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method AcknowledgeThirdPartyJob not implemented")
+}
+func (UnimplementedThirdPartyJobServiceServer) PutThirdPartyJobSuccessResult(context.Context, *PutThirdPartyJobSuccessResultRequest) (*PutThirdPartyJobSuccessResultResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PutThirdPartyJobSuccessResult not implemented")
+}
+func (UnimplementedThirdPartyJobServiceServer) PutThirdPartyJobFailureResult(context.Context, *PutThirdPartyJobFailureResultRequest) (*PutThirdPartyJobFailureResultResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PutThirdPartyJobFailureResult not implemented")
 }
 func (UnimplementedThirdPartyJobServiceServer) mustEmbedUnimplementedThirdPartyJobServiceServer() {}
 func (UnimplementedThirdPartyJobServiceServer) testEmbeddedByValue()                              {}
@@ -183,6 +373,42 @@ func RegisterThirdPartyJobServiceServer(s grpc.ServiceRegistrar, srv ThirdPartyJ
 	s.RegisterService(&ThirdPartyJobService_ServiceDesc, srv)
 }
 
+func _ThirdPartyJobService_PollForThirdPartyJobs_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PollForThirdPartyJobsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ThirdPartyJobServiceServer).PollForThirdPartyJobs(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ThirdPartyJobService_PollForThirdPartyJobs_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ThirdPartyJobServiceServer).PollForThirdPartyJobs(ctx, req.(*PollForThirdPartyJobsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ThirdPartyJobService_GetThirdPartyJobDetails_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetThirdPartyJobDetailsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ThirdPartyJobServiceServer).GetThirdPartyJobDetails(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ThirdPartyJobService_GetThirdPartyJobDetails_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ThirdPartyJobServiceServer).GetThirdPartyJobDetails(ctx, req.(*GetThirdPartyJobDetailsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ThirdPartyJobService_AcknowledgeThirdPartyJob_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(AcknowledgeThirdPartyJobRequest)
 	if err := dec(in); err != nil {
@@ -201,6 +427,42 @@ func _ThirdPartyJobService_AcknowledgeThirdPartyJob_Handler(srv interface{}, ctx
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ThirdPartyJobService_PutThirdPartyJobSuccessResult_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PutThirdPartyJobSuccessResultRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ThirdPartyJobServiceServer).PutThirdPartyJobSuccessResult(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ThirdPartyJobService_PutThirdPartyJobSuccessResult_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ThirdPartyJobServiceServer).PutThirdPartyJobSuccessResult(ctx, req.(*PutThirdPartyJobSuccessResultRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ThirdPartyJobService_PutThirdPartyJobFailureResult_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PutThirdPartyJobFailureResultRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ThirdPartyJobServiceServer).PutThirdPartyJobFailureResult(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ThirdPartyJobService_PutThirdPartyJobFailureResult_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ThirdPartyJobServiceServer).PutThirdPartyJobFailureResult(ctx, req.(*PutThirdPartyJobFailureResultRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ThirdPartyJobService_ServiceDesc is the grpc.ServiceDesc for ThirdPartyJobService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -209,8 +471,24 @@ var ThirdPartyJobService_ServiceDesc = grpc.ServiceDesc{
 	HandlerType: (*ThirdPartyJobServiceServer)(nil),
 	Methods: []grpc.MethodDesc{
 		{
+			MethodName: "PollForThirdPartyJobs",
+			Handler:    _ThirdPartyJobService_PollForThirdPartyJobs_Handler,
+		},
+		{
+			MethodName: "GetThirdPartyJobDetails",
+			Handler:    _ThirdPartyJobService_GetThirdPartyJobDetails_Handler,
+		},
+		{
 			MethodName: "AcknowledgeThirdPartyJob",
 			Handler:    _ThirdPartyJobService_AcknowledgeThirdPartyJob_Handler,
+		},
+		{
+			MethodName: "PutThirdPartyJobSuccessResult",
+			Handler:    _ThirdPartyJobService_PutThirdPartyJobSuccessResult_Handler,
+		},
+		{
+			MethodName: "PutThirdPartyJobFailureResult",
+			Handler:    _ThirdPartyJobService_PutThirdPartyJobFailureResult_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
