@@ -18,7 +18,7 @@ use crate::call::Deadlines;
 use crate::codepipeline::{
     Aws, AwsCodePipeline, CodePipeline, CredentialCache, CredentialStatus, Limits, keep_fresh,
 };
-use crate::operations::ActionTypes;
+use crate::operations::{ActionTypes, OperationSet};
 use crate::readiness::{self, Readiness};
 use crate::server::{self, Server, Shutdown, Tls};
 use crate::service::JobService;
@@ -48,6 +48,8 @@ pub struct Settings {
     pub drain_timeout: Duration,
     /// Whether server reflection is offered.
     pub reflection: bool,
+    /// The operations that are offered.
+    pub operations: OperationSet,
     /// The action types that callers can use.
     pub action_types: ActionTypes,
     /// Limits of the calls to AWS.
@@ -168,6 +170,7 @@ impl Settings {
         server::Settings {
             tls: self.tls,
             auth: self.auth,
+            operations: self.operations,
             deadlines: self.deadlines,
             max_in_flight: self.max_in_flight,
             max_connections: self.max_connections,

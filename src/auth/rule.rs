@@ -94,7 +94,7 @@ impl FromStr for Rule {
         let operation = text.rsplit_once('=').and_then(|(name, of)| Some((name, OperationSet::find(of)?)));
         match operation {
             Some((name, operation)) => {
-                let operations = Some(OperationSet::only(operation));
+                let operations = Some(OperationSet::new(vec![operation]));
                 Ok(Self { operations, ..Self::parse_name(name)? })
             }
             None => Self::parse_name(text),

@@ -3,7 +3,8 @@
 
 use codepipeline_gateway::auth::Auth;
 use codepipeline_gateway::codepipeline::{Aws, describe_credentials};
-use codepipeline_gateway::server::{Settings, Tls};
+use codepipeline_gateway::gateway::Settings;
+use codepipeline_gateway::server::Tls;
 use humantime::format_duration as time;
 
 use super::aws_env::{credential_variables, environment, plaintext};
@@ -44,6 +45,8 @@ fn print_settings(serve: &Serve, settings: &Settings, traces: &TraceConfig) -> R
         settings.tls.as_ref().map_or("off".into(), Tls::describe)
     ))?;
     print_line(format!("auth:                {}", settings.auth))?;
+    print_line(format!("operations:          {}", settings.operations))?;
+    print_line(format!("action types:        {}", settings.action_types))?;
     print_line(format!("admin address:       {}", serve.listen.admin_addr))?;
     print_line(format!(
         "deadline:            {} by default, at most {}",

@@ -15,7 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::aws_env::{credential_variables, environment, ignored_variables, plaintext};
 use super::bind::{bind, raise_file_limit};
 use super::output::CliError;
-use crate::config::{AuthArgs, LimitArgs, Listen, Logs, TlsArgs, TraceArgs, flag};
+use crate::config::{AccessArgs, AuthArgs, LimitArgs, Listen, Logs, TlsArgs, TraceArgs, flag};
 
 /// The flags of `serve`.
 #[derive(clap::Args, Debug)]
@@ -26,6 +26,8 @@ pub(super) struct Serve {
     pub(super) tls: TlsArgs,
     #[command(flatten)]
     pub(super) auth: AuthArgs,
+    #[command(flatten)]
+    pub(super) access: AccessArgs,
     #[command(flatten)]
     pub(super) limits: LimitArgs,
     #[command(flatten)]
@@ -39,7 +41,8 @@ impl Serve {
     pub(super) fn settings(&self) -> Result<Settings, CliError> {
         let tls = self.tls.load().map_err(CliError::Usage)?;
         let auth = self.auth.auth(self.tls.has_client_ca()).map_err(CliError::Usage)?;
-        let settings = self.limits.settings(tls, auth).map_err(CliError::Usage)?;
+        let mut settings = self.limits.settings(tls, auth).map_err(CliError::Usage)?;
+        self.access.clone().apply_to(&mut settings);
         self.listen.check().map_err(CliError::Usage)?;
         Ok(settings)
     }

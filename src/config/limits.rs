@@ -8,7 +8,7 @@ use codepipeline_gateway::auth::Auth;
 use codepipeline_gateway::call::Deadlines;
 use codepipeline_gateway::codepipeline::Limits;
 use codepipeline_gateway::gateway::Settings;
-use codepipeline_gateway::operations::ActionTypes;
+use codepipeline_gateway::operations::{ActionTypes, OperationSet};
 use codepipeline_gateway::server::Tls;
 use codepipeline_gateway::telemetry::Traces;
 
@@ -96,6 +96,7 @@ impl LimitArgs {
                 idle_timeout: self.aws_idle_timeout,
                 max_attempts: self.aws_max_attempts.get(),
             },
+            operations: OperationSet::all(),
             action_types: ActionTypes::default(),
             traces: Traces::default(),
         })

@@ -2,6 +2,7 @@
 //!
 //! One field is one flag with its variable, its default, and its help text.
 
+mod access;
 mod auth;
 mod flag;
 mod limits;
@@ -15,6 +16,7 @@ use std::net::SocketAddr;
 
 use clap::Args;
 
+pub(crate) use access::AccessArgs;
 pub(crate) use auth::AuthArgs;
 pub(crate) use flag::{flag, with_variable};
 pub(crate) use limits::LimitArgs;

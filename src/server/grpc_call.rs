@@ -28,6 +28,7 @@ use crate::auth::Auth;
 use crate::call::{Call, Deadlines, End};
 use crate::error::{Failure, Reason, into_response};
 use crate::methods::{Method, Role, UNKNOWN};
+use crate::operations::OperationSet;
 use crate::telemetry::{AccessLogEntry, Metrics, Traces};
 
 /// Deadline of a health check. The check is unauthenticated and needs only its own message, so it
@@ -44,6 +45,7 @@ pub(super) struct GrpcCalls {
 #[derive(Debug)]
 struct Shared {
     auth: Auth,
+    operations: OperationSet,
     deadlines: Deadlines,
     reflection: bool,
     region: Arc<str>,
@@ -69,6 +71,7 @@ impl GrpcCalls {
     pub(super) fn new(routes: Routes, settings: &Settings, region: Arc<str>, metrics: Arc<Metrics>) -> Self {
         let shared = Shared {
             auth: settings.auth.clone(),
+            operations: settings.operations.clone(),
             deadlines: settings.deadlines,
             reflection: settings.reflection,
             region,
@@ -194,6 +197,9 @@ impl GrpcCalls {
             && let Err(failure) = self.shared.auth.admit(request.headers_mut(), &peer.identities, call).await
         {
             return context.fail(&failure);
+        }
+        if !self.shared.operations.contains(call.method()) {
+            return context.fail(&Failure::not_sent(Reason::OperationDisabled));
         }
         if matches!(role, Role::Health | Role::Reflection) {
             // tonic keeps them as long as the stream, and any client can open a health watch.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::tls::Tls;
 use crate::auth::Auth;
 use crate::call::Deadlines;
+use crate::operations::OperationSet;
 use crate::telemetry::Traces;
 
 /// The settings of the gRPC server.
@@ -12,6 +13,7 @@ use crate::telemetry::Traces;
 pub(crate) struct Settings {
     pub(crate) tls: Option<Tls>,
     pub(crate) auth: Auth,
+    pub(crate) operations: OperationSet,
     pub(crate) deadlines: Deadlines,
     pub(crate) max_in_flight: usize,
     pub(crate) max_connections: usize,

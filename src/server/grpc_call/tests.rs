@@ -12,6 +12,7 @@ use tonic_types::StatusExt;
 use super::*;
 use crate::auth::Identities;
 use crate::methods::ACKNOWLEDGE;
+use crate::operations::OperationSet;
 use crate::server::peer::{ConnectionLimits, Tasks};
 
 /// Handles calls with this router, and admits one call at a time.
@@ -19,6 +20,7 @@ fn grpc_calls(routes: Router) -> GrpcCalls {
     let deadline = Duration::from_secs(10);
     let settings = Settings {
         tls: None,
+        operations: OperationSet::all(),
         auth: Auth::None,
         deadlines: Deadlines { default: deadline, max: deadline },
         max_in_flight: 1,

@@ -3,3 +3,4 @@
 mod jwt;
 mod keys;
 mod mtls;
+mod operations;

@@ -9,6 +9,7 @@ use codepipeline_gateway::call::Deadlines;
 use codepipeline_gateway::codepipeline::{Aws, FakeKeys, Limits, Source};
 pub use codepipeline_gateway::gateway::Settings;
 use codepipeline_gateway::gateway::{Listeners, run};
+use codepipeline_gateway::operations::{ActionTypes, OperationSet};
 use codepipeline_gateway::proto::AcknowledgeThirdPartyJobRequest;
 use codepipeline_gateway::server::Shutdown;
 use codepipeline_gateway::telemetry::Traces;
@@ -41,7 +42,8 @@ pub fn settings() -> Settings {
             idle_timeout: Duration::from_secs(5),
             max_attempts: 3,
         },
-        action_types: codepipeline_gateway::operations::ActionTypes::default(),
+        operations: OperationSet::all(),
+        action_types: ActionTypes::default(),
         traces: Traces::default(),
     }
 }

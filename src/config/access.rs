@@ -1,0 +1,34 @@
+//! The flags for what the gateway offers: its operations, and their action types.
+
+use clap::Args;
+use codepipeline_gateway::gateway::Settings;
+use codepipeline_gateway::methods::Method;
+use codepipeline_gateway::operations::{ActionTypes, OperationSet, Pattern};
+
+/// What the gateway offers to all callers.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct AccessArgs {
+    /// Operations to offer, comma-separated or repeated: poll, details, acknowledge, success,
+    /// failure [default: all]
+    #[arg(long, env = "GATEWAY_OPERATIONS", value_name = "NAMES", value_delimiter = ',')]
+    #[arg(value_parser = operation)]
+    operations: Vec<&'static Method>,
+    /// Action types that PollForThirdPartyJobs and GetThirdPartyJobDetails can use, comma-separated
+    /// or repeated: Category/Owner/Provider/Version, with a * for a whole part [default: any]
+    #[arg(long, env = "GATEWAY_ACTION_TYPES", value_name = "TYPES", value_delimiter = ',')]
+    action_types: Vec<Pattern>,
+}
+
+impl AccessArgs {
+    /// Writes the flags into the settings.
+    pub(crate) fn apply_to(self, settings: &mut Settings) {
+        if !self.operations.is_empty() {
+            settings.operations = OperationSet::new(self.operations);
+        }
+        settings.action_types = ActionTypes::new(self.action_types);
+    }
+}
+
+fn operation(name: &str) -> Result<&'static Method, String> {
+    OperationSet::find(name).ok_or_else(|| format!("the operations are {}", OperationSet::all()))
+}
