@@ -65,8 +65,9 @@ fn is_secret(file: &FileDescriptorProto, message: usize, field: usize) -> bool {
 fn secrets_code(messages: &[Message]) -> Result<String, std::fmt::Error> {
     let mut code = String::new();
     for Message { name, shown, .. } in messages {
-        let fields: String =
+        let fields: Vec<String> =
             shown.iter().map(|field| format!(".field(\"{field}\", &self.{field})")).collect();
+        let fields = fields.concat();
         writeln!(
             code,
             "impl std::fmt::Debug for {name} {{

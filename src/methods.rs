@@ -1,5 +1,5 @@
-//! The table of every RPC that the gateway serves. The limits, the log, the metrics, the errors, and the AWS side look
-//! up here what they need to know about a method.
+//! The table of every RPC that the gateway serves. The limits, the log, the metrics, the errors,
+//! and the AWS side look up here what they need to know about a method.
 
 /// One RPC: its gRPC names, and for a job operation also its facts about AWS.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,11 +27,14 @@ pub struct Method {
 /// What a second call does after a call with an unknown outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repeat {
-    /// It can lead to another result than the first. Only a person or a worker decides to repeat the call.
+    /// It can lead to another result than the first. Only a person or a worker decides to repeat
+    /// the call.
     Deliberate,
-    /// It does no harm, but it has an effect of its own. The caller can repeat the call; the gateway doesn't.
+    /// It does no harm, but it has an effect of its own. The caller can repeat the call; the
+    /// gateway doesn't.
     ByCaller,
-    /// It has no effect. The gateway repeats the call within the deadline, and the caller can repeat it too.
+    /// It has no effect. The gateway repeats the call within the deadline, and the caller can
+    /// repeat it too.
     ByGateway,
 }
 
@@ -170,7 +173,8 @@ pub static METHODS: [&Method; 9] = [
     &REFLECTION_V1ALPHA,
 ];
 
-/// Stands for every method that doesn't exist, so that a caller can't create new time series or long names.
+/// Stands for every method that doesn't exist, so that a caller can't create new time series or
+/// long names.
 pub static UNKNOWN: Method = NOT_AT_AWS;
 
 impl Method {
@@ -191,7 +195,8 @@ impl Method {
         self.kind != "unary"
     }
 
-    /// Service and method in one name, as OpenTelemetry writes it; none for a method that doesn't exist.
+    /// Service and method in one name, as OpenTelemetry writes it; none for a method that doesn't
+    /// exist.
     #[must_use]
     pub fn full_name(&self) -> Option<&'static str> {
         self.path.strip_prefix('/')

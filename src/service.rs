@@ -1,4 +1,5 @@
-//! The gRPC service. Each RPC is one line: parse, call AWS, respond. The layers in front of it watch the deadline.
+//! The gRPC service. Each RPC is one line: parse, call AWS, respond. The layers in front of it
+//! watch the deadline.
 
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status};

@@ -20,8 +20,8 @@ pub struct Rule {
     operations: Option<OperationSet>,
 }
 
-/// An entry of the list as it is written, between two commas: a rule, or one more operation of the rule
-/// before it, as in `sub:worker=poll,details`.
+/// An entry of the list as it is written, between two commas: a rule, or one more operation of the
+/// rule before it, as in `sub:worker=poll,details`.
 #[derive(Clone, Debug)]
 pub enum Entry {
     /// A rule, with its first operation if it names some.
@@ -89,7 +89,8 @@ impl FromStr for Rule {
     type Err = String;
 
     /// Parses `spiffe://domain/path`, `sub:subject`, or `dns:name`. The first two can end in `/*`
-    /// or `:*`. Each can end in `=` and an operation; a `=` before another text is part of the name.
+    /// or `:*`. Each can end in `=` and an operation; a `=` before another text is part of the
+    /// name.
     fn from_str(text: &str) -> Result<Self, String> {
         let operation = text.rsplit_once('=').and_then(|(name, of)| Some((name, OperationSet::find(of)?)));
         match operation {

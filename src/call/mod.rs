@@ -1,7 +1,8 @@
 //! One call: its method, how long it may take, and what is known about it so far.
 //!
-//! The outermost layer creates it and puts it into the request's extensions. However the call ends (a response, its
-//! deadline, a caller that disconnects, a drain, or a panic), `Progress` knows what happened at AWS.
+//! The outermost layer creates it and puts it into the request's extensions. However the call ends
+//! (a response, its deadline, a caller that disconnects, a drain, or a panic), `Progress` knows
+//! what happened at AWS.
 
 mod deadline;
 mod progress;
@@ -126,7 +127,8 @@ impl Call {
     pub fn deadline(&self) -> Result<Instant, Failure> {
         self.deadline.ok_or_else(|| {
             Failure::not_sent(Reason::InvalidRequest).with_message(
-                "The header grpc-timeout is malformed; it takes 1 to 8 digits and a unit (H, M, S, m, u or n), such as 500m.",
+                "The header grpc-timeout is malformed; it takes 1 to 8 digits and a unit (H, M, S, m, u or n), such \
+                 as 500m.",
             )
         })
     }
@@ -155,8 +157,8 @@ impl Call {
         self.started
     }
 
-    /// The caller's name, if the gateway authenticates callers: the allowed name, or one that isn't allowed. It fits into
-    /// a log line.
+    /// The caller's name, if the gateway authenticates callers: the allowed name, or one that isn't
+    /// allowed. It fits into a log line.
     #[must_use]
     pub fn caller(&self) -> Option<&str> {
         self.caller.get().map(String::as_str)
@@ -216,7 +218,8 @@ impl Call {
         self.end.get()
     }
 
-    /// The failure of a call whose handling panicked. The recorded outcome of its attempts can't be trusted then.
+    /// The failure of a call whose handling panicked. The recorded outcome of its attempts can't be
+    /// trusted then.
     #[must_use]
     pub fn panicked(&self) -> Failure {
         let outcome = if self.progress.attempts() == 0 { Outcome::NotSent } else { Outcome::Unknown };
@@ -259,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_cut_short_is_told_what_is_true_of_its_last_attempt() {
+    fn an_interrupted_call_has_the_outcome_of_its_last_attempt() {
         let outcome = |call: &Call| call.interrupted(Reason::DeadlineExceeded).outcome;
         let call = call();
         assert_eq!(outcome(&call), Outcome::NotSent);
@@ -274,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_aws_said_of_one_attempt_is_not_told_of_the_next() {
+    fn the_response_to_an_attempt_is_not_that_of_the_next() {
         let call = call();
         call.progress().attempt_started(|| true);
         let aws = AwsResponse { http_status: Some(429), ..AwsResponse::default() };

@@ -1,4 +1,5 @@
-//! What has happened at AWS so far. It is kept outside the future that calls AWS, so that it survives a cancellation.
+//! What has happened at AWS so far. It is kept outside the future that calls AWS, so that it
+//! survives a cancellation.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -31,7 +32,8 @@ impl Progress {
         self.lock().attempts
     }
 
-    /// Another attempt starts. From now on, `may_be_sent` says whether its request may have reached AWS.
+    /// Another attempt starts. From now on, `may_be_sent` says whether its request may have reached
+    /// AWS.
     pub fn attempt_started(&self, may_be_sent: impl Fn() -> bool + Send + 'static) {
         let mut known = self.lock();
         known.attempts += 1;
@@ -59,8 +61,8 @@ impl Progress {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        // A panic under the lock leaves no half-written value: nothing between two assignments can panic, and
-        // `may_be_sent` changes nothing.
+        // A panic under the lock leaves no half-written value: nothing between two assignments can
+        // panic, and `may_be_sent` changes nothing.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,5 @@
-//! What a call is about: the names in its log line, its span, and its error details. None of them is a secret.
+//! What a call is about: the names in its log line, its span, and its error details. None of them
+//! is a secret.
 
 use std::sync::OnceLock;
 

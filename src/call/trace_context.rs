@@ -1,6 +1,7 @@
 //! A call's position in a distributed trace, as plain data.
 
-/// The span that the call's attempts at AWS belong under (W3C Trace Context). Only a recorded trace has one.
+/// The span that the call's attempts at AWS belong under (W3C Trace Context). Only a recorded trace
+/// has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceContext {
     /// The id of the trace.

@@ -100,7 +100,8 @@ impl AwsCodePipeline {
         let from_aws = failed.failure.aws.http_status.is_some();
         let text = failed.failure.log_text.take().filter(|_| O::LOGS_AWS_MESSAGES || !from_aws);
         failed.failure.log_text = text.map(|text| {
-            // The SDK signed a moment after `credentials` were read, and might have used newer ones.
+            // The SDK signed a moment after `credentials` were read, and might have used newer
+            // ones.
             let newer = self.credentials.current();
             let keys = [credentials].into_iter().chain(&newer).flat_map(keys);
             redact(&text, &operation.secrets().into_iter().chain(keys).collect::<Vec<_>>())
@@ -131,7 +132,8 @@ impl CodePipeline for AwsCodePipeline {
     }
 }
 
-/// Records an attempt's metrics and span when it ends, or when it is dropped because its call ended first.
+/// Records an attempt's metrics and span when it ends, or when it is dropped because its call ended
+/// first.
 struct AttemptRecord<'a> {
     method: &'static Method,
     metrics: &'a Metrics,

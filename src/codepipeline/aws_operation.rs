@@ -12,21 +12,24 @@ pub type Fields = &'static [(&'static str, &'static str)];
 
 /// The AWS side of an operation: its types in the SDK, and how they map to the gateway's own.
 pub trait AwsOperation: Operation {
-    /// The SDK's operation. Its configuration has the serializer, the deserializer, and the signing options.
+    /// The SDK's operation. Its configuration has the serializer, the deserializer, and the signing
+    /// options.
     type Sdk: RuntimePlugin + Default;
     /// The SDK's input.
     type SdkInput: Debug + Send + Sync + 'static;
     /// The SDK's output.
     type SdkOutput: RequestId + Debug + Send + Sync + 'static;
 
-    /// The names of its input fields at AWS and in the proto file, to translate AWS's validation errors.
+    /// The names of its input fields at AWS and in the proto file, to translate AWS's validation
+    /// errors.
     const FIELDS: Fields;
 
     /// The longest response that is read, in bytes. The SDK itself would read without a limit.
     const MAX_RESPONSE: usize = 64 * 1024;
 
-    /// Whether the log has AWS's own error messages, redacted. Not for operations whose responses have secrets, or whose
-    /// requests have long texts of the caller: AWS's messages repeat what they were sent.
+    /// Whether the log has AWS's own error messages, redacted. Not for operations whose responses
+    /// have secrets, or whose requests have long texts of the caller: AWS's messages repeat what
+    /// they were sent.
     const LOGS_AWS_MESSAGES: bool = false;
 
     /// The input for the SDK.
@@ -47,8 +50,8 @@ pub(super) mod tests {
     use super::*;
     use crate::proto::SECRET_FIELDS;
 
-    /// Checks that the redacted texts are those of the request's secret fields. Each field of the request has its own name as
-    /// its value.
+    /// Checks that the redacted texts are those of the request's secret fields. Each field of the
+    /// request has its own name as its value.
     pub(in crate::codepipeline) fn assert_secrets_are_redacted<O: AwsOperation>(request: O::Request) {
         let operation = O::parse(request).unwrap();
         let message = format!("{}Request", O::METHOD.name);

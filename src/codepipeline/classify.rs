@@ -1,8 +1,8 @@
-//! What an answer of AWS, or the lack of one, means: the rows of the table that begin at AWS.
+//! Maps an error response of AWS to a reason.
 //!
-//! Codes are matched by their whole name: `InvalidClientTokenId` speaks of the gateway's key,
-//! `InvalidClientTokenException` of the caller's token. Names are from the service's API reference, AWS's list of
-//! common errors, and the SDK's own classifier (for throttling).
+//! Codes are matched by their whole name: `InvalidClientTokenId` is about the gateway's key, and
+//! `InvalidClientTokenException` about the caller's token. The names are from the service's API
+//! reference, AWS's list of common errors, and the SDK's own classifier (for throttling).
 
 use aws_runtime::retries::classifiers::THROTTLING_ERRORS;
 
@@ -10,7 +10,8 @@ use super::Fields;
 use super::error_response::ErrorResponse;
 use crate::error::{AwsResponse, Failure, Outcome, Reason, Violation};
 
-/// What an answer with a status other than 2xx means. AWS's code counts first, then the status, then the body.
+/// The meaning of a response with a status other than 2xx. AWS's code has priority, then the
+/// status, then the body.
 pub(super) fn error_answer(answer: &ErrorResponse, fields: Fields) -> Failure {
     let message = answer.message.as_deref().unwrap_or_default();
     let by_code = answer.code.as_deref().and_then(|code| reason_of_code(code, message));
@@ -34,7 +35,7 @@ pub(super) fn error_answer(answer: &ErrorResponse, fields: Fields) -> Failure {
     }
 }
 
-/// The codes and what they mean; throttling's are the SDK's own list.
+/// The codes and their reasons. Those for throttling are the SDK's own list.
 const CODES: [(&str, Reason); 44] = [
     ("ValidationException", Reason::ValidationFailed),
     ("ValidationError", Reason::ValidationFailed),
@@ -47,7 +48,7 @@ const CODES: [(&str, Reason); 44] = [
     ("ServiceUnavailable", Reason::AwsUnavailable),
     ("InternalFailure", Reason::AwsUnavailable),
     ("InternalError", Reason::AwsUnavailable),
-    // The same under the names that other AWS services give it.
+    // The names of other AWS services for the same.
     ("ServiceUnavailableException", Reason::AwsUnavailable),
     ("InternalFailureException", Reason::AwsUnavailable),
     ("InternalServerError", Reason::AwsUnavailable),
@@ -65,7 +66,7 @@ const CODES: [(&str, Reason); 44] = [
     ("ExpiredTokenException", Reason::GatewayCredentialsExpired),
     ("RequestExpired", Reason::GatewayCredentialsExpired),
     ("RequestTimeTooSkewed", Reason::GatewayClockSkew),
-    // Unless its text speaks of the clock, see `reason_of_code`.
+    // Unless its message is about the clock, see `reason_of_code`.
     (SIGNATURE, Reason::GatewayCredentialsRejected),
     ("SignatureDoesNotMatch", Reason::GatewayCredentialsRejected),
     ("IncompleteSignature", Reason::GatewayCredentialsRejected),
@@ -84,7 +85,7 @@ const CODES: [(&str, Reason); 44] = [
     ("RequestEntityTooLargeException", Reason::GatewayBug),
 ];
 
-/// What AWS says of any signature that it can't accept.
+/// AWS's code for any signature that it can't accept.
 const SIGNATURE: &str = "InvalidSignatureException";
 
 fn reason_of_code(code: &str, message: &str) -> Option<Reason> {
@@ -101,13 +102,13 @@ pub fn error_codes() -> impl Iterator<Item = (&'static str, Reason)> {
     CODES.into_iter().chain(throttling)
 }
 
-/// The code as a metric's label: a code that the gateway knows, else `other`. A response must not be able to create new time
-/// series.
+/// The code as a metric's label: a code that the gateway knows, else `other`. A response must not
+/// be able to create new time series.
 pub(super) fn label(code: &str) -> &'static str {
     error_codes().find(|(known, _)| *known == code).map_or("other", |(known, _)| known)
 }
 
-/// AWS's words: "Signature expired: …" and "Signature not yet current: …".
+/// AWS's error messages: "Signature expired: …" and "Signature not yet current: …".
 fn is_about_the_clock(message: &str) -> bool {
     message.starts_with("Signature expired") || message.starts_with("Signature not yet current")
 }
@@ -117,7 +118,7 @@ fn reason_of_status(answer: &ErrorResponse) -> Reason {
         500.. => Reason::AwsUnavailable,
         429 => Reason::AwsThrottled,
         408 => Reason::AwsRequestTimeout,
-        // A service of AWS names its errors; what doesn't is something else on the way.
+        // AWS's services send a code. A response without one is from something in between.
         400..500 if answer.code.is_none() => Reason::AwsBadResponse,
         _ => Reason::AwsUnrecognizedError,
     }

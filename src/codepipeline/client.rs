@@ -1,9 +1,10 @@
-//! The AWS SDK's orchestrator with runtime plugins of our own, which are put together once at the start.
+//! The AWS SDK's orchestrator with runtime plugins of our own, which are put together once at the
+//! start.
 //!
-//! The generated client merges nine plugins, evaluates the endpoint rules, and builds interceptors and retry classifiers
-//! on every call; that is half of a call's cost. Here, the SDK's serializer, deserializer, SigV4 signer, and error types
-//! stay, and everything that is the same for each call is prepared. `tests/gateway/sdk_request.rs` compares the requests
-//! of both on the wire.
+//! The generated client merges nine plugins, evaluates the endpoint rules, and builds interceptors
+//! and retry classifiers on every call; that is half of a call's cost. Here, the SDK's serializer,
+//! deserializer, SigV4 signer, and error types stay, and everything that is the same for each call
+//! is prepared. `tests/gateway/sdk_request.rs` compares the requests of both on the wire.
 
 use std::ptr;
 use std::sync::Arc;
@@ -111,7 +112,8 @@ fn prepare<O: AwsOperation>(shared: &SharedRuntimePlugin) -> (&'static Method, R
     (O::METHOD, plugins)
 }
 
-/// What the SDK's parts look up in the configuration. A missing entry shows at the first call, not at compile time.
+/// What the SDK's parts look up in the configuration. A missing entry shows at the first call, not
+/// at compile time.
 fn config(transport: &Transport) -> FrozenLayer {
     let region = Region::new(transport.region.to_string());
     let protocol = AwsJsonRpcProtocol::aws_json_1_1().with_default_namespace(NAMESPACE);
@@ -139,7 +141,8 @@ fn components<P: ProvideCredentials + 'static>(
         .with_endpoint_resolver(Some(StaticUriEndpointResolver::uri(transport.endpoint.clone())))
         .with_auth_scheme(SigV4AuthScheme::new())
         .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![SCHEME_ID])))
-        // The credential cache is always fresh; the SDK's would keep credentials that AWS has called expired.
+        // The credential cache is always fresh; the SDK's would keep credentials that AWS has
+        // called expired.
         .with_identity_cache(Some(IdentityCache::no_cache()))
         .with_identity_resolver(SCHEME_ID, SharedIdentityResolver::new(credentials))
         .with_interceptor(ConnectionPoisoningInterceptor::new())
@@ -153,7 +156,8 @@ fn components<P: ProvideCredentials + 'static>(
         .with_sleep_impl(Some(TokioSleep::new()))
 }
 
-/// The SDK's own HTTPS client, with its proxy variables. Its connections are shared by all operations.
+/// The SDK's own HTTPS client, with its proxy variables. Its connections are shared by all
+/// operations.
 fn http_client(transport: &Transport) -> SharedHttpClient {
     let settings = HttpConnectorSettings::builder().connect_timeout(transport.connect_timeout).build();
     let connector: Connector = ConnectorBuilder::default()

@@ -1,5 +1,6 @@
-//! Sets the SDK up: where CodePipeline is, and which providers may have credentials. All of it is the SDK's own standard
-//! configuration (environment, shared config and credentials files, web identity, container, IMDS) and nothing else.
+//! Loads the SDK's configuration: the endpoint of CodePipeline, and the providers of credentials.
+//! It is the SDK's own standard configuration (environment, shared config and credentials files,
+//! web identity, container, IMDS).
 
 use std::fmt;
 use std::path::PathBuf;
@@ -20,39 +21,40 @@ use aws_types::service_config::ServiceConfigKey;
 
 use super::client::Transport;
 
-/// What switches the kind of endpoint: variable, and key in the profile.
+/// The switches for the kind of endpoint: the variable, and the key in the profile.
 pub const ENDPOINT_SWITCHES: [(&str, &str); 2] = [
     ("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"),
     ("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint"),
 ];
 
-/// The SDK's defaults as of this date; a later SDK doesn't change them under us.
+/// The SDK's defaults as of this date. A later SDK doesn't change them.
 fn behavior() -> BehaviorVersion {
     BehaviorVersion::v2026_01_12()
 }
 
-/// Where the SDK's configuration comes from.
+/// The source of the SDK's configuration.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// Everything that the SDK reads by itself.
+    /// The SDK's standard configuration.
     Environment {
-        /// Its shared config and credentials files, to be watched: the SDK never reads one again.
+        /// Its shared config and credentials files. The gateway watches them, because the SDK reads
+        /// each only once.
         shared_files: Vec<PathBuf>,
-        /// What the variables of `ENDPOINT_SWITCHES` say, where they are set.
+        /// The values of the variables of `ENDPOINT_SWITCHES` that are set.
         switches: [Option<String>; 2],
     },
-    /// Only this: for `dev` and for tests, which must not depend on the machine they run on.
+    /// Fixed values, for `dev` and for tests, which must not depend on the machine's configuration.
     Fixed {
         /// The region that requests are signed for.
         region: String,
-        /// Where CodePipeline's stand-in is.
+        /// The URL of the CodePipeline simulator.
         endpoint_url: String,
-        /// What requests are signed with; nothing makes a gateway without credentials.
+        /// The keys that requests are signed with. Without keys, the gateway has no credentials.
         keys: Option<FakeKeys>,
     },
 }
 
-/// Keys for a stand-in of CodePipeline. Its `Debug` shows none of them.
+/// Keys for a CodePipeline simulator. Their `Debug` output has no secret.
 #[derive(Clone)]
 pub struct FakeKeys {
     /// Access key id.
@@ -69,10 +71,10 @@ impl fmt::Debug for FakeKeys {
     }
 }
 
-/// Why the SDK can't be set up. The text names what to set.
+/// Why the SDK's configuration can't be used. The text names the setting.
 #[derive(Debug, thiserror::Error)]
 pub enum AwsError {
-    /// Nothing says which region.
+    /// No region is configured.
     #[error("no AWS region: set AWS_REGION, or `region` in the profile of the shared config file")]
     NoRegion,
     /// The region can't be part of a host name.
@@ -81,7 +83,7 @@ pub enum AwsError {
     /// The endpoint isn't an http or https URL.
     #[error("AWS_ENDPOINT_URL_CODEPIPELINE or AWS_ENDPOINT_URL (or `endpoint_url` in the profile): {0}")]
     BadEndpoint(String),
-    /// A variable, or a key in the profile of the shared config file, that is to switch something on or off.
+    /// The value of a switch, a variable or a key in the profile, is neither true nor false.
     #[error("{0}: {1:?} is neither true nor false")]
     BadSwitch(String, String),
 }
@@ -96,7 +98,7 @@ pub struct Aws {
 }
 
 impl fmt::Debug for Aws {
-    // The SDK's own would show the key id.
+    // The SDK's own would show the access key id.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Aws")
             .field("region", &self.region)
@@ -106,11 +108,11 @@ impl fmt::Debug for Aws {
 }
 
 impl Aws {
-    /// Loads and validates the configuration; loads no credentials and calls no service of AWS, except that a region
-    /// which nothing else names is asked of the instance's metadata service.
+    /// Loads and validates the configuration. Loads no credentials, and calls no AWS service. If no
+    /// region is configured, the SDK asks the instance's metadata service for one.
     ///
     /// # Errors
-    /// No region, or a region, endpoint or switch that makes no sense.
+    /// The region is missing, or a region, endpoint, or switch is invalid.
     pub async fn load(source: Source) -> Result<Self, AwsError> {
         if let Source::Environment { switches, .. } = &source {
             check_switches(switches).await?;
@@ -130,7 +132,7 @@ impl Aws {
         self.region.clone()
     }
 
-    /// Where requests go.
+    /// The URL that requests are sent to.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
@@ -152,7 +154,7 @@ impl Aws {
         }
     }
 
-    /// The files whose change means new credentials.
+    /// The files that can contain credentials.
     pub(super) fn shared_files(&self) -> &[PathBuf] {
         match &self.source {
             Source::Environment { shared_files, .. } => shared_files,
@@ -160,7 +162,7 @@ impl Aws {
         }
     }
 
-    /// The provider chain, built anew from files and environment as they are now.
+    /// The provider chain for the environment and the files as they are now.
     pub(super) async fn provider(&self) -> Option<SharedCredentialsProvider> {
         sdk_config(&self.source).await.credentials_provider()
     }
@@ -169,7 +171,8 @@ impl Aws {
 async fn sdk_config(source: &Source) -> SdkConfig {
     match source {
         Source::Environment { .. } => {
-            // AWS_MAX_ATTEMPTS and AWS_RETRY_MODE don't apply: a value given here keeps them from being read at all.
+            // AWS_MAX_ATTEMPTS and AWS_RETRY_MODE don't apply. With this value, the SDK doesn't
+            // read them.
             aws_config::defaults(behavior()).retry_config(RetryConfig::disabled()).load().await
         }
         Source::Fixed { region, endpoint_url, keys } => {
@@ -183,11 +186,12 @@ async fn sdk_config(source: &Source) -> SdkConfig {
     }
 }
 
-/// The SDK takes a switch that it can't read for "off", and tells so where the log leaves its lines out: an operator who
-/// wants FIPS must not get less. A variable comes before the profile, as with the SDK.
+/// Checks the switches. The SDK treats an unreadable switch as "off" and logs it where the
+/// gateway's log filter removes the line, but an operator who wants FIPS must not get less. As in
+/// the SDK, a variable has priority over the profile.
 async fn check_switches(variables: &[Option<String>; 2]) -> Result<(), AwsError> {
     let files = EnvConfigFiles::default();
-    // A file that can't be read is for whoever needs something of it to tell.
+    // An unreadable file is reported later, by the provider that needs it.
     let profile = aws_config::profile::load(&Fs::real(), &Env::real(), &files, None).await.ok();
     for ((variable, key), of_variable) in ENDPOINT_SWITCHES.into_iter().zip(variables) {
         let of_profile = profile.as_ref().and_then(|profile| profile.get(key));
@@ -213,14 +217,15 @@ impl FakeKeys {
     }
 }
 
-/// Whether it can be a region: a DNS label of lowercase words with hyphens between them.
+/// Whether a text can be a region: a DNS label of lowercase words with hyphens between them.
 fn is_region(region: &str) -> bool {
     let plain =
         |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     region.len() <= 63 && region.contains('-') && region.split('-').all(plain)
 }
 
-/// The endpoint that the SDK will resolve to, so that nonsense is found at the start and not at the first call.
+/// The endpoint that the SDK resolves. It is resolved at the start, so that an invalid one is
+/// reported then, and not at the first call.
 async fn endpoint(config: &SdkConfig, region: &str) -> Result<String, AwsError> {
     let configured = service_endpoint(config).or_else(|| config.endpoint_url().map(str::to_owned));
     if let Some(url) = &configured {
@@ -237,7 +242,8 @@ async fn endpoint(config: &SdkConfig, region: &str) -> Result<String, AwsError> 
     Ok(resolved.map_err(|error| AwsError::BadEndpoint(error.to_string()))?.url().to_owned())
 }
 
-/// What the SDK reads for this service alone: AWS_ENDPOINT_URL_CODEPIPELINE, or `codepipeline` in a services section.
+/// The endpoint for this service alone: AWS_ENDPOINT_URL_CODEPIPELINE, or `codepipeline` in a
+/// services section.
 fn service_endpoint(config: &SdkConfig) -> Option<String> {
     let key = ServiceConfigKey::builder()
         .service_id("CodePipeline")
@@ -247,7 +253,7 @@ fn service_endpoint(config: &SdkConfig) -> Option<String> {
 }
 
 fn check_url(url: &str) -> Result<(), AwsError> {
-    // One with a password isn't shown.
+    // A URL with a password isn't shown.
     let shown = if url.contains('@') { String::new() } else { format!("{url:?}: ") };
     crate::util::url::parse(url).map(drop).map_err(|why| AwsError::BadEndpoint(format!("{shown}{why}")))
 }

@@ -1,7 +1,9 @@
-//! Keeps the gateway's AWS credentials: one task loads them and renews them well before they expire; calls only read
-//! what is held, so a slow provider never dies with the call that happened to need it.
+//! Caches the gateway's AWS credentials. One task loads and renews them well before they expire,
+//! and calls only read the cache. So a slow provider isn't canceled together with the call that
+//! needs it.
 //!
-//! The SDK's own cache loads inside a call, keeps what AWS has called expired, and reads a profile file once.
+//! The SDK's own cache loads credentials inside a call, keeps credentials that AWS has called
+//! expired, and reads a profile file only once.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,30 +24,31 @@ use crate::util::error_chain::chain;
 use crate::util::file_watch::FileWatch;
 use crate::util::rfc3339::rfc3339;
 
-/// How long one load of the provider chain may take.
+/// The maximum time for one load of the provider chain.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// The delay after a failed load.
 const RETRY: Backoff = Backoff { first: Duration::from_secs(1), max: Duration::from_secs(30) };
 /// Credentials are renewed this long before they expire, or in the last quarter of a shorter life.
 const RENEW_BEFORE_EXPIRY: Duration = Duration::from_secs(15 * 60);
-/// However soon they expire, and however often AWS calls them bad, the provider isn't asked more often than this.
+/// The minimum time between two loads, also for credentials that expire soon or that AWS rejects
+/// repeatedly.
 const MIN_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Where the gateway stands with its credentials.
+/// The state of the gateway's credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CredentialStatus {
-    /// None were loaded yet.
+    /// The first load is running.
     Loading,
-    /// They are there.
+    /// Credentials are cached.
     Held {
         /// When they expire, if they do.
         expiry: Option<SystemTime>,
     },
-    /// None could be loaded yet; the log says why.
+    /// No load has succeeded yet. The log has the error.
     Failed,
 }
 
-/// The credentials that calls are signed with. Its `Debug` shows none of them.
+/// The credentials that calls are signed with. The `Debug` output has no secret.
 pub struct CredentialCache {
     current: watch::Sender<Option<Credentials>>,
     status: watch::Sender<CredentialStatus>,
@@ -53,25 +56,25 @@ pub struct CredentialCache {
 }
 
 impl CredentialCache {
-    /// Holds nothing yet.
+    /// An empty cache.
     #[must_use]
     pub fn empty() -> Arc<Self> {
         let (current, status) = (watch::Sender::new(None), watch::Sender::new(CredentialStatus::Loading));
         Arc::new(Self { current, status, renew: Notify::new() })
     }
 
-    /// Follows where the gateway stands.
+    /// Subscribes to the state.
     #[must_use]
     pub fn status(&self) -> watch::Receiver<CredentialStatus> {
         self.status.subscribe()
     }
 
-    /// What is held, if anything.
+    /// The cached credentials, if there are any.
     pub(super) fn current(&self) -> Option<Credentials> {
         self.current.borrow().clone()
     }
 
-    /// Asks for new credentials if AWS has refused these.
+    /// Requests new credentials if AWS has rejected these.
     pub(super) fn on_rejected(&self, reason: Reason) {
         if matches!(reason, Reason::GatewayCredentialsExpired | Reason::GatewayCredentialsRejected) {
             self.renew.notify_one();
@@ -112,7 +115,7 @@ impl ProvideCredentials for CredentialCache {
     }
 }
 
-/// Loads the credentials and keeps them fresh. Never ends by itself: its owner drops it.
+/// Loads the credentials and keeps them fresh. Runs until its owner drops it.
 pub async fn keep_fresh(aws: Aws, cache: Arc<CredentialCache>, metrics: Arc<Metrics>) {
     let mut failures = 0;
     // Before the first load: a change while it runs leads to another load.
@@ -137,7 +140,7 @@ pub async fn keep_fresh(aws: Aws, cache: Arc<CredentialCache>, metrics: Arc<Metr
                 Some(wait)
             }
         };
-        // The provider isn't asked more often than this.
+        // The minimum time between two loads.
         sleep(MIN_INTERVAL.min(wait.unwrap_or(MIN_INTERVAL))).await;
         let remaining = wait.map(|wait| wait.saturating_sub(MIN_INTERVAL));
         tokio::select! {
@@ -148,7 +151,8 @@ pub async fn keep_fresh(aws: Aws, cache: Arc<CredentialCache>, metrics: Arc<Metr
     }
 }
 
-/// One run through the SDK's provider chain, built anew: a provider that has read a file never reads it again.
+/// Runs the SDK's provider chain once. The chain is created for each run, because a provider reads
+/// a file only once.
 ///
 /// # Errors
 /// Why there are no credentials, in one line.
@@ -182,7 +186,7 @@ pub async fn describe_credentials(aws: &Aws) -> Result<String, String> {
     Ok(format!("access key ****{tail}{}", expiry.unwrap_or_else(|| ", without expiry".into())))
 }
 
-/// How long after `now` credentials are renewed; never, if they don't expire.
+/// How long after `now` credentials are renewed; none, if they don't expire.
 fn renew_in(expiry: Option<SystemTime>, now: SystemTime) -> Option<Duration> {
     let left = expiry?.duration_since(now).unwrap_or_default();
     Some(left.saturating_sub(RENEW_BEFORE_EXPIRY.min(left / 4)).max(MIN_INTERVAL))

@@ -1,37 +1,41 @@
-//! Reads an error answer of AWS: the code in any of the shapes that AWS's services and the proxies before them use.
+//! Reads an error response of AWS. The code has several shapes, which AWS's services and the
+//! proxies in front of them use.
 //!
-//! The SDK reads most of these, but gives up on an answer as a whole where one part is off (a message that is a number,
-//! say), and then the code is lost with it; the outcome of a call must not hang on that.
+//! The SDK reads most of these shapes. But it rejects a whole response if one part is wrong, for
+//! example a message that is a number. The code is lost then, and the outcome of a call depends on
+//! the code.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-/// What an answer with an error says.
+/// The content of an error response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ErrorResponse {
     /// The HTTP status.
     pub(super) status: u16,
-    /// AWS's error code, its namespace and address cut off.
+    /// AWS's error code, without its namespace and URL.
     pub(super) code: Option<String>,
-    /// AWS's own text. For the log, redacted; never for a caller.
+    /// AWS's error message. For the log, redacted; never for a caller.
     pub(super) message: Option<String>,
     /// AWS's id of the call.
     pub(super) request_id: Option<String>,
     /// How long AWS asks to wait.
     pub(super) retry_after: Option<Duration>,
-    /// Whether the answer tells AWS's time.
+    /// Whether the response contains AWS's time.
     pub(super) has_date: bool,
 }
 
-/// The longest hint that is believed. AWS throttles by the second; a day would be somebody's mistake.
+/// The longest accepted delay. AWS throttles by the second, so a longer delay is a mistake of the
+/// sender.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 
-/// Reads an answer. Never fails: what can't be read is missing.
+/// Reads a response. Never fails: an unreadable part counts as missing.
 pub(super) fn read<'a>(status: u16, header: impl Fn(&str) -> Option<&'a str>, body: &[u8]) -> ErrorResponse {
     let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     let text = |key: &str| body.get(key).and_then(Value::as_str);
-    // The order is that of Smithy's awsJson1_1 protocol: the header first, then `__type`, then `code`.
+    // The order is that of Smithy's awsJson1_1 protocol: the header first, then `__type`, then
+    // `code`.
     let code =
         [header("x-amzn-errortype"), text("__type"), text("code")].into_iter().flatten().find_map(bare_code);
     ErrorResponse {
@@ -44,7 +48,7 @@ pub(super) fn read<'a>(status: u16, header: impl Fn(&str) -> Option<&'a str>, bo
     }
 }
 
-/// AWS's id of a call. Plain characters only: it goes into headers and logs.
+/// AWS's id of a call. It goes into headers and logs, so only plain characters are accepted.
 pub(super) fn request_id<'a>(header: &impl Fn(&str) -> Option<&'a str>) -> Option<String> {
     plain_id(header("x-amzn-requestid").or_else(|| header("x-amz-request-id"))?)
 }
@@ -56,7 +60,8 @@ pub(super) fn plain_id(id: &str) -> Option<String> {
     plain.then(|| id.to_owned())
 }
 
-/// `com.amazonaws.codepipeline#JobNotFoundException:http://internal.amazon.com/…` → `JobNotFoundException`.
+/// `com.amazonaws.codepipeline#JobNotFoundException:http://internal.amazon.com/…` →
+/// `JobNotFoundException`.
 fn bare_code(code: &str) -> Option<String> {
     let code = code.split(':').next()?;
     let code = code.rsplit('#').next()?.trim();
@@ -65,7 +70,8 @@ fn bare_code(code: &str) -> Option<String> {
     plain.then(|| code.to_owned())
 }
 
-/// `x-amz-retry-after` in milliseconds (the SDK's own source says so), or HTTP's `Retry-After` in seconds.
+/// `x-amz-retry-after` in milliseconds (the SDK's own source says so), or HTTP's `Retry-After` in
+/// seconds.
 fn retry_after<'a>(header: &impl Fn(&str) -> Option<&'a str>) -> Option<Duration> {
     let number = |name: &str| header(name).and_then(|value| value.trim().parse::<u32>().ok());
     let millis = number("x-amz-retry-after").map(|ms| Duration::from_millis(ms.into()));
@@ -148,7 +154,10 @@ mod tests {
         }
 
         #[test]
-        fn json_of_any_form_is_read(body in "\\{\"(__type|code|message)\":(\"[A-Za-z#:/.]{0,30}\"|[0-9]{1,5}|null|\\{\\})\\}") {
+        fn json_of_any_form_is_read(
+            key in "__type|code|message", value in "\"[A-Za-z#:/.]{0,30}\"|[0-9]{1,5}|null|\\{\\}",
+        ) {
+            let body = format!("{{\"{key}\":{value}}}");
             prop_assert_eq!(read(400, |_| None, body.as_bytes()).status, 400);
         }
     }

@@ -1,9 +1,10 @@
 //! AWS CodePipeline: the port that the service calls, and its implementation with the AWS SDK.
 //!
-//! Nothing outside this folder imports an AWS crate. A call's way through it: `retry` makes attempts, one or more;
-//! `attempt` makes one, observed by `transmit_probe`, with the operation's own file (`acknowledge`) for the SDK's input
-//! and output and `client` for the transport. `outcome` decides what is known about a failed attempt, `error_response`
-//! reads AWS's error, and `classify` maps it to a reason. `config` loads the SDK's standard configuration, and
+//! Nothing outside this folder imports an AWS crate. A call's way through it: `retry` makes
+//! attempts, one or more; `attempt` makes one, observed by `transmit_probe`, with the operation's
+//! own file (`acknowledge`) for the SDK's input and output and `client` for the transport.
+//! `outcome` decides what is known about a failed attempt, `error_response` reads AWS's error, and
+//! `classify` maps it to a reason. `config` loads the SDK's standard configuration, and
 //! `credentials` keeps the gateway's credentials fresh.
 
 mod acknowledge;
@@ -36,9 +37,11 @@ use crate::error::{AwsResponse, Failure};
 
 /// CodePipeline's third-party operations, as far as the gateway offers them.
 pub trait CodePipeline: Send + Sync + 'static {
-    /// Makes a call at AWS. Records every attempt in the call's progress, so that a cancellation loses no outcome.
+    /// Makes a call at AWS. Records every attempt in the call's progress, so that a cancellation
+    /// loses no outcome.
     ///
-    /// It starts nothing that can't end before the call's deadline, but it doesn't watch the deadline: its caller does.
+    /// It starts nothing that can't end before the call's deadline, but it doesn't watch the
+    /// deadline: its caller does.
     ///
     /// # Errors
     /// Why the call failed, and what is known about it.
@@ -49,7 +52,8 @@ pub trait CodePipeline: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(O::Output, AwsResponse), Failure>> + Send;
 }
 
-/// What a response of AWS with a status other than 2xx means for this operation. Never panics, whatever the response is.
+/// What a response of AWS with a status other than 2xx means for this operation. Never panics,
+/// whatever the response is.
 pub fn meaning_of_error<'a, O: AwsOperation>(
     status: u16,
     header: impl Fn(&str) -> Option<&'a str>,

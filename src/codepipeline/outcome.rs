@@ -1,4 +1,5 @@
-//! What became of an attempt that the SDK calls failed: refused, accepted and unreadable, or unanswered.
+//! Decides what is known about a failed attempt: AWS rejected it, AWS accepted it and its response
+//! is unreadable, or no response arrived.
 
 use std::error::Error;
 
@@ -13,7 +14,7 @@ use super::{Fields, classify, error_response};
 use crate::error::{AwsResponse, Failure, Outcome, Reason};
 use crate::util::error_chain::{causes, chain};
 
-/// Says what is known of it.
+/// The failure of an attempt that the SDK reports as failed.
 pub(super) fn failure_of<E: Error + 'static>(
     error: &SdkError<E, HttpResponse>,
     probe: &TransmitProbe,
@@ -26,7 +27,7 @@ pub(super) fn failure_of<E: Error + 'static>(
     }
 }
 
-/// What is wrong with an answer's body.
+/// The state of a response's body.
 #[derive(PartialEq)]
 enum Body {
     Whole,
@@ -36,7 +37,7 @@ enum Body {
 
 impl Body {
     fn of(error: &(dyn Error + 'static), response: &HttpResponse) -> Self {
-        // The SDK puts the body back only once it has read all of it.
+        // The SDK puts the body back only after it has read the whole body.
         match response.body().bytes() {
             Some(_) => Self::Whole,
             None if causes(error).any(<dyn Error>::is::<LengthLimitError>) => Self::TooLong,
@@ -45,7 +46,7 @@ impl Body {
     }
 }
 
-/// A 2xx whose body broke off, or isn't what it should be.
+/// A 2xx response whose body is incomplete or unreadable.
 fn accepted_but_unreadable(error: &(dyn Error + 'static), response: &HttpResponse) -> Failure {
     let broken_off = Body::of(error, response) == Body::BrokenOff;
     let reason = if broken_off { Reason::AwsConnectionLost } else { Reason::AwsBadResponse };
@@ -62,19 +63,19 @@ fn rejected(error: &(dyn Error + 'static), response: &HttpResponse, fields: Fiel
     let body = response.body().bytes().unwrap_or_default();
     let answer = error_response::read(response.status().as_u16(), |name| response.headers().get(name), body);
     let mut failure = classify::error_answer(&answer, fields);
-    // The code that was cut off may have been one that leaves the outcome open, such as RequestTimeoutException.
+    // The missing code could be one with an unknown outcome, such as RequestTimeoutException.
     if failure.reason == Reason::AwsBadResponse && Body::of(error, response) == Body::BrokenOff {
         (failure.reason, failure.outcome) = (Reason::AwsConnectionLost, Outcome::Unknown);
     }
-    // After these words a signature error repeats the whole signed request, session token included.
+    // After this phrase, a signature error repeats the signed request, session token included.
     let message =
         answer.message.as_deref().map(|text| text.split("The Canonical String").next().unwrap_or(text));
     let failure = Failure { log_text: message.map(str::to_owned), ..failure };
     AttemptFailed { failure, knows_aws_time: answer.has_date }
 }
 
-/// No answer. Whether the request may have reached AWS can't be read off the SDK's own kinds of error (a broken
-/// connection and a refused one are both "io"), but off the wire, and off what hyper says of a request.
+/// No response. The SDK's kinds of error don't say whether the request may have reached AWS: a
+/// broken connection and a refused one are both "io". The probe and hyper's own error do.
 fn unanswered(error: &(dyn Error + 'static), probe: &TransmitProbe) -> Failure {
     let failure = if causes(error).any(<dyn Error>::is::<CredentialsError>) {
         Failure::not_sent(Reason::GatewayCredentialsUnavailable)

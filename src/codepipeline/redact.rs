@@ -1,32 +1,32 @@
-//! Masks secrets in texts that come from outside, before they reach the log.
+//! Redacts secrets in texts from outside, before they reach the log.
 //!
-//! AWS's messages repeat what they were sent: a ValidationException the value that it refused, a signature error the
-//! whole canonical request with the session token in it.
+//! AWS's messages repeat parts of the request: a ValidationException the rejected value, and a
+//! signature error the whole canonical request with the session token.
 
-/// Longest text that reaches the log, in bytes.
+/// The longest text that reaches the log, in bytes.
 const MAX_TEXT: usize = 1024;
 const REDACTED: &str = "[redacted]";
 
-/// A shorter secret can't be redacted: the gaps would tell where it stood, and so what it is.
+/// A shorter secret can't be redacted, because the gaps would reveal it.
 const MIN_SECRET: usize = 6;
 
-/// The text with every one of the secrets replaced, cut to a length that suits a log line; nothing of it where a secret is
-/// too short for that.
+/// The text with each secret replaced, truncated to a length that fits into a log line. If a secret
+/// is too short to redact, the whole text is left out.
 pub(super) fn redact(text: &str, secrets: &[&str]) -> String {
     if secrets.iter().any(|secret| (1..MIN_SECRET).contains(&secret.len())) {
         return "[left out: a secret of this call is too short to be redacted in it]".into();
     }
-    // As it is, and as it stood in the JSON that AWS got.
+    // As plain text, and as in the JSON that AWS received.
     let quoted: Vec<String> =
         secrets.iter().map(|secret| serde_json::Value::from(*secret).to_string()).collect();
     let in_json = quoted.iter().map(|quoted| &quoted[1..quoted.len() - 1]);
     let mut secrets: Vec<&str> =
         secrets.iter().copied().chain(in_json).filter(|secret| !secret.is_empty()).collect();
-    // Longest first: a secret that is part of another must not leave the rest of it standing.
+    // Longest first, so that no part of a secret remains that contains another one.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     let mut rest = text;
     let mut redacted = String::new();
-    // One pass from left to right, so that a short secret can't be found in the mask of another.
+    // One pass from left to right, so that a short secret isn't found in another's replacement.
     while !rest.is_empty() && redacted.len() < MAX_TEXT {
         if let Some(secret) = secrets.iter().find(|secret| rest.starts_with(**secret)) {
             redacted.push_str(REDACTED);
@@ -43,15 +43,16 @@ pub(super) fn redact(text: &str, secrets: &[&str]) -> String {
     redacted
 }
 
-/// A text that may hold secrets that nobody here knows, in one line: every word that could be one is redacted, and what a
-/// credential process printed is left out.
+/// A text that can contain secrets that the gateway doesn't know, in one line. Each word that could
+/// be a secret is redacted, and the output of a credential process is left out.
 pub(super) fn redact_words(text: &str) -> String {
     let known = text.split_once("Stderr: ").map_or(text, |(before, _)| before);
     let words = known.split_whitespace().map(|word| if could_be_secret(word) { REDACTED } else { word });
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Long, with a digit in it, and none of what AWS and the SDK name openly: a role, a variable, a provider.
+/// Long and with a digit, and not a name that AWS and the SDK show openly: a role, a variable, or a
+/// provider.
 fn could_be_secret(word: &str) -> bool {
     let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
     let variable = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
@@ -69,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_masked_wherever_it_stands() {
+    fn a_secret_is_redacted_everywhere() {
         assert_eq!(
             redact("Value 'n-1234' at 'nonce'", &["n-1234", "t-1234"]),
             "Value '[redacted]' at 'nonce'"
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_could_be_secrets_are_masked_and_names_are_not() {
+    fn words_that_could_be_secrets_are_redacted_and_names_are_not() {
         for name in [
             "Ec2InstanceMetadata:",
             "`AWS_EC2_METADATA_DISABLED`",
@@ -101,13 +102,15 @@ mod tests {
     }
 
     #[test]
-    fn a_text_with_a_secret_too_short_to_mask_is_left_out() {
+    fn a_text_with_a_secret_too_short_to_redact_is_left_out() {
         assert!(!redact("the nonce was a", &["a"]).contains("nonce was"));
     }
 
     proptest! {
         #[test]
-        fn no_secret_of_some_length_survives(secret in "[A-Za-z0-9é]{6,40}", before in ".{0,600}", after in ".{0,600}") {
+        fn no_secret_of_some_length_survives(
+            secret in "[A-Za-z0-9é]{6,40}", before in ".{0,600}", after in ".{0,600}",
+        ) {
             let redacted = redact(&format!("{before}{secret}{after}{secret}"), &[&secret, "other"]);
             prop_assert!(!redacted.contains(&secret));
             prop_assert!(redacted.len() <= MAX_TEXT + REDACTED.len() + 3);

@@ -1,8 +1,10 @@
-//! The gateway's own retry loop. It repeats only what provably did nothing: a request that wasn't sent, one that AWS
-//! throttled, and once one that AWS refused for the gateway's clock.
+//! The gateway's own retry loop. It retries only what provably had no effect: a request that
+//! wasn't sent, a throttled request, and once a request that AWS rejected because of the gateway's
+//! clock. An operation without effects is also retried after an unknown outcome.
 //!
-//! The SDK's own strategy can't be used: it also repeats what may have happened, forgets the caller's deadline while
-//! it waits, shares one token bucket over the process, and doesn't tell how many attempts it made.
+//! The SDK's own strategy doesn't fit. It also retries requests with an unknown outcome, ignores
+//! the caller's deadline during a backoff, shares one token bucket with the whole process, and
+//! doesn't report the number of attempts.
 
 use std::time::Duration;
 
@@ -13,8 +15,8 @@ use crate::error::{Failure, Outcome, Reason};
 use crate::methods::Repeat;
 use crate::util::backoff::Backoff;
 
-/// The first backoff is random between nothing and this (full jitter); each further one may be twice as long. AWS can ask
-/// for more than the maximum.
+/// The first backoff is a random time of up to `first` (full jitter). Each further one can be twice
+/// as long. AWS can ask for a longer delay than `max`.
 const BACKOFF: Backoff = Backoff { first: Duration::from_millis(100), max: Duration::from_secs(2) };
 
 /// What limits the attempts of a call.
@@ -28,20 +30,22 @@ pub(super) struct Policy {
     pub(super) repeat: Repeat,
 }
 
-/// An attempt's failure, with what the loop has to know besides.
+/// An attempt's failure, with what the loop has to know in addition.
 #[derive(Debug)]
 pub(super) struct AttemptFailed {
     pub(super) failure: Failure,
-    /// A clock-skew rejection told AWS's time, so the next attempt is signed with it.
+    /// A clock-skew rejection contained AWS's time, so the next attempt is signed with that time.
     pub(super) knows_aws_time: bool,
 }
 
-/// Makes attempts until one succeeds, fails for good, or there is no time or attempt left; the last failure is the
-/// answer. Nothing is begun that doesn't fit before the deadline, going by the time that the last attempt took: an attempt
-/// that is cut off turns a failure that provably did nothing into one of which nobody knows.
+/// Makes attempts until one succeeds, fails for good, or no time or attempt is left. The last
+/// failure is the result.
+///
+/// Nothing starts that doesn't fit before the deadline, judged by the duration of the last attempt.
+/// A canceled attempt would turn a failure without effect into an unknown outcome.
 ///
 /// # Errors
-/// The last attempt's failure, or that there was no time for one.
+/// The last attempt's failure, or that no time was left for an attempt.
 pub(super) async fn attempts<T, A>(
     policy: Policy,
     progress: &Progress,
@@ -54,7 +58,7 @@ where
     let mut made = 0;
     let mut last = Failure::not_sent(Reason::DeadlineExceeded);
     loop {
-        // Also after a backoff: a timer may be late by more than there was left.
+        // Also checked after a backoff: a timer can fire later than the remaining time.
         let begun = Instant::now();
         if begun >= policy.deadline {
             return Err(last);
@@ -73,7 +77,7 @@ where
                 policy.repeat == Repeat::ByGateway && failure.reason != Reason::AwsBadResponse
             }
         };
-        // A corrected clock needs no waiting.
+        // A corrected clock needs no delay.
         let wait = if corrects_clock { Duration::ZERO } else { backoff(made, failure.retry_after) };
         let fits = Instant::now() + wait + begun.elapsed() < policy.deadline;
         if !safe || made >= policy.max_attempts || !fits {
@@ -85,7 +89,8 @@ where
     }
 }
 
-/// Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"); what AWS asks for comes first.
+/// Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"), after the delay that AWS
+/// asks for.
 fn backoff(made: u32, asked: Option<Duration>) -> Duration {
     asked.unwrap_or_default() + BACKOFF.delay(made).mul_f64(fastrand::f64())
 }
@@ -102,7 +107,7 @@ mod tests {
 
     use super::*;
 
-    /// Runs the loop on a paused clock; each attempt fails with the next of these, then one succeeds.
+    /// Runs the loop on a paused clock. The attempts fail with these failures, then one succeeds.
     async fn run(
         failures: Vec<AttemptFailed>,
         max_attempts: u32,

@@ -1,4 +1,5 @@
-//! Observes one attempt from inside the SDK: whether its request may have left, and which HTTP status came back.
+//! Observes one attempt from inside the SDK: whether its request may have left, and which HTTP
+//! status came back.
 
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -23,8 +24,9 @@ pub(super) struct TransmitProbe(Arc<Observed>);
 
 #[derive(Debug)]
 struct Observed {
-    /// Empty until the request is ready to go. Then it holds the SDK's capture of the connection that the request gets.
-    /// While the capture is empty, not one byte of the request can have left.
+    /// Empty until the request is ready to go. Then it holds the SDK's capture of the connection
+    /// that the request gets. While the capture is empty, not one byte of the request can have
+    /// left.
     connection: OnceLock<Option<CaptureSmithyConnection>>,
     /// 0 until a response arrives.
     status: AtomicU16,
@@ -71,8 +73,8 @@ task_local! {
 
 /// Feeds the probes, and adds the SDK's user agent to each request.
 ///
-/// It is part of the client and finds an attempt's probe by its task. An interceptor for each attempt would make the SDK
-/// build its configuration again, which costs several microseconds.
+/// It is part of the client and finds an attempt's probe by its task. An interceptor for each
+/// attempt would make the SDK build its configuration again, which costs several microseconds.
 #[derive(Debug)]
 pub(super) struct ProbeInterceptor {
     user_agent: String,
@@ -96,7 +98,8 @@ impl Intercept for ProbeInterceptor {
         _: &BeforeSerializationInterceptorContextRef<'_>,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // The orchestrator takes these from here alone. The endpoint itself was resolved at the start.
+        // The orchestrator takes these from here alone. The endpoint itself was resolved at the
+        // start.
         config.interceptor_state().store_put(EndpointResolverParams::new(()));
         Ok(())
     }
@@ -117,9 +120,11 @@ impl Intercept for ProbeInterceptor {
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // The SDK's own interceptor put it there, and on the request, in the step before (`modify_before_transmit`).
+        // The SDK's own interceptor put it there, and on the request, in the step before
+        // (`modify_before_transmit`).
         let connection = config.load::<CaptureSmithyConnection>().cloned();
-        // Without a probe this is an error and nothing is sent, because the outcome could not be known.
+        // Without a probe this is an error and nothing is sent, because the outcome could not be
+        // known.
         CURRENT.try_with(|probe| {
             let _ = probe.0.connection.set(connection);
         })?;

@@ -1,5 +1,6 @@
-//! A failed call: why (`Reason`), what is known about it at AWS (`Outcome`), and what AWS answered. `status` converts
-//! it into the gRPC status that leaves the gateway. Nothing else in the crate builds a status.
+//! A failed call: why (`Reason`), what is known about it at AWS (`Outcome`), and what AWS answered.
+//! `status` converts it into the gRPC status that leaves the gateway. Nothing else in the crate
+//! builds a status.
 
 mod outcome;
 mod reason;
@@ -49,7 +50,8 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// The request's fields that break a rule of the gateway or of AWS.
     pub violations: Vec<Violation>,
-    /// The error message of AWS or of the network, with secrets redacted. For the log, never for a caller.
+    /// The error message of AWS or of the network, with secrets redacted. For the log, never for a
+    /// caller.
     pub log_text: Option<String>,
     /// A message that says more than the reason's own. It never contains a text from outside.
     pub custom_message: Option<String>,

@@ -1,6 +1,7 @@
 //! What is known about a failed call at AWS.
 
-/// What is known about a failed call at AWS: the one question that the caller of a call that isn't idempotent has.
+/// What is known about a failed call at AWS: the one question that the caller of a call that isn't
+/// idempotent has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The request provably never reached AWS.

@@ -15,8 +15,8 @@ impl Reason {
 
     /// The gRPC code of a failure with this outcome.
     ///
-    /// Service meshes and client libraries retry UNAVAILABLE by themselves. So an unknown outcome never has that code,
-    /// unless a second call of the method does no harm.
+    /// Service meshes and client libraries retry UNAVAILABLE by themselves. So an unknown outcome
+    /// never has that code, unless a second call of the method does no harm.
     #[must_use]
     pub fn code(self, outcome: Outcome, method: &Method) -> Code {
         match (self.row(), outcome, method.repeat) {

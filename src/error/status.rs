@@ -1,4 +1,5 @@
-//! Converts a failure into the gRPC status that leaves the gateway, details and metadata included (AIP-193, gRFC A6).
+//! Converts a failure into the gRPC status that leaves the gateway, details and metadata included
+//! (AIP-193, gRFC A6).
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -20,11 +21,13 @@ const DOMAIN: &str = "codepipeline-gateway";
 /// The type of a job in `ResourceInfo`.
 const JOB_RESOURCE: &str = "codepipeline.ThirdPartyJob";
 
-/// The longest part of a job id or an action type in the details, in bytes. All response metadata together stays under 4 KiB, so that no
-/// client's header limit (8 KiB in grpcio) turns an error into a different one.
+/// The longest part of a job id or an action type in the details, in bytes. All response metadata
+/// together stays under 4 KiB, so that no client's header limit (8 KiB in grpcio) turns an error
+/// into a different one.
 const MAX_NAME_IN_DETAILS: usize = 128;
 
-/// How long a caller waits if AWS gave no hint. It varies by a fifth, so that rejected callers don't return together.
+/// How long a caller waits if AWS gave no hint. It varies by a fifth, so that rejected callers
+/// don't return together.
 const DEFAULT_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Tells the gRPC library not to retry on its own (gRFC A6).
@@ -131,9 +134,11 @@ pub(crate) fn has_details(headers: &HeaderMap) -> bool {
     }
 }
 
-/// The whole response of a call that failed outside the service: an error in the headers, and no body.
+/// The whole response of a call that failed outside the service: an error in the headers, and no
+/// body.
 ///
-/// `replaced` are the headers of tonic's own error, if this response replaces one. Their `grpc-accept-encoding` stays.
+/// `replaced` are the headers of tonic's own error, if this response replaces one. Their
+/// `grpc-accept-encoding` stays.
 pub(crate) fn into_response(failure: &Failure, call: &CallFacts<'_>, replaced: &HeaderMap) -> Response<Body> {
     const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
     let mut response = failure.to_status(call).into_http::<Body>();

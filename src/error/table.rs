@@ -1,4 +1,5 @@
-//! The table of reasons: the name of each failure, its gRPC code, and the message that a caller gets.
+//! The table of reasons: the name of each failure, its gRPC code, and the message that a caller
+//! gets.
 //!
 //! `docs/errors.md` is generated from it, and the table test goes through it row by row.
 
@@ -57,9 +58,9 @@ macro_rules! reasons {
     };
 }
 
-// The doc comment of a row says what happened, and is also the text of docs/errors.md. In a message,
-// `{unknown}` and `{iam_action}` come from the method's row, and `{outcome}` is the sentence of the
-// observed outcome.
+// The doc comment of a row says what happened, and is also the text of docs/errors.md. In a
+// message, `{unknown}` and `{iam_action}` come from the method's row, and `{outcome}` is the
+// sentence of the observed outcome.
 reasons! {
     /// A field is empty or too long; or the message is over 64 KiB, malformed, not UTF-8 or
     /// compressed; or `grpc-timeout` is malformed.
@@ -258,7 +259,7 @@ reasons! {
         outcomes: Observed, retry_info: false, methods: ANY,
         message: "The gateway shut down before the call finished. {outcome}",
     }
-    /// The caller hung up (log and metric only).
+    /// The caller canceled the call (log and metric only).
     CallerCancelled {
         name: "CALLER_CANCELLED", code: Cancelled,
         outcomes: Observed, retry_info: false, methods: ANY,

@@ -52,7 +52,8 @@ impl Operation for Acknowledge {
     }
 }
 
-/// AWS's `JobStatus` (API reference, data type `Job`). A status that is new at AWS is `UNSPECIFIED` and never an error.
+/// AWS's `JobStatus` (API reference, data type `Job`). A status that is new at AWS is `UNSPECIFIED`
+/// and never an error.
 fn job_status(aws: &str) -> JobStatus {
     match aws {
         "Created" => JobStatus::Created,

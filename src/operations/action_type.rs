@@ -90,7 +90,8 @@ impl FromStr for Pattern {
     }
 }
 
-/// Whether a byte can be part of a name in an action type: the service model's pattern `[0-9A-Za-z_-]+`.
+/// Whether a byte can be part of a name in an action type: the service model's pattern
+/// `[0-9A-Za-z_-]+`.
 pub(super) fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }

@@ -1,7 +1,7 @@
 //! Fields that several requests have, their limits, and the list of a request's violations.
 //!
-//! The limits are those of the AWS service model. Characters are Unicode scalar values, as Smithy's `@length` trait counts
-//! them.
+//! The limits are those of the AWS service model. Characters are Unicode scalar values, as Smithy's
+//! `@length` trait counts them.
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -108,7 +108,8 @@ fn length_violation(field: &'static str, value: &str, max: usize) -> Option<Viol
     if value.is_empty() {
         return Some(Violation { field, description: "must not be empty".into() });
     }
-    // A scalar value takes at most four bytes, so most texts need no counting. `nth` stops at the limit.
+    // A scalar value takes at most four bytes, so most texts need no counting. `nth` stops at the
+    // limit.
     let too_long = value.len() > max && value.chars().nth(max).is_some();
     too_long.then(|| Violation { field, description: format!("must have at most {max} characters") })
 }

@@ -1,6 +1,8 @@
-//! The operations that the gateway offers: one file parses an operation's request and builds its response.
+//! The operations that the gateway offers: one file parses an operation's request and builds its
+//! response.
 //!
-//! The AWS side of an operation, its SDK input and output, is in the file of the same name in `codepipeline`.
+//! The AWS side of an operation, its SDK input and output, is in the file of the same name in
+//! `codepipeline`.
 
 mod acknowledge;
 mod action_type;
@@ -35,16 +37,19 @@ pub trait Operation: Sized + Send + Sync + 'static {
     /// What AWS returned.
     type Output: Send + 'static;
 
-    /// Records what a request is about before it is parsed, so that the log of an invalid request says it too.
+    /// Records what a request is about before it is parsed, so that the log of an invalid request
+    /// says it too.
     fn describe(request: &Self::Request, subject: &Subject);
 
     /// Parses a request.
     ///
     /// # Errors
-    /// `INVALID_REQUEST` with every violation, in the order and spelling of the proto file's fields.
+    /// `INVALID_REQUEST` with every violation, in the order and spelling of the proto file's
+    /// fields.
     fn parse(request: Self::Request) -> Result<Self, CallFailure>;
 
-    /// Checks the request against the operator's list of action types, and records what the call is about.
+    /// Checks the request against the operator's list of action types, and records what the call is
+    /// about.
     ///
     /// # Errors
     /// `ACTION_TYPE_NOT_ALLOWED`.
@@ -52,7 +57,8 @@ pub trait Operation: Sized + Send + Sync + 'static {
         Ok(())
     }
 
-    /// Checks AWS's response against the operator's list of action types, and records what the call is about.
+    /// Checks AWS's response against the operator's list of action types, and records what the call
+    /// is about.
     ///
     /// # Errors
     /// `ACTION_TYPE_NOT_ALLOWED`: the response must be withheld.

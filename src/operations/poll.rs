@@ -8,7 +8,8 @@ use crate::error::{Failure, Reason};
 use crate::methods::{self, Method};
 use crate::proto::{PollForThirdPartyJobsRequest, PollForThirdPartyJobsResponse, ThirdPartyJob};
 
-/// The longest category and owner, in characters. The service model lists their values, and all are shorter.
+/// The longest category and owner, in characters. The service model lists their values, and all are
+/// shorter.
 const MAX_NAME: usize = 35;
 /// The longest provider, in characters.
 const MAX_PROVIDER: usize = 35;
@@ -101,7 +102,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_request_is_valid_exactly_within_the_limits(
-            category in "[A-Za-z]{0,3}|\\PC{0,4}", owner in "[A-Za-z]{0,40}", provider in "[0-9A-Za-z_-]{0,40}|\\PC{0,3}",
+            category in "[A-Za-z]{0,3}|\\PC{0,4}", owner in "[A-Za-z]{0,40}",
+            provider in "[0-9A-Za-z_-]{0,40}|\\PC{0,3}",
             version in "[0-9A-Za-z_-]{0,11}", size in proptest::option::of(-2..104),
         ) {
             let out = |text: &str, max: usize| {

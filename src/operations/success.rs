@@ -15,7 +15,8 @@ const MAX_REVISION: usize = 1500;
 const MAX_CHANGE_IDENTIFIER: usize = 100;
 /// The longest summary and continuation token, in characters.
 const MAX_SUMMARY: usize = 2048;
-/// The last second of the year 9999, since the epoch. Protobuf's timestamps begin in the year 1 and end here.
+/// The last second of the year 9999, since the epoch. Protobuf's timestamps begin in the year 1 and
+/// end here.
 const LAST_SECOND: i64 = 253_402_300_799;
 /// The first second of the year 1.
 const FIRST_SECOND: i64 = -62_135_596_800;
@@ -213,15 +214,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_timestamp_is_valid_exactly_within_protobufs_limits(seconds in any::<i64>(), nanos in any::<i32>()) {
-            let in_range = (-62_135_596_800..=253_402_300_799).contains(&seconds) && (0..=999_999_999).contains(&nanos);
+        fn a_timestamp_is_valid_exactly_within_protobufs_limits(
+            seconds in any::<i64>(), nanos in any::<i32>(),
+        ) {
+            let in_range = (-62_135_596_800..=253_402_300_799).contains(&seconds)
+                && (0..=999_999_999).contains(&nanos);
             prop_assert_eq!(is_valid(&Timestamp { seconds, nanos }), in_range);
         }
 
         #[test]
         fn a_percentage_is_valid_from_0_to_100(percent in -200..300) {
-            let details = proto::ExecutionDetails { percent_complete: Some(percent), ..proto::ExecutionDetails::default() };
-            let request = PutThirdPartyJobSuccessResultRequest { execution_details: Some(details), ..valid() };
+            let execution_details = Some(proto::ExecutionDetails {
+                percent_complete: Some(percent),
+                ..proto::ExecutionDetails::default()
+            });
+            let request = PutThirdPartyJobSuccessResultRequest { execution_details, ..valid() };
             prop_assert_eq!(violated(request).is_empty(), (0..=100).contains(&percent));
         }
     }

@@ -1,14 +1,14 @@
-//! An error and what is under it: what libraries call an error is often only its outermost wrapping.
+//! Walks the sources of an error. The error that a library returns is often only the outermost one.
 
 use std::error::Error;
 
-/// An error and what caused it, in one line: "dispatch failure: io error: connection refused".
+/// An error and its sources in one line: "dispatch failure: io error: connection refused".
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let texts: Vec<String> = causes(error).map(ToString::to_string).collect();
     texts.join(": ")
 }
 
-/// The error itself and everything under it.
+/// The error itself and all its sources.
 pub(crate) fn causes<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

@@ -1,7 +1,7 @@
 //! Reports when the contents of files change.
 //!
-//! The files are polled. A Kubernetes Secret changes by a swap of symlinks, the kubelet needs about a minute to bring a
-//! new one, and a network file system might not report changes at all.
+//! The files are polled. A Kubernetes Secret changes by a swap of symlinks, the kubelet needs about
+//! a minute to bring a new one, and a network file system might not report changes at all.
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,7 +15,8 @@ use super::sha256::{Sha256, sha256};
 /// How often the files are read.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Watches files. It keeps a digest of their contents, because they can hold private keys and credentials.
+/// Watches files. It keeps a digest of their contents, because they can hold private keys and
+/// credentials.
 pub(crate) struct FileWatch {
     files: Vec<PathBuf>,
     seen: Vec<Option<Sha256>>,

@@ -1,4 +1,5 @@
-//! Dates as people read them. They come from outside and may be any: `humantime` panics before 1970 and after 9999.
+//! Formats dates for people. The dates come from outside and can have any value: `humantime` panics
+//! before 1970 and after 9999.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,7 +8,7 @@ const ODD: &str = "a date before 1970 or after 9999";
 
 /// In RFC 3339, UTC, to the second.
 pub(crate) fn rfc3339(at: SystemTime) -> String {
-    // Go's zero time, a provider's "never", is in the year 1.
+    // Go's zero time, which some providers send for "never", is in the year 1.
     if (SystemTime::UNIX_EPOCH..=SystemTime::UNIX_EPOCH + LAST).contains(&at) {
         humantime::format_rfc3339_seconds(at).to_string()
     } else {
@@ -15,7 +16,7 @@ pub(crate) fn rfc3339(at: SystemTime) -> String {
     }
 }
 
-/// The same of seconds since the epoch.
+/// The same for seconds since the epoch.
 pub(crate) fn rfc3339_of(seconds: i64) -> String {
     let since = u64::try_from(seconds).ok().map(Duration::from_secs).filter(|since| *since <= LAST);
     since.map_or_else(|| ODD.into(), |since| rfc3339(SystemTime::UNIX_EPOCH + since))
@@ -26,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_date_that_is_none_is_told_and_no_panic() {
+    fn a_date_out_of_range_is_described() {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         assert_eq!(rfc3339(at(0)), "1970-01-01T00:00:00Z");
         assert_eq!(rfc3339(at(253_402_300_799)), "9999-12-31T23:59:59Z");

@@ -1,11 +1,13 @@
-//! What has to be true of a URL that is to be called: `http::Uri` lets pass what would only fail at the first call.
+//! Validates a URL before it is used. `http::Uri` accepts texts that would fail only at the first
+//! call.
 
 use http::Uri;
 
-/// Reads an http or https URL: with a host, without a user name or password, its port a number from 1 on if it has one.
+/// Parses an http or https URL. It must have a host, no user name or password, and a port of at
+/// least 1 if it has one.
 ///
 /// # Errors
-/// What is wrong with it; never the URL, which may hold a password.
+/// What is wrong with the URL. The text never contains the URL, which can have a password.
 pub fn parse(text: &str) -> Result<Uri, &'static str> {
     let uri: Uri = text.parse().map_err(|_| "it is not a URL")?;
     let (Some("http" | "https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
