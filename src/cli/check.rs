@@ -3,7 +3,8 @@
 
 use codepipeline_gateway::auth::Auth;
 use codepipeline_gateway::codepipeline::{Aws, describe_credentials};
-use codepipeline_gateway::server::{Settings, Tls};
+use codepipeline_gateway::gateway::Settings;
+use codepipeline_gateway::server::Tls;
 use humantime::format_duration as time;
 
 use super::aws_env::{credential_variables, environment, plaintext};
