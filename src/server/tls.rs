@@ -182,3 +182,71 @@ fn not_after(leaf: &CertificateDer<'_>) -> Option<i64> {
     let (_, leaf) = x509_parser::parse_x509_certificate(leaf).ok()?;
     Some(leaf.validity().not_after.timestamp())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rcgen::CertifiedKey;
+    use tempfile::TempDir;
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+
+    const OK: &str = r#"codepipeline_gateway_tls_certificate_loads_total{result="ok"}"#;
+    const ERROR: &str = r#"codepipeline_gateway_tls_certificate_loads_total{result="error"}"#;
+
+    /// Writes a new certificate and its key.
+    fn write_pair(files: &TlsFiles) {
+        let CertifiedKey { cert, signing_key } =
+            rcgen::generate_simple_self_signed(["gateway.test".to_owned()]).unwrap();
+        fs::write(&files.cert, cert.pem()).unwrap();
+        fs::write(&files.key, signing_key.serialize_pem()).unwrap();
+    }
+
+    async fn until_counted(metrics: &Metrics, series: &str, count: u64) {
+        let line = format!("{series} {count}\n");
+        let counted = async {
+            while !metrics.encode(false).unwrap().contains(&line) {
+                sleep(Duration::from_secs(1)).await;
+            }
+        };
+        let counted = timeout(Duration::from_secs(600), counted).await;
+        counted.unwrap_or_else(|_| panic!("no {line} in {}", metrics.encode(false).unwrap()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_usable_new_pair_replaces_the_one_in_use() {
+        let folder = TempDir::new().unwrap();
+        let (cert, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
+        let files = TlsFiles { cert, key, client_ca: None };
+        write_pair(&files);
+        let (tls, metrics) = (Tls::load(files.clone()).unwrap(), Metrics::new());
+        let changes = async {
+            // From now on between two polls, so that no poll sees a half-written pair.
+            sleep(Duration::from_millis(500)).await;
+            until_counted(&metrics, OK, 1).await;
+            let in_use = tls.current.borrow().config.clone();
+            let is_in_use = || Arc::ptr_eq(&in_use, &tls.current.borrow().config);
+
+            fs::remove_file(&files.key).unwrap();
+            sleep(Duration::from_secs(60)).await;
+            assert!(is_in_use(), "a missing file changes nothing");
+
+            fs::write(&files.key, "no key").unwrap();
+            until_counted(&metrics, ERROR, 1).await;
+            sleep(Duration::from_secs(60)).await;
+            assert!(is_in_use(), "an unusable pair changes nothing");
+
+            write_pair(&files);
+            until_counted(&metrics, OK, 2).await;
+            assert!(!is_in_use());
+            // Neither the missing file nor a later poll of the unusable one has counted.
+            until_counted(&metrics, ERROR, 1).await;
+        };
+        tokio::select! {
+            () = tls.follow(&metrics) => unreachable!("it has no end"),
+            () = changes => {}
+        }
+    }
+}
