@@ -59,7 +59,7 @@ mod tests {
     fn the_response_is_due_before_the_deadline() {
         let margin = |millis| {
             let timeout = Duration::from_millis(millis);
-            (timeout - without_margin(timeout)).as_millis()
+            timeout.saturating_sub(without_margin(timeout)).as_millis()
         };
         assert_eq!(margin(10), 10);
         assert_eq!(margin(100), 20);

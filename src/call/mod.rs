@@ -127,8 +127,8 @@ impl Call {
     pub fn deadline(&self) -> Result<Instant, Failure> {
         self.deadline.ok_or_else(|| {
             Failure::not_sent(Reason::InvalidRequest).with_message(
-                "The header grpc-timeout is malformed; it takes 1 to 8 digits and a unit (H, M, S, m, u or n), such \
-                 as 500m.",
+                "The header grpc-timeout is malformed; it takes 1 to 8 digits and a unit \
+                 (H, M, S, m, u or n), such as 500m.",
             )
         })
     }

@@ -8,7 +8,7 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::error::operation::BuildError;
 
 use super::{AwsOperation, Fields};
-use crate::operations::{CurrentRevision, ExecutionDetails, Success};
+use crate::operations::{CurrentRevision, ExecutionDetails, SecretText, Success};
 
 impl AwsOperation for Success {
     type Sdk = PutThirdPartyJobSuccessResult;
@@ -41,7 +41,7 @@ impl AwsOperation for Success {
     fn output(_: Self::SdkOutput) {}
 
     fn secrets(&self) -> Vec<&str> {
-        let continuation = self.continuation_token.iter().map(|token| token.expose());
+        let continuation = self.continuation_token.iter().map(SecretText::expose);
         [self.client_token.expose()].into_iter().chain(continuation).collect()
     }
 }
