@@ -5,14 +5,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
-use tonic::Status;
 use tonic::body::Body;
 use tonic::metadata::{MetadataMap, MetadataValue};
+use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use super::{Failure, Outcome, Reason};
 use crate::methods::{Method, Repeat};
 use crate::util::backoff::jitter;
+use crate::util::grpc_status;
 use crate::util::text::truncate;
 
 /// `ErrorInfo.domain` of every error.
@@ -128,10 +129,7 @@ impl Failure {
 ///
 /// tonic's own errors (an unknown method, a message that it can't read) come without details.
 pub(crate) fn has_details(headers: &HeaderMap) -> bool {
-    match headers.get(Status::GRPC_STATUS) {
-        None => true,
-        Some(status) => status == "0" || headers.contains_key(Status::GRPC_STATUS_DETAILS),
-    }
+    grpc_status::code(headers) == Code::Ok || headers.contains_key(Status::GRPC_STATUS_DETAILS)
 }
 
 /// The whole response of a call that failed outside the service: an error in the headers, and no

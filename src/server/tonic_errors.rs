@@ -1,18 +1,15 @@
 //! Classifies the errors that tonic itself returns: they have a code and no details.
 
 use http::HeaderMap;
-use tonic::{Code, Status};
+use tonic::Code;
 
 use crate::error::{Failure, Reason, has_details};
 use crate::methods::{Method, Role};
+use crate::util::grpc_status;
 
 /// The failure behind one of tonic's own errors; none for any other response.
 pub(super) fn failure(method: &Method, response: &HeaderMap) -> Option<Failure> {
-    (!has_details(response)).then(|| classify(method, code(response)))
-}
-
-fn code(response: &HeaderMap) -> Code {
-    response.get(Status::GRPC_STATUS).map_or(Code::Unknown, |status| Code::from_bytes(status.as_bytes()))
+    (!has_details(response)).then(|| classify(method, grpc_status::code(response)))
 }
 
 fn classify(method: &Method, code: Code) -> Failure {
