@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""The regression guard: how many instructions and allocations a call costs, against bench/budget.json.
+"""The regression guard: how many instructions and allocations a call of each operation costs, against bench/budget.json.
 
     bench/harness/budget.py             fails if a call costs more than its budget and the slack
     bench/harness/budget.py --update    writes what is measured as the new budget
-    bench/harness/budget.py --profile   shows where a call's instructions go
+    bench/harness/budget.py --profile acknowledge
+                                        shows where a call's instructions go
 
 Time on a shared machine varies; the number of instructions doesn't. valgrind's callgrind counts those of the real program,
 started as in production, for a few calls and for many. The difference is the cost of the calls without the start. One
@@ -11,6 +12,7 @@ worker thread, one connection, and one caller that waits for each response make 
 """
 
 import argparse
+import itertools
 import json
 import os
 import re
@@ -26,6 +28,7 @@ from build import BENCH, ROOT, run
 from contenders import environment, free_port, options, wait_for
 
 FEW, MANY = 200, 1200
+OPERATIONS = ("poll", "details", "acknowledge", "success", "failure")
 BUDGET = BENCH / "budget.json"
 VALGRIND = ROOT / ".tools/bin/valgrind"
 # Hash seeds, the digits of a duration, how reads fall together, what jemalloc's own thread does: on a busy machine counts of one
@@ -42,9 +45,18 @@ class Gateway:
         self.target, self.scratch = target, scratch
         self.stub = f"127.0.0.1:{free_port()}"
 
-    def counted(self, calls):
+    def cost(self, operation):
+        """The cost of a call, and the counts of the longer run."""
+        few, many = self.counted(operation, FEW), self.counted(operation, MANY)
+        cost = {
+            "instructions": round((instructions(many) - instructions(few)) / (MANY - FEW)),
+            "allocations": round((allocations(many) - allocations(few)) / (MANY - FEW), 2),
+        }
+        return cost, many
+
+    def counted(self, operation, calls):
         """What callgrind wrote of a gateway that answered so many calls."""
-        out = self.scratch / f"callgrind.{calls}"
+        out = self.scratch / f"callgrind.{operation}.{calls}"
         address = f"127.0.0.1:{free_port()}"
         command = [VALGRIND, "--tool=callgrind", f"--callgrind-out-file={out}", self.target / "budget/codepipeline-gateway"]
         command += ["serve", "--grpc-addr", address, "--admin-addr", f"127.0.0.1:{free_port()}"]
@@ -57,7 +69,7 @@ class Gateway:
             process = subprocess.Popen([str(word) for word in command], env=env, stdout=log, stderr=log)
             try:
                 wait_for(address, process)
-                self.call(address, calls)
+                self.call(operation, address, calls)
                 process.send_signal(signal.SIGTERM)
                 if process.wait(timeout=120) != 0:
                     sys.exit(f"budget: the gateway ended badly:\n{(self.scratch / 'gateway.log').read_text()[-2000:]}")
@@ -66,10 +78,11 @@ class Gateway:
                 process.wait()
         return out
 
-    def call(self, address, calls):
+    def call(self, operation, address, calls):
         """The first calls come before the credentials: they are made again until one is answered."""
         load = self.target / "debug/load"
         words = [load, "run", "--target", address, "--connections", 1, "--deadline-seconds", 280]
+        words += ["--operation", operation]
         for _ in range(600):
             if self.failed(words + options({"callers": 1, "calls": 1, "warm_up": 0})) == 0:
                 break
@@ -104,7 +117,7 @@ def allocations(out):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--update", action="store_true")
-    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--profile", choices=OPERATIONS)
     parser.add_argument("--times", type=int, default=1, help="measure so often, and take the median")
     args = parser.parse_args()
 
@@ -117,21 +130,15 @@ def main():
         stub = subprocess.Popen([target / "debug/stub", "--addr", gateway.stub])
         try:
             wait_for(gateway.stub, stub)
-            runs = []
-            for _ in range(args.times):
-                few, many = gateway.counted(FEW), gateway.counted(MANY)
-                runs.append(
-                    {
-                        "instructions": round((instructions(many) - instructions(few)) / (MANY - FEW)),
-                        "allocations": round((allocations(many) - allocations(few)) / (MANY - FEW), 2),
-                    }
-                )
-                print(runs[-1], flush=True)
-            measured = {what: statistics.median(run[what] for run in runs) for what in SLACK}
-            if args.profile:
-                kept = target / "budget/callgrind.out"
-                shutil.copy(many, kept)
-                subprocess.run(["callgrind_annotate", "--inclusive=no", "--threshold=92", kept], check=True)
+            measured = {}
+            for operation in OPERATIONS:
+                runs = [gateway.cost(operation) for _ in range(args.times)]
+                measured[operation] = {what: statistics.median(cost[what] for cost, _ in runs) for what in SLACK}
+                print(operation, measured[operation], flush=True)
+                if args.profile == operation:
+                    kept = target / "budget/callgrind.out"
+                    shutil.copy(runs[-1][1], kept)
+                    subprocess.run(["callgrind_annotate", "--inclusive=no", "--threshold=92", kept], check=True)
         finally:
             stub.kill()
             stub.wait()
@@ -143,16 +150,16 @@ def main():
 def judge(measured, budget):
     """Prints a line for each and says how many cost too much."""
     over = 0
-    for what, slack in SLACK.items():
-        most = budget[what] * (1 + slack)
+    for operation, what in itertools.product(OPERATIONS, SLACK):
+        slack, cost, allowed = SLACK[what], measured[operation][what], budget[operation][what]
         # A count of nothing is a measurement that went wrong, not a cheap call.
-        fine = 0 < measured[what] <= most
+        fine = 0 < cost <= allowed * (1 + slack)
         over += not fine
-        share = 100 * (measured[what] / budget[what] - 1)
-        print(f"{what:13} {measured[what]:10} a call, budget {budget[what]:10} ({share:+.1f} %): {'ok' if fine else 'TOO MUCH'}")
+        share = 100 * (cost / allowed - 1)
+        print(f"{operation:11} {what:12} {cost:10} a call, budget {allowed:10} ({share:+.1f} %): {'ok' if fine else 'TOO MUCH'}")
         if share < -100 * slack:
-            print(f"{'':13} cheaper than the budget says: lower it with `just budget --update`")
-    print(f"{len(SLACK) - over} passed, {over} failed")
+            print(f"{'':11} cheaper than the budget says: lower it with `just budget --update`")
+    print(f"{len(OPERATIONS) * len(SLACK) - over} passed, {over} failed")
     return 1 if over else 0
 
 

@@ -22,7 +22,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::load::Call;
-use crate::payload;
+use crate::payload::{self, Operation};
 
 /// The servers to call, and how.
 #[derive(clap::Args, Clone, Debug)]
@@ -45,6 +45,9 @@ pub struct Target {
     /// With TLS: present `client.pem` of that folder.
     #[arg(long, requires = "tls")]
     pub certificate: bool,
+    /// The operation to call.
+    #[arg(long, value_enum, default_value_t = Operation::Acknowledge)]
+    pub operation: Operation,
     /// File with a bearer token to send.
     #[arg(long)]
     pub token: Option<PathBuf>,
@@ -91,10 +94,10 @@ impl Target {
         let token = self.token.as_ref().map(std::fs::read_to_string).transpose().map_err(text)?;
         let authorization = token.map(|token| format!("Bearer {}", token.trim()).parse().map_err(text));
         let request = Template {
-            uri: format!("{scheme}://localhost{}", payload::METHOD).parse().map_err(text)?,
+            uri: format!("{scheme}://localhost{}", self.operation.path()).parse().map_err(text)?,
             timeout: format!("{}S", self.deadline_seconds).parse().map_err(text)?,
             authorization: authorization.transpose()?,
-            body: payload::grpc(),
+            body: self.operation.grpc(),
         };
         Ok(Caller::Grpc { connections, request: Arc::new(request) })
     }
@@ -188,7 +191,7 @@ async fn grpc(mut connection: SendRequest<Full<Bytes>>, template: &Template) -> 
         }
     }
     match status {
-        Some(status) if status == "0" && message > 5 => Ok(()),
+        Some(status) if status == "0" && message >= 5 => Ok(()),
         status => Err(format!("status {status:?}, {message} bytes, {:?}", head.headers.get("grpc-message"))),
     }
 }

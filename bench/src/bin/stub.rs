@@ -1,4 +1,4 @@
-//! `stub`: answers every AcknowledgeThirdPartyJob with success, as fast as it can, so that the
+//! `stub`: answers every operation with success, as fast as it can, so that the
 //! measurement is of its client. It checks that a request has the operation and a signature. The
 //! simulator also verifies signatures.
 //!
@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use clap::Parser;
-use codepipeline_gateway_bench::payload;
+use clap::{Parser, ValueEnum};
+use codepipeline_gateway_bench::payload::Operation;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -43,6 +43,8 @@ struct Cli {
 }
 
 struct Stub {
+    /// The responses of the operations, by their names.
+    responses: Vec<(&'static str, Bytes)>,
     answered: AtomicU64,
     held: AtomicU64,
     gate: watch::Sender<bool>,
@@ -55,6 +57,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = listen(cli.addr)?;
     let tls = cli.tls.map(acceptor).transpose()?;
     let stub = Arc::new(Stub {
+        responses: Operation::value_variants().iter().map(|of| (of.name(), of.response())).collect(),
         answered: AtomicU64::new(0),
         held: AtomicU64::new(0),
         gate: watch::Sender::new(true),
@@ -113,20 +116,21 @@ impl Stub {
             _ => {}
         }
         let headers = request.headers();
-        let acknowledge = headers.get("x-amz-target").is_some_and(|target| target == payload::TARGET);
+        let target = headers.get("x-amz-target").map(HeaderValue::as_bytes).unwrap_or_default();
+        let found = self.responses.iter().find(|(operation, _)| target.ends_with(operation.as_bytes()));
         let signed = headers
             .get(header::AUTHORIZATION)
             .is_some_and(|value| value.as_bytes().starts_with(b"AWS4-HMAC-SHA256 "));
         let Ok(body) = request.into_body().collect().await else {
             return Response::default();
         };
-        if !(acknowledge && signed && body.to_bytes().len() > 100) {
+        let (Some((_, body)), true, true) = (found, signed, body.to_bytes().len() > 80) else {
             return error(
                 r#"{"__type":"MissingAuthenticationToken","message":"no such operation, or not signed"}"#,
             );
-        }
+        };
         self.wait().await;
-        let mut response = Response::new(Full::from(Bytes::from_static(br#"{"status":"InProgress"}"#)));
+        let mut response = Response::new(Full::from(body.clone()));
         let number = self.answered.fetch_add(1, Ordering::Relaxed);
         // As long as a UUID, which AWS's ids are.
         let id = format!("00000000-0000-4000-8000-{number:012x}");
