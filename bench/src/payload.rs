@@ -108,7 +108,7 @@ fn details() -> Value {
             "name": name,
             "location": {
                 "type": "S3",
-                "s3Location": { "bucketName": "codepipeline-eu-west-1-0", "objectKey": "pipeline/Artifact/0" },
+                "s3Location": { "bucketName": "codepipeline-eu-west-1-0", "objectKey": "pipeline/Artifact" },
             },
         })
     };

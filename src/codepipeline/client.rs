@@ -37,10 +37,13 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder
 use aws_smithy_runtime_api::client::runtime_plugin::{
     RuntimePlugin, RuntimePlugins, SharedRuntimePlugin, StaticRuntimePlugin,
 };
+use aws_smithy_runtime_api::client::ser_de::{DeserializeResponse, SharedResponseDeserializer};
+use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_schema::protocol::{
     ServiceShapeName, ServiceShapeNamespace, ServiceVersion, SharedClientProtocol,
 };
-use aws_smithy_types::config_bag::{FrozenLayer, Layer};
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::config_bag::{ConfigBag, FrozenLayer, Layer};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SigningName;
@@ -112,16 +115,32 @@ fn prepare<O: AwsOperation>(shared: &SharedRuntimePlugin) -> (&'static Method, R
     (O::METHOD, plugins)
 }
 
-/// What the SDK's parts look up in the configuration. A missing entry shows at the first call, not
-/// at compile time.
-fn config(transport: &Transport) -> FrozenLayer {
-    let region = Region::new(transport.region.to_string());
+/// Reads the body of a 2xx response as the SDK does in a call; none if the SDK can't read it.
+pub(super) fn read_output<O: AwsOperation>(body: &[u8]) -> Option<O::Output> {
+    let operation = O::Sdk::default().config()?;
+    let deserializer = operation.load::<SharedResponseDeserializer>()?;
+    let config = ConfigBag::of_layers(vec![protocol_config()]);
+    let response = HttpResponse::new(StatusCode::try_from(200).ok()?, SdkBody::from(body));
+    let output = deserializer.deserialize_nonstreaming_with_config(&response, &config).ok()?;
+    output.downcast().ok().map(O::output)
+}
+
+/// The protocol, for the SDK's serializers and deserializers.
+fn protocol_config() -> Layer {
     let protocol = AwsJsonRpcProtocol::aws_json_1_1().with_default_namespace(NAMESPACE);
     let mut config = Layer::new("codepipeline-gateway");
     config.store_put(ServiceShapeName::new(SHAPE_NAME));
     config.store_put(ServiceShapeNamespace::new(NAMESPACE));
     config.store_put(ServiceVersion::new(VERSION));
     config.store_put(SharedClientProtocol::new(protocol));
+    config
+}
+
+/// What the SDK's parts look up in the configuration. A missing entry shows at the first call, not
+/// at compile time.
+fn config(transport: &Transport) -> FrozenLayer {
+    let region = Region::new(transport.region.to_string());
+    let mut config = protocol_config();
     config.store_put(AuthSchemeAndEndpointOrchestrationV2);
     config.store_put(SigningRegion::from(region));
     config.store_put(SigningName::from_static("codepipeline"));

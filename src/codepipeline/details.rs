@@ -95,9 +95,84 @@ fn artifact(artifact: types::Artifact) -> Artifact {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::aws_operation::tests::assert_secrets_are_redacted;
+    use super::super::output_of_response;
     use super::*;
     use crate::proto::GetThirdPartyJobDetailsRequest;
+
+    /// Names of members, known and unknown.
+    const NAMES: &[&str] = &[
+        "jobDetails",
+        "id",
+        "nonce",
+        "data",
+        "actionTypeId",
+        "category",
+        "owner",
+        "actionConfiguration",
+        "configuration",
+        "pipelineContext",
+        "stage",
+        "name",
+        "inputArtifacts",
+        "location",
+        "s3Location",
+        "artifactCredentials",
+        "sessionToken",
+        "continuationToken",
+        "encryptionKey",
+        "type",
+        "new",
+    ];
+
+    /// Any JSON, and also members of the response with values of any type.
+    fn json() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            Just("null".to_owned()),
+            any::<bool>().prop_map(|value| value.to_string()),
+            any::<f64>().prop_map(|value| value.to_string()),
+            "\\PC{0,8}".prop_map(|text| serde_json::Value::from(text).to_string()),
+            Just(r#""\ud800""#.to_owned()),
+        ];
+        leaf.prop_recursive(6, 64, 6, |inner| {
+            let member = (proptest::sample::select(NAMES), inner.clone());
+            let member = member.prop_map(|(name, value)| format!("\"{name}\":{value}"));
+            prop_oneof![
+                proptest::collection::vec(inner, 0..4).prop_map(|items| format!("[{}]", items.join(","))),
+                proptest::collection::vec(member, 0..6)
+                    .prop_map(|members| format!("{{{}}}", members.join(","))),
+            ]
+        })
+    }
+
+    #[test]
+    fn a_response_is_read_as_in_a_call() {
+        let body = br#"{"jobDetails":{"id":"job-1","nonce":"n","data":{"continuationToken":"c"}}}"#;
+        let details = output_of_response::<Details>(body).unwrap().unwrap();
+        assert_eq!((details.id.as_str(), details.nonce.as_str()), ("job-1", "n"));
+        assert_eq!(details.continuation_token, "c");
+        assert!(output_of_response::<Details>(b"{}").unwrap().is_none());
+        assert!(output_of_response::<Details>(b"<html>").is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn no_response_panics(body in json(), end in any::<prop::sample::Index>()) {
+            let wrapped = format!("{{\"jobDetails\":{{\"id\":\"job-1\",\"data\":{body}}}}}");
+            for text in [&body, &wrapped] {
+                let bytes = text.as_bytes();
+                let _ = output_of_response::<Details>(bytes);
+                let _ = output_of_response::<Details>(&bytes[..end.index(bytes.len() + 1)]);
+            }
+        }
+
+        #[test]
+        fn no_bytes_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = output_of_response::<Details>(&body);
+        }
+    }
 
     #[test]
     fn secrets_are_redacted() {

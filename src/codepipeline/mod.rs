@@ -61,3 +61,10 @@ pub fn meaning_of_error<'a, O: AwsOperation>(
 ) -> Failure {
     classify::error_answer(&error_response::read(status, header, body), O::FIELDS)
 }
+
+/// What a 2xx response of AWS with this body contains; none if the gateway can't read it. Never
+/// panics, whatever the body is.
+#[must_use]
+pub fn output_of_response<O: AwsOperation>(body: &[u8]) -> Option<O::Output> {
+    client::read_output::<O>(body)
+}

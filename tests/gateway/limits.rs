@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use codepipeline_simulator::Fault;
+use codepipeline_simulator::{Fault, OperationName};
 use tonic::Code;
 use tonic_health::pb::health_check_response::ServingStatus;
 
+use crate::harness::operations::call;
 use crate::harness::panicking::panicking_gateway;
-use crate::harness::{Acknowledged, NONCE, PATIENCE, World, acknowledge, connect, request, within};
+use crate::harness::{Answer, AnyResponse, NONCE, PATIENCE, World, connect, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_over_the_limit_is_rejected_and_a_health_check_is_not() {
@@ -38,11 +39,11 @@ async fn a_call_over_the_limit_is_rejected_and_a_health_check_is_not() {
 }
 
 /// The error of a gateway that panics in every call.
-async fn error_of_a_panic(after_an_attempt: bool) -> Acknowledged {
+async fn error_of_a_panic(operation: OperationName, after_an_attempt: bool) -> Answer<AnyResponse> {
     let (address, shutdown, served) = panicking_gateway(after_an_attempt).await;
     let channel = connect(address).await;
-    let first = acknowledge(channel.clone(), request("job-1")).await;
-    let second = acknowledge(channel.clone(), request("job-1")).await;
+    let first = call(channel.clone(), operation, "job-1").await;
+    let second = call(channel.clone(), operation, "job-1").await;
     assert_eq!(second.reason(), first.reason(), "the connection stays open");
     drop(channel);
     shutdown.stop();
@@ -52,11 +53,13 @@ async fn error_of_a_panic(after_an_attempt: bool) -> Acknowledged {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_becomes_an_error_with_the_true_outcome() {
-    for (after_an_attempt, outcome) in [(false, "not_sent"), (true, "unknown")] {
-        let answer = error_of_a_panic(after_an_attempt).await;
-        assert_eq!((answer.code(), answer.reason().as_str()), (Code::Internal, "GATEWAY_BUG"));
-        assert_eq!(answer.outcome(), outcome);
-        assert!(!format!("{answer:?}").contains(NONCE));
+    for operation in OperationName::ALL {
+        for (after_an_attempt, outcome) in [(false, "not_sent"), (true, "unknown")] {
+            let answer = error_of_a_panic(operation, after_an_attempt).await;
+            assert_eq!((answer.code(), answer.reason().as_str()), (Code::Internal, "GATEWAY_BUG"));
+            assert_eq!(answer.outcome(), outcome, "{operation:?}");
+            assert!(!format!("{answer:?}").contains(NONCE), "{operation:?}");
+        }
     }
 }
 

@@ -10,7 +10,7 @@
 //! | Callers | [`auth`]: client certificates, bearer tokens, and their keys |
 //! | Connections | [`connections`], [`tls`], [`floods`] (limits of one connection), [`shutdown`] |
 //! | AWS | [`sdk_request`] (the request), [`idle_connections`], [`providers`]: STS and EKS Pod Identity |
-//! | Operators | [`command`] (the binary), [`admin`] (probes and metrics), [`traces`] |
+//! | Operators | [`command`] (the binary), [`admin`] (probes and metrics), [`telemetry`], [`traces`] |
 //! | Secrets | [`secrets`]: no output contains one |
 //! | Documentation | [`docs`]: its tables match the program |
 //! | Stress tests | `stress`: ignored by default; `just chaos`, `just hostile`, `just overload` |
@@ -44,5 +44,6 @@ mod secrets;
 mod shutdown;
 #[cfg(target_os = "linux")]
 mod stress;
+mod telemetry;
 mod tls;
 mod traces;

@@ -5,14 +5,20 @@ use std::collections::BTreeMap;
 
 use aws_sdk_codepipeline::Client;
 use aws_sdk_codepipeline::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_codepipeline::primitives::DateTime;
+use aws_sdk_codepipeline::types;
 use codepipeline_gateway::codepipeline::AwsOperation;
-use codepipeline_gateway::operations::Acknowledge;
-use codepipeline_gateway::proto::AcknowledgeThirdPartyJobRequest;
+use codepipeline_gateway::operations::{Acknowledge, Details, Failure, Poll, Success};
+use codepipeline_gateway::proto::{
+    self, AcknowledgeThirdPartyJobRequest, PutThirdPartyJobFailureResultRequest,
+    PutThirdPartyJobSuccessResultRequest,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+use crate::harness::operations::{details_request, failure_request, poll_request, success_request};
 use crate::harness::port::Port;
-use crate::harness::{PATIENCE, REGION, fake_keys, loopback, settings, within};
+use crate::harness::{PATIENCE, REGION, TOKEN, fake_keys, loopback, settings, within};
 
 /// A request on the wire.
 #[derive(Debug, PartialEq)]
@@ -87,7 +93,10 @@ async fn both<O: AwsOperation>(
 }
 
 /// Checks and removes the known differences, and asserts that the rest is equal.
-fn assert_same(mut ours: WireRequest, mut theirs: WireRequest) {
+async fn assert_same<O: AwsOperation>(request: O::Request, generated: impl AsyncFnOnce(Client)) {
+    let (mut ours, mut theirs) = both::<O>(request, generated, "{}").await;
+    let target = format!("CodePipeline_20150709.{}", O::METHOD.name);
+    assert_eq!(ours.headers["x-amz-target"], target);
     // The times and the signatures differ. The lists of signed headers differ by the headers below.
     let signed = |request: &mut WireRequest| {
         request.headers.remove("x-amz-date").unwrap();
@@ -128,7 +137,109 @@ async fn acknowledge_is_sent_as_the_generated_client_sends_it() {
         let call = call.job_id("job-ü").nonce("nonce-1").client_token("token \"1\"");
         call.send().await.unwrap();
     };
-    let (ours, theirs) = both::<Acknowledge>(request, generated, r#"{"status":"InProgress"}"#).await;
-    assert_eq!(ours.headers["x-amz-target"], "CodePipeline_20150709.AcknowledgeThirdPartyJob");
-    assert_same(ours, theirs);
+    assert_same::<Acknowledge>(request, generated).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poll_is_sent_as_the_generated_client_sends_it() {
+    let action_type = types::ActionTypeId::builder()
+        .category(types::ActionCategory::Test)
+        .owner(types::ActionOwner::ThirdParty)
+        .provider("FakeProvider")
+        .version("1")
+        .build()
+        .unwrap();
+    for max_batch_size in [None, Some(1), Some(100)] {
+        let request = proto::PollForThirdPartyJobsRequest { max_batch_size, ..poll_request() };
+        let action_type = action_type.clone();
+        assert_same::<Poll>(request, async |client| {
+            let call = client.poll_for_third_party_jobs().action_type_id(action_type);
+            call.set_max_batch_size(max_batch_size).send().await.unwrap();
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn details_are_requested_as_the_generated_client_does() {
+    assert_same::<Details>(details_request("job-ü"), async |client| {
+        client.get_third_party_job_details().job_id("job-ü").client_token(TOKEN).send().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_success_is_sent_as_the_generated_client_sends_it() {
+    assert_same::<Success>(success_request("job-1"), async |client| {
+        let call = client.put_third_party_job_success_result().job_id("job-1").client_token(TOKEN);
+        call.send().await.unwrap();
+    })
+    .await;
+    for (seconds, nanos, percent) in [(1_700_000_000, 0, 0), (-1, 123_456_789, 7), (0, 999_999_999, 100)] {
+        let (signed, unsigned) = (i32::try_from(nanos).unwrap(), nanos);
+        let request = PutThirdPartyJobSuccessResultRequest {
+            current_revision: Some(proto::CurrentRevision {
+                revision: "rev \"ü\"".into(),
+                change_identifier: "change\n".into(),
+                created: Some(prost_types::Timestamp { seconds, nanos: signed }),
+                revision_summary: "summary".into(),
+            }),
+            continuation_token: Some("continue 🦀".into()),
+            execution_details: Some(proto::ExecutionDetails {
+                summary: "done".into(),
+                external_execution_id: "exec".into(),
+                percent_complete: Some(percent),
+            }),
+            ..success_request("job-1")
+        };
+        let revision = types::CurrentRevision::builder()
+            .revision("rev \"ü\"")
+            .change_identifier("change\n")
+            .created(DateTime::from_secs_and_nanos(seconds, unsigned))
+            .revision_summary("summary")
+            .build()
+            .unwrap();
+        let details = types::ExecutionDetails::builder()
+            .summary("done")
+            .external_execution_id("exec")
+            .percent_complete(percent)
+            .build();
+        assert_same::<Success>(request, async |client| {
+            let call = client.put_third_party_job_success_result().job_id("job-1").client_token(TOKEN);
+            let call = call.current_revision(revision).continuation_token("continue 🦀");
+            call.execution_details(details).send().await.unwrap();
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_is_sent_as_the_generated_client_sends_it() {
+    for kind in 1..=6 {
+        let types = types::FailureType::values();
+        let name = proto::FailureType::try_from(kind).unwrap().as_str_name();
+        let bare = |text: &str| text.replace('_', "").to_lowercase();
+        let of_kind = |value: &&&str| bare(name).ends_with(&bare(value));
+        let value = *types.iter().find(of_kind).unwrap();
+        let id = (kind % 2 == 0).then(|| "exec-1".to_owned());
+        let request = PutThirdPartyJobFailureResultRequest {
+            failure_details: Some(proto::FailureDetails {
+                r#type: kind,
+                message: "it \"broke\" ü".into(),
+                external_execution_id: id.clone().unwrap_or_default(),
+            }),
+            ..failure_request("job-1")
+        };
+        let details = types::FailureDetails::builder()
+            .r#type(value.into())
+            .message("it \"broke\" ü")
+            .set_external_execution_id(id)
+            .build()
+            .unwrap();
+        assert_same::<Failure>(request, async |client| {
+            let call = client.put_third_party_job_failure_result().job_id("job-1").client_token(TOKEN);
+            call.failure_details(details).send().await.unwrap();
+        })
+        .await;
+    }
 }

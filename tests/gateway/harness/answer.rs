@@ -1,11 +1,14 @@
 //! The result of a unary call, whatever its operation, as its caller sees it.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 
 use http::HeaderMap;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt};
+
+use super::AnyResponse;
 
 /// A response or an error, with the metadata of either.
 #[derive(Debug)]
@@ -37,7 +40,15 @@ impl Answer<()> {
     }
 }
 
-impl<R: std::fmt::Debug> Answer<R> {
+impl<R: Debug + Send + 'static> Answer<R> {
+    /// The same answer as one of any operation.
+    pub fn erase(self) -> Answer<AnyResponse> {
+        let result = self.result.map(|response| Box::new(response) as AnyResponse);
+        Answer { metadata: self.metadata, result }
+    }
+}
+
+impl<R: Debug> Answer<R> {
     pub fn ok(&self) -> &R {
         self.result.as_ref().unwrap_or_else(|status| panic!("not OK: {status:?}"))
     }

@@ -11,6 +11,7 @@ pub mod http;
 pub mod http2;
 pub mod http_server;
 pub mod key_server;
+pub mod operations;
 pub mod panicking;
 pub mod port;
 pub mod process;
@@ -29,6 +30,7 @@ pub use grpc::{
 };
 pub use http::{exchange, get, is_ready, loopback, metric, series_value};
 pub use http_server::{HttpServer, respond};
+pub use operations::AnyResponse;
 pub use process::{Program, command, serve, simulator_with};
 pub use scratch::Scratch;
 pub use until::{PATIENCE, until, wait_for_abandoned, wait_for_requests, within};

@@ -1,11 +1,14 @@
 //! A gateway with a simulator behind it, real from socket to socket.
 
-use codepipeline_gateway::codepipeline::FakeKeys;
-use codepipeline_simulator::{Config, Job, Simulator};
+use std::time::Duration;
 
+use codepipeline_gateway::codepipeline::FakeKeys;
+use codepipeline_simulator::{Config, Job, OperationName, Simulator};
+
+use super::operations::{call, call_within, job_for};
 use super::{
-    Acknowledged, Gateway, NONCE, Settings, TOKEN, fake_keys, loopback, request, settings,
-    wait_for_abandoned, wait_for_requests,
+    Acknowledged, Answer, AnyResponse, Gateway, NONCE, Settings, TOKEN, fake_keys, loopback, request,
+    settings, wait_for_abandoned, wait_for_requests,
 };
 
 pub struct World {
@@ -48,6 +51,31 @@ impl World {
     /// Acknowledges a job with the usual secrets.
     pub async fn acknowledge(&self, id: &str) -> Acknowledged {
         self.gateway.send(request(id)).await
+    }
+
+    /// Adds a job for which a call of the operation succeeds.
+    pub fn add_for(&self, operation: OperationName, id: &str) {
+        self.simulator.add_job(job_for(operation, id));
+    }
+
+    /// Calls an operation with a valid request for this job.
+    pub async fn call(&self, operation: OperationName, id: &str) -> Answer<AnyResponse> {
+        call(self.gateway.channel.clone(), operation, id).await
+    }
+
+    /// The same call with a deadline.
+    pub async fn call_within(
+        &self,
+        operation: OperationName,
+        id: &str,
+        deadline: Duration,
+    ) -> Answer<AnyResponse> {
+        call_within(self.gateway.channel.clone(), operation, id, deadline).await
+    }
+
+    /// The number of requests that reached the simulator.
+    pub fn request_count(&self) -> usize {
+        self.simulator.requests().len()
     }
 
     /// The number of requests for this job that reached the simulator.

@@ -6,6 +6,7 @@ use codepipeline_simulator::{AnswerFault, CallMoment, ErrorFault, Fault};
 use futures_util::future::join_all;
 use tonic::Code;
 
+use super::{TextField, assert_limits};
 use crate::harness::{World, request};
 use crate::requests::assert_invalid;
 
@@ -91,30 +92,15 @@ async fn all_violations_are_reported_together() {
     world.stop().await;
 }
 
-/// Sets one field of a request.
-type Set = fn(&mut AcknowledgeThirdPartyJobRequest, String);
-
 #[tokio::test(flavor = "multi_thread")]
 async fn length_limits_are_exact_and_count_characters() {
     let world = World::start().await;
-    let fields: [(&str, usize, Set); 3] = [
-        ("job_id", 512, |request, text| request.job_id = text),
-        ("nonce", 50, |request, text| request.nonce = text),
-        ("client_token", 256, |request, text| request.client_token = text),
+    let fields: [TextField<AcknowledgeThirdPartyJobRequest>; 3] = [
+        ("job_id", 1, 512, |request, text| request.job_id = text),
+        ("nonce", 1, 50, |request, text| request.nonce = text),
+        ("client_token", 1, 256, |request, text| request.client_token = text),
     ];
-    for (field, max, set) in fields {
-        for character in ["a", "é", "€", "🦀", "\u{301}"] {
-            for (length, fits) in [(0, false), (1, true), (max, true), (max + 1, false)] {
-                let mut request = request("job-1");
-                set(&mut request, character.repeat(length));
-                let answer = world.gateway.send(request).await;
-                let what = format!("{length} × {character:?} as {field}");
-                let named = answer.details().bad_request().map(|bad| bad.field_violations[0].field.clone());
-                assert_eq!(answer.attempts(), u32::from(fits), "{what}");
-                assert_eq!(named.as_deref(), (!fits).then_some(field), "{what}");
-            }
-        }
-    }
+    assert_limits(&request("job-1"), &fields, |request| world.gateway.send(request)).await;
     world.stop().await;
 }
 

@@ -8,8 +8,8 @@ use tonic::Code;
 
 use super::evidence::Evidence;
 use super::{
-    CLIENT_TOKEN, COLLECTOR_KEY, KEY_ID, NONCE, SECRET_KEY, SECRETS, SESSION, aws, callers, planted,
-    with_planted_keys,
+    CLIENT_TOKEN, COLLECTOR_KEY, KEY_ID, NONCE, SECRET_KEY, SECRETS, SESSION, aws, callers, operations,
+    planted, with_planted_keys,
 };
 use crate::harness::collector::{Collector, Mode, attribute};
 use crate::harness::process::{send, serve_command};
@@ -45,6 +45,7 @@ async fn assert_no_leak(log_format: &str) {
     aws::every_response(&simulator, address, &mut evidence).await;
     aws::every_rejected_signature(&simulator, &key, address, &mut evidence).await;
     aws::every_broken_connection(&simulator, address, &mut evidence).await;
+    operations::every_operation(&simulator, address, &mut evidence).await;
     callers::every_bad_request(address, &mut evidence).await;
     let all = SECRETS.map(|(_, secret)| secret).join(" ");
     collector.set_mode(Mode::Reject(Code::Unauthenticated, all));
@@ -85,13 +86,16 @@ const SERVE: [&str; 8] = [
 
 /// Every reason of a call, except those that only a gateway with bearer tokens has. `tokens`
 /// provokes those.
-const PROVOKED: [&str; 22] = [
+const PROVOKED: [&str; 25] = [
     "INVALID_REQUEST",
     "UNKNOWN_METHOD",
     "VALIDATION_FAILED",
     "JOB_NOT_FOUND",
     "INVALID_NONCE",
     "INVALID_CLIENT_TOKEN",
+    "ACTION_TYPE_NOT_FOUND",
+    "INVALID_JOB",
+    "INVALID_JOB_STATE",
     "AWS_THROTTLED",
     "AWS_UNAVAILABLE",
     "AWS_REQUEST_TIMEOUT",

@@ -1,13 +1,13 @@
 //! Collects output and fails with every place that contains a secret.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{Debug, Write as _};
 
 use tonic_types::StatusExt;
 
 use super::search::{Secret, find_in};
 use super::{NONCE, SECRETS};
-use crate::harness::Acknowledged;
+use crate::harness::Answer;
 
 /// Texts with their sources.
 pub struct Evidence {
@@ -31,7 +31,7 @@ impl Evidence {
         self.texts.push((from.into(), text.into()));
     }
 
-    pub fn answer(&mut self, from: &str, answer: &Acknowledged) {
+    pub fn answer<R: Debug>(&mut self, from: &str, answer: &Answer<R>) {
         let mut text = format!("{answer:?}");
         for (name, value) in answer.metadata.clone().into_headers() {
             let _ = write!(text, "\n{name:?}: {} {value:?}", String::from_utf8_lossy(value.as_bytes()));

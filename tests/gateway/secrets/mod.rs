@@ -7,6 +7,7 @@ mod callers;
 mod calls;
 mod credentials;
 mod evidence;
+mod operations;
 mod search;
 mod tokens;
 
@@ -25,7 +26,14 @@ const BEARER: &str = "planted.bearer-token_eyJhbGciOi.c3Vi-4sD6";
 
 const COLLECTOR_KEY: &str = "planted-collector-key_8uT2vX7nB3";
 
-const SECRETS: [(&str, &str); 7] = [
+const CONTINUATION: &str = "continue-planted-6bH1nQ \"c\" \\ ñ";
+const CONFIGURATION_KEY: &str = "key-planted-3xJ7 \"k\" \\ ö";
+const CONFIGURATION_VALUE: &str = "value-planted-1pL9 \"v\" \\ ß";
+const ARTIFACT_KEY_ID: &str = "ASIAPLANTED4R9T1UVW2";
+const ARTIFACT_SECRET_KEY: &str = "Art1fact/s3cret+dN4zK8=vQ7xC";
+const ARTIFACT_SESSION: &str = "Sess10n/of+art1facts==mB6yH2rF";
+
+const SECRETS: [(&str, &str); 13] = [
     ("the access key ID", KEY_ID),
     ("the secret access key", SECRET_KEY),
     ("the session token", SESSION),
@@ -33,6 +41,12 @@ const SECRETS: [(&str, &str); 7] = [
     ("the client token", CLIENT_TOKEN),
     ("the bearer token", BEARER),
     ("the collector's key", COLLECTOR_KEY),
+    ("the continuation token", CONTINUATION),
+    ("a key of the configuration", CONFIGURATION_KEY),
+    ("a value of the configuration", CONFIGURATION_VALUE),
+    ("the artifacts' access key ID", ARTIFACT_KEY_ID),
+    ("the artifacts' secret access key", ARTIFACT_SECRET_KEY),
+    ("the artifacts' session token", ARTIFACT_SESSION),
 ];
 
 fn with_planted_keys(command: Invocation) -> Invocation {
@@ -48,7 +62,12 @@ fn with_planted_keys(command: Invocation) -> Invocation {
 /// A request with the planted nonce, client token, and bearer token.
 fn planted(job_id: &str) -> Request<AcknowledgeThirdPartyJobRequest> {
     let (job_id, nonce, client_token) = (job_id.into(), NONCE.into(), CLIENT_TOKEN.into());
-    let mut request = Request::new(AcknowledgeThirdPartyJobRequest { job_id, nonce, client_token });
+    bearing(AcknowledgeThirdPartyJobRequest { job_id, nonce, client_token })
+}
+
+/// A request with the planted bearer token in its metadata.
+fn bearing<Q>(request: Q) -> Request<Q> {
+    let mut request = Request::new(request);
     request.metadata_mut().insert("authorization", format!("Bearer {BEARER}").parse().unwrap());
     request.metadata_mut().insert("x-request-id", format!("not an id {BEARER}").parse().unwrap());
     request

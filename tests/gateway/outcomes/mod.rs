@@ -1,6 +1,8 @@
 //! The outcome of a call that isn't idempotent: no retry of a request that AWS might have
 //! processed, and no false claim.
 
+mod by_operation;
+
 use std::time::{Duration, Instant};
 
 use codepipeline_gateway::codepipeline::{Aws, AwsCodePipeline, CredentialCache, Source};
