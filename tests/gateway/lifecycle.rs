@@ -46,6 +46,7 @@ fn faults(times: u32) -> Vec<Planned> {
         (times, Fault::CutBody { process: true, http_status: None, code: None }),
         (times, Fault::Delay { ms: 50, then: Then::Answer }),
         (1, Fault::MalformedBody { process: true }),
+        (1, Fault::MalformedBody { process: false }),
         // The gateway retries the first of these itself. The second exhausts its attempts.
         (1, throttling()),
         (4, throttling()),
