@@ -4,7 +4,7 @@
 //! | Topic | Files |
 //! |---|---|
 //! | Shared parts | [`harness`]: gateways, stand-in servers, calls, and waits that end |
-//! | Operations | [`operations`]: one file per operation |
+//! | Operations | [`operations`]: one file per operation; [`lifecycle`]: whole jobs under faults |
 //! | Errors | [`errors`] (the table, row by row), [`outcomes`], [`credentials`], [`limits`] |
 //! | Requests | [`requests`]: bad messages, metadata, and protocols; reflection |
 //! | Callers | [`auth`]: client certificates, bearer tokens, and their keys |
@@ -34,6 +34,8 @@ mod errors;
 mod floods;
 mod harness;
 mod idle_connections;
+mod lifecycle;
+mod lifecycle_worker;
 mod limits;
 mod operations;
 mod outcomes;

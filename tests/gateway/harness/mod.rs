@@ -10,6 +10,7 @@ pub mod grpc;
 pub mod http;
 pub mod http2;
 pub mod http_server;
+pub mod job_calls;
 pub mod key_server;
 pub mod operations;
 pub mod panicking;
@@ -30,6 +31,7 @@ pub use grpc::{
 };
 pub use http::{exchange, get, is_ready, loopback, metric, series_value};
 pub use http_server::{HttpServer, respond};
+pub use job_calls::{JobRequest, details_request, failure_request, poll_request, success_request};
 pub use operations::AnyResponse;
 pub use process::{Program, command, serve, simulator_with};
 pub use scratch::Scratch;

@@ -5,25 +5,22 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use codepipeline_gateway::error::Outcome;
-use codepipeline_simulator::{Config, Job, Simulator};
+use codepipeline_simulator::{Config, RedispatchNonce, Simulator};
 use fastrand::Rng;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tonic::Request;
 use tonic::transport::Channel;
 
-use super::ledger::{End, Entry, Ledger, Values};
+use super::caller::{CONFIGURATION, CONTINUATION, Caller};
+use super::ledger::Ledger;
 use super::rotation::{self, Secret};
-use super::trouble;
 use super::vitals::{Metrics, Vitals};
+use super::{promises, trouble};
 use super::{seed, variable};
 use crate::harness::certificates::client_tls;
 use crate::harness::process::serve_command;
-use crate::harness::{
-    Client, NONCE, PATIENCE, Program, REGION, Scratch, TOKEN, loopback, request, tls_endpoint, until,
-};
+use crate::harness::{NONCE, PATIENCE, Program, REGION, Scratch, TOKEN, loopback, tls_endpoint, until};
 
 const CHANNELS: usize = 6;
 const CALLERS: usize = 24;
@@ -39,8 +36,13 @@ pub struct Chaos {
     ca_pem: String,
 }
 
-async fn start(secret: &Secret, keys: &Scratch) -> (Chaos, Program) {
-    let config = Config { keys: vec![rotation::key(0)], ..Config::default() };
+async fn start(secret: &Secret, keys: &Scratch, rng: &mut Rng) -> (Chaos, Program) {
+    let config = Config {
+        keys: vec![rotation::key(0)],
+        redispatch_after: Duration::from_secs(1),
+        redispatch_nonce: if rng.bool() { RedispatchNonce::Same } else { RedispatchNonce::New },
+        ..Config::default()
+    };
     let simulator = Simulator::start(loopback().await, config).unwrap();
     let (cert, key) = (secret.path("tls.crt"), secret.path("tls.key"));
     let serve = serve_command(&[
@@ -69,75 +71,6 @@ impl Chaos {
     fn channel(&self) -> Channel {
         tls_endpoint(self.grpc, client_tls(&self.ca_pem)).connect_lazy()
     }
-
-    /// Makes one call and waits for its end.
-    async fn call(&self, channel: Channel, job: &str, values: Values, rng: &mut Rng) -> Entry {
-        let request_id = format!("chaos-{:016x}", rng.u64(..));
-        let mut message = request(job);
-        if values == Values::Wrong {
-            match rng.u8(..4) {
-                0 => message.nonce = "wrong-nonce".into(),
-                1 => message.client_token = "wrong-token".into(),
-                2 => message.job_id = "no-such-job".into(),
-                _ => message.client_token = String::new(),
-            }
-        }
-        let mut request = Request::new(message);
-        request.metadata_mut().insert("x-request-id", request_id.parse().unwrap());
-        let deadline = *rng.choice(&[None, Some(200), Some(700), Some(1500), Some(10_000)]).unwrap();
-        if let Some(millis) = deadline {
-            request.set_timeout(Duration::from_millis(millis));
-        }
-        let patience = if rng.u8(..20) == 0 { Duration::from_millis(rng.u64(..300)) } else { PATIENCE };
-        let mut client = Client::new(channel);
-        let end = match timeout(patience, client.acknowledge_third_party_job(request)).await {
-            Ok(Ok(_)) => End::Acknowledged,
-            Ok(Err(status)) => End::of(&status, deadline.is_some()),
-            Err(_) => {
-                assert!(patience < PATIENCE, "no response to {request_id}");
-                End::Canceled
-            }
-        };
-        Entry { request_id, job: job.to_owned(), values, end }
-    }
-
-    /// Makes calls about one job after the other, and retries what can be retried.
-    async fn caller(
-        &self,
-        name: usize,
-        channel: Channel,
-        mut rng: Rng,
-        end: CancellationToken,
-    ) -> Vec<Entry> {
-        let mut entries = Vec::new();
-        for n in 0.. {
-            if end.is_cancelled() {
-                break;
-            }
-            let id = format!("job-{name}-{n}");
-            let job = Job::new(&id, NONCE, TOKEN);
-            self.simulator.add_job(
-                trouble::faults(&mut rng).into_iter().fold(job, |job, fault| job.with_fault(1, fault)),
-            );
-            let values = if rng.u8(..12) == 0 { Values::Wrong } else { Values::Correct };
-            for _ in 0..3 {
-                let entry = self.call(channel.clone(), &id, values, &mut rng).await;
-                let again = match &entry.end {
-                    End::Rejected(reason, outcome, _) => {
-                        reason.has_retry_info(&codepipeline_gateway::methods::ACKNOWLEDGE)
-                            || (*outcome == Outcome::Unknown && rng.bool())
-                    }
-                    _ => false,
-                };
-                entries.push(entry);
-                if !again {
-                    break;
-                }
-                sleep(Duration::from_millis(rng.u64(5..60))).await;
-            }
-        }
-        entries
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,7 +78,7 @@ impl Chaos {
 async fn chaos() {
     let (time, mut rng) = (Duration::from_secs(variable("RUN_SECONDS", 180)), Rng::with_seed(seed()));
     let (secret, keys) = (Secret::new(), Scratch::new());
-    let (chaos, program) = start(&secret, &keys).await;
+    let (chaos, program) = start(&secret, &keys, &mut rng).await;
     let (chaos, process) = (Arc::new(chaos), program.id());
     let connections = async || Metrics::of(chaos.admin).await.value("codepipeline_gateway_connections");
     until("connections", PATIENCE, connections, |n| *n == 0.0).await;
@@ -158,7 +91,7 @@ async fn chaos() {
     for n in 0..CALLERS {
         let (chaos, channel, rng, end) =
             (chaos.clone(), channels[n % CHANNELS].clone(), rng.fork(), end.clone());
-        callers.spawn(async move { chaos.caller(n, channel, rng, end).await });
+        callers.spawn(Caller::new(chaos, n, channel, rng).work(end));
     }
     drop(channels);
     let troubles = async {
@@ -181,7 +114,7 @@ async fn chaos() {
     println!("{} calls in {time:?}; {certificates} new certificates, {keys} new keys", ledger.0.len());
     ledger.print();
 
-    ledger.agrees_with_aws(&chaos.simulator);
+    promises::check(&ledger, &chaos.simulator);
     chaos.simulator.stop().await;
     let after = until_nothing_remains(&chaos, process, before).await;
     println!("after: {after}");
@@ -195,11 +128,11 @@ async fn chaos() {
     println!("{} log lines", log.len());
     ledger.agrees_with_log(&log);
     assert!(!ended.err.contains("panic"), "a panic");
-    for secret in [NONCE, TOKEN, "fake-chaos-secret", "AKIAFAKE"] {
+    for secret in [NONCE, TOKEN, CONFIGURATION, CONTINUATION, "fake-chaos-secret", "AKIAFAKE", "ASIAFAKE"] {
         let leak = log.iter().find(|line| line.contains(secret));
         assert!(leak.is_none() && !ended.out.contains(secret), "{leak:?}");
     }
-    assert_every_end(&ledger);
+    promises::assert_every_end(&ledger);
 }
 
 /// Waits until no call, connection, file, or thread remains.
@@ -215,14 +148,4 @@ async fn until_nothing_remains(chaos: &Chaos, process: u32, before: Vitals) -> V
         *gauges == [0.0, 0.0] && now.files <= before.files && now.threads <= before.threads + 1
     };
     until("calls, connections, files and threads", PATIENCE, probe, none).await.1
-}
-
-/// Asserts that every kind of end occurred: a test without faults proves nothing.
-fn assert_every_end(ledger: &Ledger) {
-    assert!(ledger.count(|end| *end == End::Acknowledged) > 0, "no success");
-    assert!(ledger.count(|end| *end == End::Canceled) > 0, "no canceled call");
-    for wanted in [Outcome::NotSent, Outcome::Rejected, Outcome::Unknown] {
-        let came = ledger.count(|end| matches!(end, End::Rejected(_, outcome, _) if *outcome == wanted));
-        assert!(came > 0, "no {wanted:?}");
-    }
 }

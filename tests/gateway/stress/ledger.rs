@@ -1,11 +1,10 @@
-//! The ends of all calls of the fault test, compared with the simulator, the metrics, and the log.
+//! The ends of all calls of the fault test, compared with the metrics and the log.
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 
 use codepipeline_gateway::error::{Outcome, Outcomes, Reason};
-use codepipeline_gateway::methods::ACKNOWLEDGE;
-use codepipeline_simulator::Simulator;
+use codepipeline_gateway::methods::{Method, Repeat};
 use serde_json::Value;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -15,7 +14,7 @@ use super::vitals::Metrics;
 /// The values of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Values {
-    /// The three values of the job.
+    /// The values of the job.
     Correct,
     /// Values that the gateway or AWS must reject.
     Wrong,
@@ -24,7 +23,7 @@ pub enum Values {
 /// The end of a call, as its caller sees it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum End {
-    Acknowledged,
+    Ok,
     Rejected(Reason, Outcome, Code),
     /// The deadline in the caller's library: on a busy machine a response can come too late.
     TimeUp,
@@ -38,6 +37,10 @@ pub enum End {
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub request_id: String,
+    pub method: &'static Method,
+    /// The number of the caller.
+    pub caller: usize,
+    /// The job. A poll has the job that it returned, if any.
     pub job: String,
     pub values: Values,
     pub end: End,
@@ -46,7 +49,7 @@ pub struct Entry {
 impl End {
     /// Reads an error, and checks that it matches its row of the table. The caller's library has
     /// errors of its own.
-    pub fn of(status: &Status, has_deadline: bool) -> Self {
+    pub fn of(status: &Status, method: &Method, has_deadline: bool) -> Self {
         let details = status.check_error_details().expect("readable details");
         let Some(info) = details.error_info() else {
             return match (status.code(), status.message()) {
@@ -63,23 +66,30 @@ impl End {
             *all.iter().find(|outcome| outcome.as_str() == info.metadata["outcome"]).expect("an outcome");
         assert_eq!(info.domain, "codepipeline-gateway");
         assert!([Outcomes::Observed, Outcomes::Always(outcome)].contains(&reason.outcomes()), "{status:?}");
-        assert_eq!(status.code(), reason.code(outcome, &ACKNOWLEDGE), "{status:?}");
-        assert_eq!(details.retry_info().is_some(), reason.has_retry_info(&ACKNOWLEDGE), "{status:?}");
+        assert!(reason.methods().contains(&method), "{} can't have {status:?}", method.name);
+        assert_eq!(status.code(), reason.code(outcome, method), "{status:?}");
+        assert_eq!(details.retry_info().is_some(), reason.has_retry_info(method), "{status:?}");
         let pushback = status.metadata().get("grpc-retry-pushback-ms").map(|value| value.to_str().unwrap());
-        assert_eq!(pushback, (outcome == Outcome::Unknown).then_some("-1"), "{status:?}");
-        let repeated = matches!(status.code(), Code::Unavailable | Code::ResourceExhausted);
-        assert!(!(repeated && outcome == Outcome::Unknown), "{status:?}");
+        let is_risky = outcome == Outcome::Unknown && method.repeat == Repeat::Deliberate;
+        assert_eq!(pushback, is_risky.then_some("-1"), "{status:?}");
+        let is_retried = matches!(status.code(), Code::Unavailable | Code::ResourceExhausted);
+        assert!(!(is_retried && is_risky), "{status:?}");
         Self::Rejected(reason, outcome, status.code())
     }
 
-    /// Whether the call might have acknowledged its job without a response.
-    fn is_unknown(&self) -> bool {
+    /// Whether the call might have had an effect without a response.
+    pub fn is_unknown(&self) -> bool {
         matches!(self, Self::Rejected(_, Outcome::Unknown, _) | Self::TimeUp | Self::Canceled)
+    }
+
+    /// Whether the call ended with this reason.
+    pub fn is_for(&self, reason: Reason) -> bool {
+        matches!(self, Self::Rejected(one, ..) if *one == reason)
     }
 
     fn name(&self) -> String {
         match self {
-            Self::Acknowledged => "OK".into(),
+            Self::Ok => "OK".into(),
             Self::Rejected(reason, outcome, code) => {
                 format!("{code:?} {} {}", reason.name(), outcome.as_str())
             }
@@ -104,62 +114,47 @@ fn is_goaway(status: &Status) -> bool {
 pub struct Ledger(pub Vec<Entry>);
 
 impl Ledger {
-    /// Prints the count of each end.
+    /// Prints the count of each end of each operation.
     pub fn print(&self) {
-        let mut counts = BTreeMap::<String, usize>::new();
+        let mut counts = BTreeMap::<(&str, String), usize>::new();
         for entry in &self.0 {
-            *counts.entry(entry.end.name()).or_default() += 1;
+            *counts.entry((entry.method.short_name, entry.end.name())).or_default() += 1;
         }
-        for (name, count) in counts {
-            println!("  {count:>6}  {name}");
+        for ((operation, name), count) in counts {
+            println!("  {count:>6}  {operation:<11}  {name}");
         }
     }
 
-    pub fn count(&self, is_one: impl Fn(&End) -> bool) -> usize {
-        self.0.iter().filter(|entry| is_one(&entry.end)).count()
-    }
-
-    /// Asserts that the callers' results match the jobs in the simulator.
-    pub fn agrees_with_aws(&self, simulator: &Simulator) {
-        let mut jobs = BTreeMap::<&str, Vec<&Entry>>::new();
-        for entry in &self.0 {
-            jobs.entry(&entry.job).or_default().push(entry);
-        }
-        for (job, calls) in jobs {
-            let acknowledged = simulator.acknowledged(job);
-            let reported = calls.iter().filter(|call| call.end == End::Acknowledged).count();
-            let unknown = calls.iter().filter(|call| call.end.is_unknown()).count();
-            assert!(acknowledged <= 1 && reported <= acknowledged, "{acknowledged} times: {calls:#?}");
-            assert!(reported + unknown >= acknowledged, "acknowledged without a matching result: {calls:#?}");
-            for (n, call) in calls.iter().enumerate() {
-                let taken = matches!(call.end, End::Rejected(Reason::InvalidNonce, ..));
-                let by_earlier = calls[..n].iter().any(|earlier| earlier.end.is_unknown());
-                assert!(
-                    !taken || call.values == Values::Wrong || by_earlier,
-                    "a retry was not safe: {calls:#?}"
-                );
-            }
-        }
+    /// The number of calls of a method, or of all methods, with such an end.
+    pub fn count(&self, method: Option<&Method>, is_one: impl Fn(&End) -> bool) -> usize {
+        let of_method = |entry: &&Entry| method.is_none_or(|one| entry.method == one);
+        self.0.iter().filter(of_method).filter(|entry| is_one(&entry.end)).count()
     }
 
     /// Asserts that the metrics match the callers' counts, up to the calls whose end only one side
     /// knows.
     pub fn agrees_with_metrics(&self, metrics: &Metrics) {
-        let job = "grpc_method=\"AcknowledgeThirdPartyJob\"";
-        let unsure = self.count(|end| matches!(end, End::Canceled | End::TimeUp));
-        let between = |what: &str, reported: usize, counted: f64| {
+        let is_unsure = |end: &End| matches!(end, End::Canceled | End::TimeUp);
+        let between = |what: &str, reported: usize, unsure: usize, counted: f64| {
             let (least, most) = (reported as f64, (reported + unsure) as f64);
             assert!((least..=most).contains(&counted), "{what}: {counted} isn't in {least}..={most}");
         };
-        let completed = self.0.len() - unsure - self.count(|end| *end == End::NotSent);
-        between("started", completed, metrics.sum("grpc_server_started_total", &[job]));
-        between("handled", completed, metrics.sum("grpc_server_handled_total", &[job]));
-        let ok = self.count(|end| *end == End::Acknowledged);
-        between("OK", ok, metrics.sum("grpc_server_handled_total", &[job, "grpc_code=\"OK\""]));
+        for method in Method::operations() {
+            let label = format!("grpc_method=\"{}\"", method.name);
+            let sum = |name: &str, code: &[&str]| metrics.sum(name, &[&[label.as_str()], code].concat());
+            let unsure = self.count(Some(method), is_unsure);
+            let completed = self.count(Some(method), |end| !is_unsure(end) && *end != End::NotSent);
+            between("started", completed, unsure, sum("grpc_server_started_total", &[]));
+            between("handled", completed, unsure, sum("grpc_server_handled_total", &[]));
+            let ok = self.count(Some(method), |end| *end == End::Ok);
+            between("OK", ok, unsure, sum("grpc_server_handled_total", &["grpc_code=\"OK\""]));
+        }
+        let unsure = self.count(None, is_unsure);
         for reason in Reason::ALL {
-            let reported = self.count(|end| matches!(end, End::Rejected(one, ..) if one == reason));
+            let reported = self.count(None, |end| end.is_for(*reason));
             let label = format!("reason=\"{}\"", reason.name());
-            between(reason.name(), reported, metrics.sum("codepipeline_gateway_errors_total", &[&label]));
+            let counted = metrics.sum("codepipeline_gateway_errors_total", &[&label]);
+            between(reason.name(), reported, unsure, counted);
         }
     }
 
@@ -177,7 +172,7 @@ impl Ledger {
         for entry in &self.0 {
             let found = lines.get(&entry.request_id).map(Vec::as_slice).unwrap_or_default();
             let reported = match entry.end {
-                End::Acknowledged => (None, None),
+                End::Ok => (None, None),
                 End::Rejected(reason, outcome, _) => (Some(reason.name()), Some(outcome.as_str())),
                 End::TimeUp | End::Canceled if found.len() <= 1 => continue,
                 End::NotSent if found.is_empty() => continue,

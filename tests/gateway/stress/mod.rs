@@ -11,6 +11,7 @@
 )]
 
 mod attacks;
+mod caller;
 mod chaos;
 mod h2spec;
 mod hostile;
@@ -18,6 +19,7 @@ mod idle;
 mod latency;
 mod ledger;
 mod overload;
+mod promises;
 mod rotation;
 mod trouble;
 mod victim;
