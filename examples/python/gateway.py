@@ -2,7 +2,7 @@
 
 import random
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import grpc
@@ -13,8 +13,10 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 SERVICE_CONFIG = Path(__file__).with_name("service-config.json")
-# With an `outcome` that says so, these two mean: nothing happened, and the same call may be made again.
+# A retry can help. It does no harm if `outcome` says that nothing changed, or if the call is harmless.
 REPEATABLE = ("UNAVAILABLE", "RESOURCE_EXHAUSTED")
+# Calls that can be retried whatever their outcome is.
+HARMLESS = ("PollForThirdPartyJobs", "GetThirdPartyJobDetails")
 # Seconds; a call that has less could only become `unknown`.
 SHORTEST_CALL = 0.5
 
@@ -34,16 +36,20 @@ class Answer:
     request_id: str = ""
     message: str = ""
     retry_after: float | None = None
+    # The response. It can contain secrets.
+    reply: object = field(default=None, repr=False)
 
     @property
     def verdict(self):
-        """`yours`: begin the work. `not_yours`: don't. `unknown`: it may be yours; let nothing repeat the call."""
+        """Of an acknowledge. `yours`: start the work. `not_yours`: don't. `unknown`: the job might be yours; don't retry
+        automatically."""
         if self.status == "JOB_STATUS_IN_PROGRESS":
             return "yours"
         return "unknown" if self.outcome == "unknown" or self.status == "JOB_STATUS_UNSPECIFIED" else "not_yours"
 
     @property
-    def may_repeat(self):
+    def nothing_happened(self):
+        """The same call can be retried."""
         return self.code in REPEATABLE and self.outcome in ("not_sent", "rejected")
 
 
@@ -51,9 +57,12 @@ class Gateway:
     """One for the whole process: it keeps a connection to each replica. `target` is a headless Service:
     `dns:///codepipeline-gateway-headless:50051`."""
 
-    def __init__(self, target, *, ca=None, cert=None, key=None, token_file=None, service_config=None, retries=3):
-        """The files are PEM; without `ca` it is plaintext. `retries=0` lets the library repeat nothing either."""
-        self.retries = retries
+    def __init__(
+        self, target, *, ca=None, cert=None, key=None, token_file=None, service_config=None, retries=3, timeout=10.0
+    ):
+        """The files are PEM; without `ca` it is plaintext. `retries=0` lets the library repeat nothing either.
+        `timeout` is in seconds per call, retries included."""
+        self.retries, self.timeout = retries, timeout
         options = [
             ("grpc.service_config", Path(service_config or SERVICE_CONFIG).read_text("utf-8")),
             ("grpc.enable_retries", int(retries > 0)),
@@ -79,32 +88,59 @@ class Gateway:
         """Ends all connections, and the calls that are under way."""
         self.channel.close()
 
-    def acknowledge(self, job_id, nonce, client_token, timeout=10.0):
-        """One acknowledge, repeated within `timeout` seconds only where the gateway says that nothing happened."""
+    def poll(self, action_type, max_batch_size=1):
+        """Asks for jobs. Retried after any UNAVAILABLE: AWS hands lost jobs out again."""
+        request = api.PollForThirdPartyJobsRequest(action_type_id=action_type, max_batch_size=max_batch_size)
+        return self._retried("PollForThirdPartyJobs", request)
+
+    def details(self, job_id, client_token):
+        """Reads a job. Retried after any UNAVAILABLE: the call changes nothing."""
+        request = api.GetThirdPartyJobDetailsRequest(job_id=job_id, client_token=client_token)
+        return self._retried("GetThirdPartyJobDetails", request)
+
+    def acknowledge(self, job_id, nonce, client_token):
+        """Takes a job. Retried only if the gateway says that nothing happened."""
         request = api.AcknowledgeThirdPartyJobRequest(job_id=job_id, nonce=nonce, client_token=client_token)
-        end = time.monotonic() + timeout
+        answer = self._retried("AcknowledgeThirdPartyJob", request)
+        if answer.reply is None:
+            return answer
+        # A gateway that is newer than the stubs may know one more.
+        known = answer.reply.status in api.JobStatus.values()
+        status = api.JobStatus.Name(answer.reply.status) if known else "JOB_STATUS_UNSPECIFIED"
+        return replace(answer, status=status, aws_status=answer.reply.aws_status)
+
+    def succeed(self, job_id, client_token, execution_details):
+        """Ends a job with a success. Retried only if the gateway says that nothing happened."""
+        request = api.PutThirdPartyJobSuccessResultRequest(
+            job_id=job_id, client_token=client_token, execution_details=execution_details
+        )
+        return self._retried("PutThirdPartyJobSuccessResult", request)
+
+    def fail(self, job_id, client_token, failure_details):
+        """Ends a job with a failure. Retried only if the gateway says that nothing happened."""
+        request = api.PutThirdPartyJobFailureResultRequest(
+            job_id=job_id, client_token=client_token, failure_details=failure_details
+        )
+        return self._retried("PutThirdPartyJobFailureResult", request)
+
+    def _retried(self, method, request):
+        end = time.monotonic() + self.timeout
         for calls in range(1, self.retries + 2):
-            answer = replace(self._call(request, end - time.monotonic()), calls=calls)
+            answer = replace(self._call(method, request, end - time.monotonic()), calls=calls)
+            repeatable = answer.nothing_happened or (method in HARMLESS and answer.code in REPEATABLE)
             # What the gateway asks for; and longer every time, if it keeps on.
             pause = max(answer.retry_after or 0, 0.1 * 2**calls) * random.uniform(1, 1.2)
-            if not answer.may_repeat or calls > self.retries or time.monotonic() + pause + SHORTEST_CALL > end:
+            if not repeatable or calls > self.retries or time.monotonic() + pause + SHORTEST_CALL > end:
                 return answer
             time.sleep(pause)
         raise AssertionError("the last call returns")
 
-    def _call(self, request, timeout):
+    def _call(self, method, request, timeout):
         try:
-            reply, call = self.stub.AcknowledgeThirdPartyJob.with_call(request, timeout=timeout)
+            reply, call = getattr(self.stub, method).with_call(request, timeout=timeout)
         except grpc.RpcError as error:
             return _failed(error)
-        # A gateway that is newer than the stubs may know one more.
-        known = reply.status in api.JobStatus.values()
-        return Answer(
-            code="OK",
-            status=api.JobStatus.Name(reply.status) if known else "JOB_STATUS_UNSPECIFIED",
-            aws_status=reply.aws_status,
-            request_id=dict(call.initial_metadata()).get("x-request-id", ""),
-        )
+        return Answer(code="OK", request_id=dict(call.initial_metadata()).get("x-request-id", ""), reply=reply)
 
 
 class BearerToken(grpc.AuthMetadataPlugin):

@@ -17,7 +17,10 @@ class Client:
 
     name: str
     folder: str
+    # Acknowledges jobs.
     command: tuple
+    # Processes whole jobs.
+    worker: tuple
     # Obeys a gRPC service config: retries, waiting, deadline.
     service_config: bool = True
     # Spreads its calls over all addresses of a name.
@@ -40,31 +43,46 @@ CLIENTS = [
         "python",
         "python",
         (".venv/bin/python", "acknowledge.py"),
+        (".venv/bin/python", "worker.py"),
         gives_up=(("UNAVAILABLE", "Stream removed (GOAWAY received; Error code: 0; Debug Text: )"),),
     ),
-    Client("go", "go", ("./acknowledge",)),
+    Client("go", "go", ("./acknowledge",), ("./worker",)),
     Client(
         "grpc-js",
         "typescript",
         ("node", "dist/acknowledge.js"),
+        ("node", "dist/worker.js"),
         gives_up=(("UNAVAILABLE", "Stream refused by server"),),
     ),
-    Client("connect-es", "typescript-connect", ("node", "dist/acknowledge.js"), service_config=False, balances=False),
-    Client("java", "java", ("java", "-XX:TieredStopAtLevel=1", "-jar", "target/acknowledge.jar")),
+    Client(
+        "connect-es",
+        "typescript-connect",
+        ("node", "dist/acknowledge.js"),
+        ("node", "dist/worker.js"),
+        service_config=False,
+        balances=False,
+    ),
+    Client(
+        "java",
+        "java",
+        ("java", "-XX:TieredStopAtLevel=1", "-jar", "target/acknowledge.jar"),
+        ("java", "-XX:TieredStopAtLevel=1", "-cp", "target/acknowledge.jar", "com.example.gateway.WorkerMain"),
+    ),
     Client(
         "rust",
         "rust",
         ("acknowledge",),
+        ("worker",),
         service_config=False,
         gives_up=(("CANCELLED", "operation was canceled"), ("INTERNAL", "h2 protocol error: http2 error")),
     ),
 ]
 
 
-class Run:
-    """One process of a client: give it job ids, read its answers."""
+class Program:
+    """One process of a client that prints a line of JSON for each job."""
 
-    def __init__(self, house, client, target, *, nonce=NONCE, timeout=PATIENCE, retries=0, **options):
+    def __init__(self, house, client, command, target, *, nonce=NONCE, timeout=PATIENCE, retries=0, **options):
         self.house, self.client = house, client
         arguments = ["--target", target, "--timeout", str(timeout), "--retries", str(retries)]
         for name, value in options.items():
@@ -79,7 +97,7 @@ class Run:
             environment["JAVA_TOOL_OPTIONS"] = f"-Djdk.net.hosts.file={hosts}"
         self.errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [*client.command, *arguments],
+            [*command, *arguments],
             cwd=house.clients_folder / client.folder,
             env=environment,
             stdin=subprocess.PIPE,
@@ -103,30 +121,50 @@ class Run:
         self.watchdog.cancel()
         self.errors.close()
 
-    def ask(self, job_id):
-        """Begins a call; `answer` has what came of it."""
-        self.process.stdin.write(job_id + "\n")
-        self.process.stdin.flush()
-
-    def answer(self):
+    def line(self):
+        """What the client printed about a job, or about a call."""
         line = self.process.stdout.readline()
         if not line:
             self.errors.seek(0)
             raise AssertionError(f"{self.client.name} said no more: {self.errors.read().decode()[-600:]}")
-        answer = json.loads(line)
-        self.house.answers.append(answer)
         said = line + os.pread(self.errors.fileno(), 1 << 20, 0).decode(errors="replace")
         assert NONCE not in said and CLIENT_TOKEN not in said and "eyJ" not in said, "a secret was printed"
+        return json.loads(line)
+
+    def end(self):
+        """The exit code, when no more ids come."""
+        self.process.stdin.close()
+        return self.process.wait(PATIENCE)
+
+
+class Run(Program):
+    """Acknowledges: give it job ids, read its answers."""
+
+    def __init__(self, house, client, target, **options):
+        super().__init__(house, client, client.command, target, **options)
+
+    def ask(self, job_id):
+        """Starts a call; `answer` has its result."""
+        self.process.stdin.write(job_id + "\n")
+        self.process.stdin.flush()
+
+    def answer(self):
+        answer = self.line()
+        self.house.answers.append(answer)
         return answer
 
     def call(self, job_id):
         self.ask(job_id)
         return self.answer()
 
-    def end(self):
-        """The exit code, when no more ids come."""
-        self.process.stdin.close()
-        return self.process.wait(PATIENCE)
+
+class Work(Program):
+    """Processes whole jobs of one action type."""
+
+    def __init__(self, house, client, target, action_type, *, jobs=0, **options):
+        action_type = "/".join(action_type.values())
+        options = {"retries": 3, "poll_interval": 0.2, **options}
+        super().__init__(house, client, client.worker, target, action_type=action_type, jobs=jobs, **options)
 
 
 def built_clients(folder, only):
@@ -143,4 +181,5 @@ def rust(folder, client):
     """It lies where cargo puts it."""
     query = ["cargo", "metadata", "--locked", "--no-deps", "--format-version", "1"]
     found = subprocess.run(query, cwd=f"{folder}/{client.folder}", check=True, capture_output=True)
-    return replace(client, command=(f"{json.loads(found.stdout)['target_directory']}/debug/acknowledge",))
+    folder = f"{json.loads(found.stdout)['target_directory']}/debug"
+    return replace(client, command=(f"{folder}/acknowledge",), worker=(f"{folder}/worker",))

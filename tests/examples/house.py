@@ -95,6 +95,22 @@ class Simulator(Process):
         with urllib.request.urlopen(request, timeout=10):
             pass
 
+    def add_fault(self, operation, fault, times=1):
+        """For the next calls of an operation, whatever their job is."""
+        body = json.dumps({"operation": operation, "times": times, "fault": fault}).encode()
+        with urllib.request.urlopen(f"{self.url}/_simulator/faults", body, timeout=10):
+            pass
+
+    def ledger(self, job_id):
+        """What CodePipeline did with a job."""
+        everything = json.loads(get(f"{self.url}/_simulator/ledger"))["ledger"]
+        (entry,) = (entry for entry in everything if entry["job_id"] == job_id)
+        return entry
+
+    def calls(self, job_id):
+        """The operations that were called for a job, in order."""
+        return [record["operation"] for record in self.requests(job_id)]
+
     def requests(self, job_id=None):
         everything = json.loads(get(f"{self.url}/_simulator/requests"))["requests"]
         return [record for record in everything if job_id in (None, record["job_id"])]
@@ -104,13 +120,18 @@ class Simulator(Process):
 
     def acknowledged(self):
         """The jobs that CodePipeline gave away, whether or not a caller learned of it."""
-        return {r["job_id"] for r in self.requests() if r["processed"] and r["processed"]["error_code"] is None}
+        taken = (r for r in self.requests() if r["processed"] and r["processed"]["error_code"] is None)
+        return {record["job_id"] for record in taken if record["operation"] == "AcknowledgeThirdPartyJob"}
 
 
 def job(job_id, *faults, **fields):
-    """A job as the simulator takes it; each fault strikes one call, or as often as its `times` says."""
-    faults = [{"times": fault.get("times", 1), "fault": {k: v for k, v in fault.items() if k != "times"}} for fault in faults]
+    """A job as the simulator takes it. Each fault applies to `times` calls (1), and only to its `operation` if it has one."""
+    faults = [planned(**fault) for fault in faults]
     return {"id": job_id, "nonce": NONCE, "client_token": CLIENT_TOKEN, "faults": faults, **fields}
+
+
+def planned(times=1, operation=None, **fault):
+    return {"times": times, "fault": fault} | ({"operation": operation} if operation else {})
 
 
 class Gateway(Process):

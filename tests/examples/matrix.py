@@ -19,6 +19,8 @@ from clients import Run, built_clients
 from house import CLIENT_TOKEN, NONCE, House, job, wait_for
 from scenarios import SCENARIOS, NotHere, fresh, plain
 
+import workers  # noqa: F401 (its scenarios come last)
+
 # Clients at the same time; most of it is waiting.
 PARALLEL = 2
 

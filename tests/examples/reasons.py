@@ -59,6 +59,9 @@ BY_SCENARIO = {
     "GATEWAY_SHUTTING_DOWN",
     "CALLER_UNAUTHENTICATED",
     "CALLER_NOT_ALLOWED",
+    "ACTION_TYPE_NOT_FOUND",
+    "INVALID_JOB",
+    "INVALID_JOB_STATE",
 }
 
 # Not by these clients, and why.
@@ -66,6 +69,8 @@ NOT_BY_THEM = {
     "UNKNOWN_METHOD": "generated stubs have no unknown method; `just grpcurl` calls one",
     "UNKNOWN_SERVICE": "only grpc.health.v1 has it, which no caller of jobs uses; tests/gateway asks for it",
     "GATEWAY_KEYS_UNAVAILABLE": "a gateway whose keys can't be fetched is never ready; tests/gateway has one (jwt_keys)",
+    "OPERATION_DISABLED": "a setting of the gateway's operator; tests/gateway has it",
+    "ACTION_TYPE_NOT_ALLOWED": "a setting of the gateway's operator; tests/gateway has it",
     "CALLER_CANCELLED": "a caller that has disconnected gets nothing: it is in the log and the metrics only",
 }
 

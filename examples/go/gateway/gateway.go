@@ -32,13 +32,13 @@ const shortestCall = 500 * time.Millisecond
 //go:embed service-config.json
 var serviceConfig string
 
-// Verdict is what a worker does next.
+// Verdict is what a worker does after an acknowledge.
 type Verdict string
 
 const (
 	Yours    Verdict = "yours"     // begin the work
 	NotYours Verdict = "not_yours" // don't
-	Unknown  Verdict = "unknown"   // it may be yours; let nothing repeat the call
+	Unknown  Verdict = "unknown"   // it might be yours; don't retry automatically
 )
 
 // Answer is what a call came to. Branch on Verdict; match errors on Reason and Outcome, never on Message.
@@ -66,17 +66,20 @@ func (a Answer) Verdict() Verdict {
 	return NotYours
 }
 
-// MayRepeat is true where nothing happened and the same call may be made again.
-func (a Answer) MayRepeat() bool {
-	return (a.Code == "UNAVAILABLE" || a.Code == "RESOURCE_EXHAUSTED") && (a.Outcome == "not_sent" || a.Outcome == "rejected")
+// NothingHappened is true if the same call can be retried.
+func (a Answer) NothingHappened() bool {
+	return a.isRepeatable() && (a.Outcome == "not_sent" || a.Outcome == "rejected")
 }
+
+func (a Answer) isRepeatable() bool { return a.Code == "UNAVAILABLE" || a.Code == "RESOURCE_EXHAUSTED" }
 
 // Options of a Gateway. The files are PEM; without CA it is plaintext.
 type Options struct {
 	CA, Cert, Key string
-	TokenFile     string // a bearer token
-	ServiceConfig string // a file in place of the built-in one
-	Retries       int    // further calls at most; 0 lets the library repeat nothing either
+	TokenFile     string        // a bearer token
+	ServiceConfig string        // a file in place of the built-in one
+	Retries       int           // further calls at most; 0 lets the library repeat nothing either
+	Timeout       time.Duration // per call, retries included
 }
 
 // Gateway is made once for the whole process: it keeps a connection to each replica.
@@ -84,6 +87,7 @@ type Gateway struct {
 	connection *grpc.ClientConn
 	stub       api.ThirdPartyJobServiceClient
 	retries    int
+	timeout    time.Duration
 }
 
 // New takes a headless Service as its target: dns:///codepipeline-gateway-headless:50051.
@@ -118,48 +122,91 @@ func New(target string, options Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Gateway{connection, api.NewThirdPartyJobServiceClient(connection), options.Retries}, nil
+	return &Gateway{connection, api.NewThirdPartyJobServiceClient(connection), options.Retries, options.Timeout}, nil
 }
 
 // Close ends all connections.
 func (g *Gateway) Close() error { return g.connection.Close() }
 
-// Acknowledge makes one acknowledge, repeated within the context's deadline only where the gateway says that nothing happened.
+// Poll asks for jobs. It is retried after any UNAVAILABLE: AWS hands lost jobs out again.
+func (g *Gateway) Poll(ctx context.Context, actionType *api.ActionTypeId, maxBatchSize int32) ([]*api.ThirdPartyJob, Answer) {
+	request := &api.PollForThirdPartyJobsRequest{ActionTypeId: actionType, MaxBatchSize: &maxBatchSize}
+	reply, answer := retried(ctx, g, true, g.stub.PollForThirdPartyJobs, request)
+	return reply.GetJobs(), answer
+}
+
+// Details reads a job. It is retried after any UNAVAILABLE: the call changes nothing.
+func (g *Gateway) Details(ctx context.Context, jobID, clientToken string) (*api.ThirdPartyJobDetails, Answer) {
+	request := &api.GetThirdPartyJobDetailsRequest{JobId: jobID, ClientToken: clientToken}
+	reply, answer := retried(ctx, g, true, g.stub.GetThirdPartyJobDetails, request)
+	return reply.GetJobDetails(), answer
+}
+
+// Acknowledge takes a job. It is retried only if the gateway says that nothing happened.
 func (g *Gateway) Acknowledge(ctx context.Context, jobID, nonce, clientToken string) Answer {
 	request := &api.AcknowledgeThirdPartyJobRequest{JobId: jobID, Nonce: nonce, ClientToken: clientToken}
+	reply, answer := retried(ctx, g, false, g.stub.AcknowledgeThirdPartyJob, request)
+	if answer.Code == "OK" {
+		jobStatus := reply.Status
+		if _, known := api.JobStatus_name[int32(jobStatus)]; !known {
+			// A gateway that is newer than the stubs may know one more.
+			jobStatus = api.JobStatus_JOB_STATUS_UNSPECIFIED
+		}
+		answer.Status, answer.AWSStatus = jobStatus.String(), reply.AwsStatus
+	}
+	return answer
+}
+
+// Succeed ends a job with a success. It is retried only if the gateway says that nothing happened.
+func (g *Gateway) Succeed(ctx context.Context, jobID, clientToken string, details *api.ExecutionDetails) Answer {
+	request := &api.PutThirdPartyJobSuccessResultRequest{JobId: jobID, ClientToken: clientToken, ExecutionDetails: details}
+	_, answer := retried(ctx, g, false, g.stub.PutThirdPartyJobSuccessResult, request)
+	return answer
+}
+
+// Fail ends a job with a failure. It is retried only if the gateway says that nothing happened.
+func (g *Gateway) Fail(ctx context.Context, jobID, clientToken string, details *api.FailureDetails) Answer {
+	request := &api.PutThirdPartyJobFailureResultRequest{JobId: jobID, ClientToken: clientToken, FailureDetails: details}
+	_, answer := retried(ctx, g, false, g.stub.PutThirdPartyJobFailureResult, request)
+	return answer
+}
+
+// method is a call of the generated stub.
+type method[Request, Reply any] func(context.Context, Request, ...grpc.CallOption) (Reply, error)
+
+// A harmless call is retried whatever its outcome is.
+func retried[Request, Reply any](
+	ctx context.Context, g *Gateway, harmless bool, call method[Request, Reply], request Request,
+) (Reply, Answer) {
+	ctx, cancel := context.WithTimeout(ctx, g.timeout)
+	defer cancel()
 	for calls := 1; ; calls++ {
-		answer := g.call(ctx, request)
+		reply, answer := once(ctx, call, request)
 		answer.Calls = calls
 		// What the gateway asks for; and longer every time, if it keeps on.
 		pause := max(answer.RetryAfter, 100*time.Millisecond<<calls)
 		pause += rand.N(pause / 5)
-		if !answer.MayRepeat() || calls > g.retries {
-			return answer
+		if !(answer.NothingHappened() || harmless && answer.isRepeatable()) || calls > g.retries {
+			return reply, answer
 		}
 		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < pause+shortestCall {
-			return answer
+			return reply, answer
 		}
 		select {
 		case <-ctx.Done():
-			return answer
+			return reply, answer
 		case <-time.After(pause):
 		}
 	}
 }
 
-func (g *Gateway) call(ctx context.Context, request *api.AcknowledgeThirdPartyJobRequest) Answer {
+func once[Request, Reply any](ctx context.Context, call method[Request, Reply], request Request) (Reply, Answer) {
 	var header metadata.MD
-	reply, err := g.stub.AcknowledgeThirdPartyJob(ctx, request, grpc.Header(&header))
+	reply, err := call(ctx, request, grpc.Header(&header))
 	if err != nil {
-		return failed(status.Convert(err))
+		return reply, failed(status.Convert(err))
 	}
-	jobStatus := reply.Status
-	if _, known := api.JobStatus_name[int32(jobStatus)]; !known {
-		// A gateway that is newer than the stubs may know one more.
-		jobStatus = api.JobStatus_JOB_STATUS_UNSPECIFIED
-	}
-	id := strings.Join(header.Get("x-request-id"), "")
-	return Answer{Code: "OK", Status: jobStatus.String(), AWSStatus: reply.AwsStatus, RequestID: id}
+	return reply, Answer{Code: "OK", RequestID: strings.Join(header.Get("x-request-id"), "")}
 }
 
 func failed(status *status.Status) Answer {

@@ -2,12 +2,17 @@
 
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Client, Code, ConnectError, type Interceptor, createClient } from "@connectrpc/connect";
+import { type CallOptions, type Client, Code, ConnectError, type Interceptor, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import {
   type AcknowledgeThirdPartyJobResponse,
+  type ActionTypeId,
+  type ExecutionDetails,
+  type FailureDetails,
+  type GetThirdPartyJobDetailsResponse,
   JobStatus,
   JobStatusSchema,
+  type PollForThirdPartyJobsResponse,
   ThirdPartyJobService,
 } from "./gen/codepipeline/thirdparty/v1/third_party_job_service_pb.js";
 import { ErrorInfoSchema, RequestInfoSchema, RetryInfoSchema } from "./gen/google/rpc/error_details_pb.js";
@@ -15,10 +20,8 @@ import { ErrorInfoSchema, RequestInfoSchema, RetryInfoSchema } from "./gen/googl
 /** A call that has less could only become `unknown`. */
 const SHORTEST_CALL_MS = 500;
 
-/** What a call came to. Branch on `verdict`; match errors on `reason` and `outcome`, never on `message`. */
-export interface Answer {
-  /** `yours`: begin the work. `not_yours`: don't. `unknown`: it may be yours; let nothing repeat the call. */
-  verdict: "yours" | "not_yours" | "unknown";
+/** What a call came to. Match errors on `reason` and `outcome`, never on `message`. */
+export interface Answer<R = unknown> {
   code: string;
   status: string;
   aws_status: string;
@@ -30,6 +33,25 @@ export interface Answer {
   request_id: string;
   message: string;
   retryAfterMs: number;
+  /** The response, if there is one. It can contain secrets. */
+  reply?: R;
+}
+
+/** Of an acknowledge. `yours`: start the work. `not_yours`: don't. `unknown`: the job might be yours; don't retry automatically. */
+export type Verdict = "yours" | "not_yours" | "unknown";
+
+export function verdict({ status, outcome }: Answer): Verdict {
+  if (status === "JOB_STATUS_IN_PROGRESS") return "yours";
+  return outcome === "unknown" || status === "JOB_STATUS_UNSPECIFIED" ? "unknown" : "not_yours";
+}
+
+/** The same call can be retried. */
+export function nothingHappened(answer: Answer): boolean {
+  return isRepeatable(answer) && ["not_sent", "rejected"].includes(answer.outcome);
+}
+
+function isRepeatable({ code }: Answer): boolean {
+  return ["UNAVAILABLE", "RESOURCE_EXHAUSTED"].includes(code);
 }
 
 /** The files are PEM; without `ca` it is plaintext. */
@@ -41,17 +63,24 @@ export interface Options {
   tokenFile?: string;
   /** Further calls at most. */
   retries?: number;
+  /** Per call, retries included. */
+  timeoutMs?: number;
 }
+
+/** A call of the generated client. */
+type Method<Q, R> = (request: Q, options: CallOptions) => Promise<R>;
 
 /** One for the whole process. Connect keeps one connection and balances nothing: see README.md. */
 export class Gateway {
   private readonly client: Client<typeof ThirdPartyJobService>;
   private readonly retries: number;
+  private readonly timeoutMs: number;
 
-  constructor(target: string, { ca, cert, key, tokenFile, retries = 3 }: Options = {}) {
+  constructor(target: string, { ca, cert, key, tokenFile, retries = 3, timeoutMs = 10_000 }: Options = {}) {
     if (tokenFile && !ca) throw new Error("a token must not cross the network in the clear: tokenFile needs ca");
     const read = (file?: string) => (file ? readFileSync(file) : undefined);
     this.retries = retries;
+    this.timeoutMs = timeoutMs;
     const transport = createGrpcTransport({
       baseUrl: `${ca ? "https" : "http"}://${target.replace("dns:///", "")}`,
       nodeOptions: ca ? { ca: read(ca), cert: read(cert), key: read(key) } : {},
@@ -64,61 +93,75 @@ export class Gateway {
     this.client = createClient(ThirdPartyJobService, transport);
   }
 
-  /** One acknowledge, repeated within `timeoutMs` only where the gateway says that nothing happened. */
-  async acknowledge(jobId: string, nonce: string, clientToken: string, timeoutMs = 10_000): Promise<Answer> {
-    const end = Date.now() + timeoutMs;
+  /** Asks for jobs. Retried after any UNAVAILABLE: AWS hands lost jobs out again. */
+  poll(actionTypeId: ActionTypeId, maxBatchSize = 1): Promise<Answer<PollForThirdPartyJobsResponse>> {
+    return this.retried(true, this.client.pollForThirdPartyJobs, { actionTypeId, maxBatchSize });
+  }
+
+  /** Reads a job. Retried after any UNAVAILABLE: the call changes nothing. */
+  details(jobId: string, clientToken: string): Promise<Answer<GetThirdPartyJobDetailsResponse>> {
+    return this.retried(true, this.client.getThirdPartyJobDetails, { jobId, clientToken });
+  }
+
+  /** Takes a job. Retried only if the gateway says that nothing happened. */
+  async acknowledge(jobId: string, nonce: string, clientToken: string): Promise<Answer<AcknowledgeThirdPartyJobResponse>> {
+    const answer = await this.retried(false, this.client.acknowledgeThirdPartyJob, { jobId, nonce, clientToken });
+    if (!answer.reply) return answer;
+    // A gateway that is newer than the stubs may know one more.
+    const status = answer.reply.status in JobStatusSchema.value ? answer.reply.status : JobStatus.UNSPECIFIED;
+    return { ...answer, status: JobStatusSchema.value[status].name, aws_status: answer.reply.awsStatus };
+  }
+
+  /** Ends a job with a success. Retried only if the gateway says that nothing happened. */
+  succeed(jobId: string, clientToken: string, executionDetails: ExecutionDetails): Promise<Answer> {
+    return this.retried(false, this.client.putThirdPartyJobSuccessResult, { jobId, clientToken, executionDetails });
+  }
+
+  /** Ends a job with a failure. Retried only if the gateway says that nothing happened. */
+  fail(jobId: string, clientToken: string, failureDetails: FailureDetails): Promise<Answer> {
+    return this.retried(false, this.client.putThirdPartyJobFailureResult, { jobId, clientToken, failureDetails });
+  }
+
+  /** A harmless call is retried whatever its outcome is. */
+  private async retried<Q, R>(harmless: boolean, method: Method<Q, R>, request: Q): Promise<Answer<R>> {
+    const end = Date.now() + this.timeoutMs;
     for (let calls = 1; ; calls++) {
-      const answer = { ...(await this.call({ jobId, nonce, clientToken }, end - Date.now())), calls };
+      const answer = { ...(await this.call(method, request, end - Date.now())), calls };
+      const repeatable = nothingHappened(answer) || (harmless && isRepeatable(answer));
       // What the gateway asks for; and longer every time, if it keeps on.
       const pause = Math.max(answer.retryAfterMs, 100 * 2 ** calls) * (1 + Math.random() / 5);
-      if (!mayRepeat(answer) || calls > this.retries || Date.now() + pause + SHORTEST_CALL_MS > end) return answer;
+      if (!repeatable || calls > this.retries || Date.now() + pause + SHORTEST_CALL_MS > end) return answer;
       await sleep(pause);
     }
   }
 
-  private async call(request: { jobId: string; nonce: string; clientToken: string }, timeoutMs: number): Promise<Answer> {
+  private async call<Q, R>(method: Method<Q, R>, request: Q, timeoutMs: number): Promise<Answer<R>> {
     let request_id = "";
     try {
       const onHeader = (headers: Headers) => (request_id = headers.get("x-request-id") ?? "");
-      return succeeded(await this.client.acknowledgeThirdPartyJob(request, { timeoutMs, onHeader }), request_id);
+      const reply = await method(request, { timeoutMs, onHeader });
+      return { ...NOTHING, code: "OK", request_id, reply };
     } catch (error) {
       return failed(ConnectError.from(error));
     }
   }
 }
 
-/** Nothing happened, and the same call may be made again. */
-function mayRepeat({ code, outcome }: Answer): boolean {
-  return ["UNAVAILABLE", "RESOURCE_EXHAUSTED"].includes(code) && ["not_sent", "rejected"].includes(outcome);
-}
-
 const NOTHING = {
-  status: "", aws_status: "", reason: "", outcome: "", attempts: 0, calls: 1, request_id: "", message: "", retryAfterMs: 0,
+  code: "", status: "", aws_status: "", reason: "", outcome: "",
+  attempts: 0, calls: 1, request_id: "", message: "", retryAfterMs: 0,
 };
 
-function succeeded(reply: AcknowledgeThirdPartyJobResponse, request_id: string): Answer {
-  // A gateway that is newer than the stubs may know one more.
-  const status = reply.status in JobStatusSchema.value ? reply.status : JobStatus.UNSPECIFIED;
-  const verdict =
-    status === JobStatus.IN_PROGRESS ? "yours"
-    : status === JobStatus.UNSPECIFIED ? "unknown"
-    : "not_yours";
-  const { name } = JobStatusSchema.value[status];
-  return { ...NOTHING, verdict, code: "OK", status: name, aws_status: reply.awsStatus, request_id };
-}
-
-function failed(error: ConnectError): Answer {
+function failed(error: ConnectError): Answer<never> {
   // Without ErrorInfo it was made by something else than the gateway, and nothing is known of the call.
   const info = error.findDetails(ErrorInfoSchema).find(({ domain }) => domain === "codepipeline-gateway");
   const delay = error.findDetails(RetryInfoSchema)[0]?.retryDelay;
-  const outcome = info?.metadata.outcome || "unknown";
   return {
     ...NOTHING,
-    verdict: outcome === "unknown" ? "unknown" : "not_yours",
     // AlreadyExists is ALREADY_EXISTS; Canceled has an l more in gRPC.
     code: Code[error.code].replace(/(?!^)[A-Z]/g, "_$&").toUpperCase().replace("CANCELED", "CANCELLED"),
     reason: info?.reason ?? "",
-    outcome,
+    outcome: info?.metadata.outcome || "unknown",
     attempts: Number(info?.metadata.attempts ?? 0),
     request_id: error.findDetails(RequestInfoSchema)[0]?.requestId ?? "",
     message: error.rawMessage,

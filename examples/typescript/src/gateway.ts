@@ -5,7 +5,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import * as grpc from "@grpc/grpc-js";
 import {
   type AcknowledgeThirdPartyJobResponse,
+  type ActionTypeId,
+  type ExecutionDetails,
+  type FailureDetails,
+  type GetThirdPartyJobDetailsResponse,
   JobStatus,
+  type PollForThirdPartyJobsResponse,
   ThirdPartyJobServiceClient,
   jobStatusToJSON,
 } from "./gen/codepipeline/thirdparty/v1/third_party_job_service.js";
@@ -17,10 +22,8 @@ const SERVICE_CONFIG = new URL("../service-config.json", import.meta.url);
 /** A call that has less could only become `unknown`. */
 const SHORTEST_CALL_MS = 500;
 
-/** What a call came to. Branch on `verdict`; match errors on `reason` and `outcome`, never on `message`. */
-export interface Answer {
-  /** `yours`: begin the work. `not_yours`: don't. `unknown`: it may be yours; let nothing repeat the call. */
-  verdict: "yours" | "not_yours" | "unknown";
+/** What a call came to. Match errors on `reason` and `outcome`, never on `message`. */
+export interface Answer<R = unknown> {
   code: string;
   status: string;
   aws_status: string;
@@ -32,6 +35,25 @@ export interface Answer {
   request_id: string;
   message: string;
   retryAfterMs: number;
+  /** The response, if there is one. It can contain secrets. */
+  reply?: R;
+}
+
+/** Of an acknowledge. `yours`: start the work. `not_yours`: don't. `unknown`: the job might be yours; don't retry automatically. */
+export type Verdict = "yours" | "not_yours" | "unknown";
+
+export function verdict({ status, outcome }: Answer): Verdict {
+  if (status === "JOB_STATUS_IN_PROGRESS") return "yours";
+  return outcome === "unknown" || status === "JOB_STATUS_UNSPECIFIED" ? "unknown" : "not_yours";
+}
+
+/** The same call can be retried. */
+export function nothingHappened(answer: Answer): boolean {
+  return isRepeatable(answer) && ["not_sent", "rejected"].includes(answer.outcome);
+}
+
+function isRepeatable({ code }: Answer): boolean {
+  return ["UNAVAILABLE", "RESOURCE_EXHAUSTED"].includes(code);
 }
 
 /** The files are PEM; without `ca` it is plaintext. */
@@ -45,16 +67,28 @@ export interface Options {
   serviceConfig?: string;
   /** Further calls at most; 0 lets the library repeat nothing either. */
   retries?: number;
+  /** Per call, retries included. */
+  timeoutMs?: number;
 }
+
+/** A call of the generated client. */
+type Method<Q, R> = (
+  request: Q,
+  metadata: grpc.Metadata,
+  options: Partial<grpc.CallOptions>,
+  callback: (error: grpc.ServiceError | null, reply: R) => void,
+) => grpc.ClientUnaryCall;
 
 /** One for the whole process: it keeps a connection to each replica. */
 export class Gateway {
   private readonly client: ThirdPartyJobServiceClient;
   private readonly retries: number;
+  private readonly timeoutMs: number;
 
   /** `target` is a headless Service: `dns:///codepipeline-gateway-headless:50051`. */
   constructor(target: string, options: Options = {}) {
     this.retries = options.retries ?? 3;
+    this.timeoutMs = options.timeoutMs ?? 10_000;
     this.client = new ThirdPartyJobServiceClient(target, credentials(options), {
       "grpc.service_config": readFileSync(options.serviceConfig ?? SERVICE_CONFIG, "utf8"),
       // No look-up of a service config in DNS: this one holds.
@@ -71,63 +105,78 @@ export class Gateway {
     this.client.close();
   }
 
-  /** One acknowledge, repeated within `timeoutMs` only where the gateway says that nothing happened. */
-  async acknowledge(jobId: string, nonce: string, clientToken: string, timeoutMs = 10_000): Promise<Answer> {
-    const end = Date.now() + timeoutMs;
+  /** Asks for jobs. Retried after any UNAVAILABLE: AWS hands lost jobs out again. */
+  poll(actionTypeId: ActionTypeId, maxBatchSize = 1): Promise<Answer<PollForThirdPartyJobsResponse>> {
+    return this.retried(true, this.client.pollForThirdPartyJobs, { actionTypeId, maxBatchSize });
+  }
+
+  /** Reads a job. Retried after any UNAVAILABLE: the call changes nothing. */
+  details(jobId: string, clientToken: string): Promise<Answer<GetThirdPartyJobDetailsResponse>> {
+    return this.retried(true, this.client.getThirdPartyJobDetails, { jobId, clientToken });
+  }
+
+  /** Takes a job. Retried only if the gateway says that nothing happened. */
+  async acknowledge(jobId: string, nonce: string, clientToken: string): Promise<Answer<AcknowledgeThirdPartyJobResponse>> {
+    const answer = await this.retried(false, this.client.acknowledgeThirdPartyJob, { jobId, nonce, clientToken });
+    if (!answer.reply) return answer;
+    // A gateway that is newer than the stubs may know one more.
+    const status = answer.reply.status in JobStatus ? answer.reply.status : JobStatus.JOB_STATUS_UNSPECIFIED;
+    return { ...answer, status: jobStatusToJSON(status), aws_status: answer.reply.awsStatus };
+  }
+
+  /** Ends a job with a success. Retried only if the gateway says that nothing happened. */
+  succeed(jobId: string, clientToken: string, executionDetails: ExecutionDetails): Promise<Answer> {
+    const request = { jobId, clientToken, executionDetails, currentRevision: undefined };
+    return this.retried(false, this.client.putThirdPartyJobSuccessResult, request);
+  }
+
+  /** Ends a job with a failure. Retried only if the gateway says that nothing happened. */
+  fail(jobId: string, clientToken: string, failureDetails: FailureDetails): Promise<Answer> {
+    return this.retried(false, this.client.putThirdPartyJobFailureResult, { jobId, clientToken, failureDetails });
+  }
+
+  /** A harmless call is retried whatever its outcome is. */
+  private async retried<Q, R>(harmless: boolean, method: Method<Q, R>, request: Q): Promise<Answer<R>> {
+    const end = Date.now() + this.timeoutMs;
     for (let calls = 1; ; calls++) {
-      const answer = { ...(await this.call({ jobId, nonce, clientToken }, end)), calls };
+      const answer = { ...(await this.call(method, request, end)), calls };
+      const repeatable = nothingHappened(answer) || (harmless && isRepeatable(answer));
       // What the gateway asks for; and longer every time, if it keeps on.
       const pause = Math.max(answer.retryAfterMs, 100 * 2 ** calls) * (1 + Math.random() / 5);
-      if (!mayRepeat(answer) || calls > this.retries || Date.now() + pause + SHORTEST_CALL_MS > end) return answer;
+      if (!repeatable || calls > this.retries || Date.now() + pause + SHORTEST_CALL_MS > end) return answer;
       await sleep(pause);
     }
   }
 
-  private call(request: { jobId: string; nonce: string; clientToken: string }, deadline: number): Promise<Answer> {
+  private call<Q, R>(method: Method<Q, R>, request: Q, deadline: number): Promise<Answer<R>> {
     // grpc-js doesn't take waitForReady from the service config.
     const metadata = new grpc.Metadata({ waitForReady: true });
     return new Promise((resolve) => {
-      let requestId = "";
-      const done = (error: grpc.ServiceError | null, reply?: AcknowledgeThirdPartyJobResponse) =>
-        resolve(error ? failed(error) : succeeded(reply!, requestId));
-      this.client
-        .acknowledgeThirdPartyJob(request, metadata, { deadline }, done)
-        .on("metadata", (headers) => (requestId = headers.get("x-request-id").join()));
+      let request_id = "";
+      method
+        .call(this.client, request, metadata, { deadline }, (error, reply) =>
+          resolve(error ? failed(error) : { ...NOTHING, code: "OK", request_id, reply }),
+        )
+        .on("metadata", (headers) => (request_id = headers.get("x-request-id").join()));
     });
   }
 }
 
-/** Nothing happened, and the same call may be made again. */
-function mayRepeat({ code, outcome }: Answer): boolean {
-  return ["UNAVAILABLE", "RESOURCE_EXHAUSTED"].includes(code) && ["not_sent", "rejected"].includes(outcome);
-}
-
 const NOTHING = {
-  status: "", aws_status: "", reason: "", outcome: "", attempts: 0, calls: 1, request_id: "", message: "", retryAfterMs: 0,
+  code: "", status: "", aws_status: "", reason: "", outcome: "",
+  attempts: 0, calls: 1, request_id: "", message: "", retryAfterMs: 0,
 };
 
-function succeeded(reply: AcknowledgeThirdPartyJobResponse, request_id: string): Answer {
-  // A gateway that is newer than the stubs may know one more.
-  const status = reply.status in JobStatus ? reply.status : JobStatus.JOB_STATUS_UNSPECIFIED;
-  const verdict =
-    status === JobStatus.JOB_STATUS_IN_PROGRESS ? "yours"
-    : status === JobStatus.JOB_STATUS_UNSPECIFIED ? "unknown"
-    : "not_yours";
-  return { ...NOTHING, verdict, code: "OK", status: jobStatusToJSON(status), aws_status: reply.awsStatus, request_id };
-}
-
-function failed(error: grpc.ServiceError): Answer {
+function failed(error: grpc.ServiceError): Answer<never> {
   // Without ErrorInfo it was made by something else than the gateway, and nothing is known of the call.
-  const answer: Answer = {
-    ...NOTHING, verdict: "unknown", code: grpc.status[error.code], outcome: "unknown", message: error.details,
-  };
+  const answer = { ...NOTHING, code: grpc.status[error.code], outcome: "unknown", message: error.details };
   try {
     readDetails(error.metadata, answer);
   } catch {
     // Something on the way has changed them.
     answer.outcome = "unknown";
   }
-  return { ...answer, verdict: answer.outcome === "unknown" ? "unknown" : "not_yours" };
+  return answer;
 }
 
 function readDetails(metadata: grpc.Metadata, answer: Answer): void {

@@ -1,6 +1,6 @@
 package com.example.gateway;
 
-import codepipeline.thirdparty.v1.ThirdPartyJobServiceOuterClass.AcknowledgeThirdPartyJobResponse;
+import codepipeline.thirdparty.v1.ThirdPartyJobServiceOuterClass.JobStatus;
 import com.google.protobuf.Any;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.rpc.ErrorInfo;
@@ -16,50 +16,73 @@ import java.time.Duration;
  *
  * @param attempts at AWS, by the last call
  * @param calls how many calls were made
+ * @param reply the response; null after an error
  */
-public record Answer(
+public record Answer<R>(
     String code, String status, String awsStatus, String reason, String outcome, int attempts, int calls,
-    String requestId, String message, Duration retryAfter) {
+    String requestId, String message, Duration retryAfter, R reply) {
 
-  /** What a worker does next. */
+  /** What a worker does after an acknowledge. */
   public enum Verdict {
-    /** Begin the work. */
+    /** Start the work. */
     YOURS,
     /** Don't. */
     NOT_YOURS,
-    /** It may be yours; let nothing repeat the call. */
+    /** The job might be yours; don't retry automatically. */
     UNKNOWN
+  }
+
+  public boolean isOk() {
+    return code.equals("OK");
+  }
+
+  public boolean isUnknown() {
+    return outcome.equals("unknown");
   }
 
   public Verdict verdict() {
     if (status.equals("JOB_STATUS_IN_PROGRESS")) {
       return Verdict.YOURS;
     }
-    return outcome.equals("unknown") || status.equals("JOB_STATUS_UNSPECIFIED") ? Verdict.UNKNOWN : Verdict.NOT_YOURS;
+    return isUnknown() || status.equals("JOB_STATUS_UNSPECIFIED") ? Verdict.UNKNOWN : Verdict.NOT_YOURS;
   }
 
-  /** Nothing happened, and the same call may be made again. */
-  public boolean mayRepeat() {
-    return (code.equals("UNAVAILABLE") || code.equals("RESOURCE_EXHAUSTED"))
-        && (outcome.equals("not_sent") || outcome.equals("rejected"));
+  /** The same call can be retried. */
+  public boolean nothingHappened() {
+    return isRepeatable() && (outcome.equals("not_sent") || outcome.equals("rejected"));
   }
 
-  Answer withCalls(int calls) {
-    return new Answer(
-        code, status, awsStatus, reason, outcome, attempts, calls, requestId, message, retryAfter);
+  boolean isRepeatable() {
+    return code.equals("UNAVAILABLE") || code.equals("RESOURCE_EXHAUSTED");
   }
 
-  static Answer of(AcknowledgeThirdPartyJobResponse reply, String requestId) {
+  /** Without the response, which can contain secrets. */
+  @Override
+  public String toString() {
+    return "%s %s %s %s: %s".formatted(code, reason, outcome, requestId, message);
+  }
+
+  Answer<R> withCalls(int calls) {
+    return new Answer<>(
+        code, status, awsStatus, reason, outcome, attempts, calls, requestId, message, retryAfter, reply);
+  }
+
+  Answer<R> withStatus(JobStatus jobStatus, String awsStatus) {
     // A status that this program's stubs don't know counts like one that the gateway doesn't know.
     String status =
-        switch (reply.getStatus()) {
+        switch (jobStatus) {
           case UNRECOGNIZED -> "JOB_STATUS_UNSPECIFIED";
-          default -> reply.getStatus().name();
+          default -> jobStatus.name();
         };
-    return new Answer("OK", status, reply.getAwsStatus(), "", "", 0, 1, requestId, "", Duration.ZERO);
+    return new Answer<>(
+        code, status, awsStatus, reason, outcome, attempts, calls, requestId, message, retryAfter, reply);
   }
 
-  static Answer of(StatusRuntimeException error) {
+  static <R> Answer<R> of(R reply, String requestId) {
+    return new Answer<>("OK", "", "", "", "", 0, 1, requestId, "", Duration.ZERO, reply);
+  }
+
+  static <R> Answer<R> of(StatusRuntimeException error) {
     // Without ErrorInfo it was made by something else than the gateway, and nothing is known of the call.
     String reason = "";
     String outcome = "unknown";
@@ -87,8 +110,8 @@ public record Answer(
       outcome = "unknown";
     }
     String message = error.getStatus().getDescription();
-    return new Answer(
+    return new Answer<>(
         error.getStatus().getCode().name(), "", "", reason, outcome, attempts, 1, requestId,
-        message == null ? "" : message, retryAfter);
+        message == null ? "" : message, retryAfter, null);
   }
 }

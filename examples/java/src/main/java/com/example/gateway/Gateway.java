@@ -1,7 +1,20 @@
 package com.example.gateway;
 
 import codepipeline.thirdparty.v1.ThirdPartyJobServiceGrpc;
+import codepipeline.thirdparty.v1.ThirdPartyJobServiceGrpc.ThirdPartyJobServiceBlockingStub;
 import codepipeline.thirdparty.v1.ThirdPartyJobServiceOuterClass.AcknowledgeThirdPartyJobRequest;
+import codepipeline.thirdparty.v1.ThirdPartyJobServiceOuterClass.AcknowledgeThirdPartyJobResponse;
+import codepipeline.thirdparty.v1.ThirdPartyJobServiceOuterClass.ActionTypeId;
+import codepipeline.thirdparty.v1.ThirdPartyJobServiceOuterClass.ExecutionDetails;
+import codepipeline.thirdparty.v1.ThirdPartyJobServiceOuterClass.FailureDetails;
+import codepipeline.thirdparty.v1.ThirdPartyJobServiceOuterClass.GetThirdPartyJobDetailsRequest;
+import codepipeline.thirdparty.v1.ThirdPartyJobServiceOuterClass.GetThirdPartyJobDetailsResponse;
+import codepipeline.thirdparty.v1.ThirdPartyJobServiceOuterClass.PollForThirdPartyJobsRequest;
+import codepipeline.thirdparty.v1.ThirdPartyJobServiceOuterClass.PollForThirdPartyJobsResponse;
+import codepipeline.thirdparty.v1.ThirdPartyJobServiceOuterClass.PutThirdPartyJobFailureResultRequest;
+import codepipeline.thirdparty.v1.ThirdPartyJobServiceOuterClass.PutThirdPartyJobFailureResultResponse;
+import codepipeline.thirdparty.v1.ThirdPartyJobServiceOuterClass.PutThirdPartyJobSuccessResultRequest;
+import codepipeline.thirdparty.v1.ThirdPartyJobServiceOuterClass.PutThirdPartyJobSuccessResultResponse;
 import com.google.gson.Gson;
 import io.grpc.CallCredentials;
 import io.grpc.ChannelCredentials;
@@ -29,6 +42,7 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BiFunction;
 
 /**
  * Takes third-party jobs through codepipeline-gateway. One for the whole process: it keeps a connection to each replica.
@@ -47,11 +61,14 @@ public final class Gateway implements AutoCloseable {
    * @param tokenFile a bearer token
    * @param serviceConfig a file in place of the built-in one
    * @param retries further calls at most; 0 lets the library repeat nothing either
+   * @param timeout per call, retries included
    */
-  public record Options(String ca, String cert, String key, String tokenFile, String serviceConfig, int retries) {}
+  public record Options(
+      String ca, String cert, String key, String tokenFile, String serviceConfig, int retries, Duration timeout) {}
 
   private final ManagedChannel channel;
   private final int retries;
+  private final Duration timeout;
 
   /**
    * Connects at the first call.
@@ -60,6 +77,7 @@ public final class Gateway implements AutoCloseable {
    */
   public Gateway(String target, Options options) throws IOException {
     retries = options.retries();
+    timeout = options.timeout();
     var builder =
         Grpc.newChannelBuilder(target, credentials(options))
             .defaultServiceConfig(serviceConfig(options.serviceConfig()))
@@ -72,8 +90,23 @@ public final class Gateway implements AutoCloseable {
     channel = (retries > 0 ? builder.enableRetry() : builder.disableRetry()).build();
   }
 
-  /** One acknowledge, repeated within the timeout only where the gateway says that nothing happened. */
-  public Answer acknowledge(String jobId, String nonce, String clientToken, Duration timeout)
+  /** Asks for jobs. Retried after any UNAVAILABLE: AWS hands lost jobs out again. */
+  public Answer<PollForThirdPartyJobsResponse> poll(ActionTypeId actionType, int maxBatchSize)
+      throws InterruptedException {
+    var request =
+        PollForThirdPartyJobsRequest.newBuilder().setActionTypeId(actionType).setMaxBatchSize(maxBatchSize);
+    return retried(true, ThirdPartyJobServiceBlockingStub::pollForThirdPartyJobs, request.build());
+  }
+
+  /** Reads a job. Retried after any UNAVAILABLE: the call changes nothing. */
+  public Answer<GetThirdPartyJobDetailsResponse> details(String jobId, String clientToken)
+      throws InterruptedException {
+    var request = GetThirdPartyJobDetailsRequest.newBuilder().setJobId(jobId).setClientToken(clientToken);
+    return retried(true, ThirdPartyJobServiceBlockingStub::getThirdPartyJobDetails, request.build());
+  }
+
+  /** Takes a job. Retried only if the gateway says that nothing happened. */
+  public Answer<AcknowledgeThirdPartyJobResponse> acknowledge(String jobId, String nonce, String clientToken)
       throws InterruptedException {
     var request =
         AcknowledgeThirdPartyJobRequest.newBuilder()
@@ -81,28 +114,63 @@ public final class Gateway implements AutoCloseable {
             .setNonce(nonce)
             .setClientToken(clientToken)
             .build();
+    var answer = retried(false, ThirdPartyJobServiceBlockingStub::acknowledgeThirdPartyJob, request);
+    var reply = answer.reply();
+    return reply == null ? answer : answer.withStatus(reply.getStatus(), reply.getAwsStatus());
+  }
+
+  /** Ends a job with a success. Retried only if the gateway says that nothing happened. */
+  public Answer<PutThirdPartyJobSuccessResultResponse> succeed(
+      String jobId, String clientToken, ExecutionDetails details) throws InterruptedException {
+    var request =
+        PutThirdPartyJobSuccessResultRequest.newBuilder()
+            .setJobId(jobId)
+            .setClientToken(clientToken)
+            .setExecutionDetails(details)
+            .build();
+    return retried(false, ThirdPartyJobServiceBlockingStub::putThirdPartyJobSuccessResult, request);
+  }
+
+  /** Ends a job with a failure. Retried only if the gateway says that nothing happened. */
+  public Answer<PutThirdPartyJobFailureResultResponse> fail(
+      String jobId, String clientToken, FailureDetails details) throws InterruptedException {
+    var request =
+        PutThirdPartyJobFailureResultRequest.newBuilder()
+            .setJobId(jobId)
+            .setClientToken(clientToken)
+            .setFailureDetails(details)
+            .build();
+    return retried(false, ThirdPartyJobServiceBlockingStub::putThirdPartyJobFailureResult, request);
+  }
+
+  /** A harmless call is retried whatever its outcome is. */
+  private <Q, R> Answer<R> retried(
+      boolean harmless, BiFunction<ThirdPartyJobServiceBlockingStub, Q, R> method, Q request)
+      throws InterruptedException {
     long end = System.nanoTime() + timeout.toNanos();
     for (int calls = 1; ; calls++) {
-      Answer answer = call(request, end - System.nanoTime()).withCalls(calls);
+      Answer<R> answer = call(method, request, end - System.nanoTime()).withCalls(calls);
+      boolean repeatable = answer.nothingHappened() || (harmless && answer.isRepeatable());
       // What the gateway asks for; and longer every time, if it keeps on.
       double pause = Math.max(answer.retryAfter().toNanos(), 1e8 * Math.pow(2, calls));
       pause *= ThreadLocalRandom.current().nextDouble(1, 1.2);
       double left = end - System.nanoTime() - pause;
-      if (!answer.mayRepeat() || calls > retries || left < SHORTEST_CALL.toNanos()) {
+      if (!repeatable || calls > retries || left < SHORTEST_CALL.toNanos()) {
         return answer;
       }
       TimeUnit.NANOSECONDS.sleep((long) pause);
     }
   }
 
-  private Answer call(AcknowledgeThirdPartyJobRequest request, long timeoutNanos) {
+  private <Q, R> Answer<R> call(
+      BiFunction<ThirdPartyJobServiceBlockingStub, Q, R> method, Q request, long timeoutNanos) {
     var headers = new AtomicReference<Metadata>();
     var capture = MetadataUtils.newCaptureMetadataInterceptor(headers, new AtomicReference<>());
+    var stub =
+        ThirdPartyJobServiceGrpc.newBlockingStub(ClientInterceptors.intercept(channel, capture))
+            .withDeadlineAfter(timeoutNanos, TimeUnit.NANOSECONDS);
     try {
-      var reply =
-          ThirdPartyJobServiceGrpc.newBlockingStub(ClientInterceptors.intercept(channel, capture))
-              .withDeadlineAfter(timeoutNanos, TimeUnit.NANOSECONDS)
-              .acknowledgeThirdPartyJob(request);
+      R reply = method.apply(stub, request);
       return Answer.of(reply, Objects.requireNonNullElse(headers.get().get(REQUEST_ID), ""));
     } catch (StatusRuntimeException error) {
       return Answer.of(error);

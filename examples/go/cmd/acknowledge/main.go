@@ -8,7 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"time"
 
 	"example.com/acknowledge/gateway"
 )
@@ -17,20 +16,14 @@ var exit = map[gateway.Verdict]int{gateway.Yours: 0, gateway.NotYours: 1, gatewa
 
 func main() {
 	var options gateway.Options
+	options.Flags(flag.CommandLine)
 	target := flag.String("target", "", "such as dns:///codepipeline-gateway-headless:50051")
-	jobID := flag.String("job-id", "", "without it, ids are read from standard input, one a line")
-	timeout := flag.Float64("timeout", 10, "seconds for a job, retries included")
-	flag.IntVar(&options.Retries, "retries", 3, "further calls at most; 0: the library doesn't retry either")
-	flag.StringVar(&options.CA, "ca", "", "PEM roots; without them it is plaintext")
-	flag.StringVar(&options.Cert, "cert", "", "PEM client certificate")
-	flag.StringVar(&options.Key, "key", "", "its key")
-	flag.StringVar(&options.TokenFile, "token-file", "", "a bearer token, read for each call")
-	flag.StringVar(&options.ServiceConfig, "service-config", "", "a gRPC service config in place of the built-in one")
+	jobID := flag.String("job-id", "", "without it, ids are read from standard input, one per line")
 	flag.Parse()
-	os.Exit(run(*target, *jobID, time.Duration(*timeout*float64(time.Second)), options))
+	os.Exit(run(*target, *jobID, options))
 }
 
-func run(target, jobID string, timeout time.Duration, options gateway.Options) int {
+func run(target, jobID string, options gateway.Options) int {
 	client, err := gateway.New(target, options)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -41,9 +34,7 @@ func run(target, jobID string, timeout time.Duration, options gateway.Options) i
 	nonce, clientToken := os.Getenv("CODEPIPELINE_NONCE"), os.Getenv("CODEPIPELINE_CLIENT_TOKEN")
 	worst := 0
 	acknowledge := func(job string) {
-		ctx, cancel := context.WithTimeout(context.Background(), timeout)
-		defer cancel()
-		answer := client.Acknowledge(ctx, job, nonce, clientToken)
+		answer := client.Acknowledge(context.Background(), job, nonce, clientToken)
 		line := struct {
 			JobID   string          `json:"job_id"`
 			Verdict gateway.Verdict `json:"verdict"`

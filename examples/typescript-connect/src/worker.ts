@@ -1,0 +1,137 @@
+// Processes third-party jobs: poll, details, acknowledge, work, result. Prints a JSON line for each job.
+// Copy this file and replace `work`.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { create } from "@bufbuild/protobuf";
+import { command, printLine } from "./command.js";
+import {
+  ActionTypeIdSchema,
+  type ExecutionDetails,
+  ExecutionDetailsSchema,
+  type FailureDetails,
+  FailureDetailsSchema,
+  FailureType,
+  type ThirdPartyJob,
+  type ThirdPartyJobData,
+} from "./gen/codepipeline/thirdparty/v1/third_party_job_service_pb.js";
+import { type Answer, type Gateway, type Verdict, nothingHappened, verdict } from "./gateway.js";
+
+/** How often a worker reports the result of a job whose calls have an unknown outcome. */
+const RESULT_CALLS = 6;
+
+/**
+ * How a job ended. `success`, `failure`: AWS recorded this result. `not_yours`: another worker can have the job.
+ * `not_recorded`: AWS rejected the result. `unknown`: look at the job in AWS.
+ */
+type Result = "success" | "failure" | "not_yours" | "not_recorded" | "unknown";
+
+/** A failure of the job that says how the pipeline sees it. */
+class JobFailed extends Error {
+  constructor(readonly type: FailureType, message: string) {
+    super(message);
+  }
+}
+
+/** The worker's own code. A JobFailed is the job's failure, and so is every other error. */
+async function work(data: ThirdPartyJobData | undefined): Promise<ExecutionDetails> {
+  const seconds = data?.configuration.Seconds;
+  if (seconds === undefined) {
+    const text = "The action's configuration has no Seconds.";
+    throw new JobFailed(FailureType.CONFIGURATION_ERROR, text);
+  }
+  if (Number.isNaN(Number(seconds))) throw new RangeError("Seconds isn't a number");
+  await sleep(1000 * Number(seconds));
+  return create(ExecutionDetailsSchema, { summary: "Waited.", percentComplete: 100 });
+}
+
+/** Takes jobs and ends them. */
+class Worker {
+  constructor(
+    readonly gateway: Gateway,
+    /** Returns the token of a client id. */
+    readonly clientToken: (clientId: string) => string,
+  ) {}
+
+  /** Takes one job to its end. Returns the result and the last call. */
+  async process({ jobId, clientId }: ThirdPartyJob): Promise<[Result, Answer]> {
+    const token = this.clientToken(clientId);
+    const read = await this.gateway.details(jobId, token);
+    const details = read.reply?.jobDetails;
+    // Not acknowledged, so AWS hands the job out again.
+    if (!details) return ["not_yours", read];
+    const [whose, taken] = await this.take(jobId, details.nonce, token);
+    if (whose !== "yours") return [whose, taken];
+    let done: ExecutionDetails;
+    try {
+      done = await work(details.data);
+    } catch (error) {
+      // An error of the worker's own code is a failure of the job. An error of a call isn't.
+      const failure = failureDetails(error);
+      return report("failure", () => this.gateway.fail(jobId, token, failure));
+    }
+    return report("success", () => this.gateway.succeed(jobId, token, done));
+  }
+
+  /** Acknowledges a job. After an unknown outcome, one deliberate retry. */
+  private async take(jobId: string, nonce: string, token: string): Promise<[Verdict, Answer]> {
+    const first = await this.gateway.acknowledge(jobId, nonce, token);
+    if (first.outcome !== "unknown") return [verdict(first), first];
+    const second = await this.gateway.acknowledge(jobId, nonce, token);
+    // INVALID_NONCE: the nonce is used up, so the first call probably succeeded.
+    const isYours = verdict(second) === "yours" || second.reason === "INVALID_NONCE";
+    return [isYours ? "yours" : "unknown", second];
+  }
+}
+
+/** Ends a job. After an unknown outcome, the same call again, and never the opposite result. */
+async function report(result: Result, put: () => Promise<Answer>): Promise<[Result, Answer]> {
+  let otherwise: Result = "not_recorded";
+  for (let calls = 1; ; calls++) {
+    const answer = await put();
+    // INVALID_JOB_STATE: the job has ended, and an earlier call probably ended it.
+    const ended = otherwise === "unknown" && answer.reason === "INVALID_JOB_STATE";
+    if (answer.code === "OK" || ended) return [result, answer];
+    if (answer.outcome === "unknown") otherwise = "unknown";
+    const final = answer.outcome !== "unknown" && !nothingHappened(answer);
+    if (final || calls === RESULT_CALLS) return [otherwise, answer];
+    await sleep(100 * 2 ** calls);
+  }
+}
+
+function failureDetails(error: unknown): FailureDetails {
+  if (error instanceof JobFailed) return create(FailureDetailsSchema, { type: error.type, message: error.message });
+  console.error("the work failed:", error);
+  // The text of an error can contain secrets of the configuration, and people see the message.
+  const message = `The worker's code failed: ${error instanceof Error ? error.name : typeof error}.`;
+  return create(FailureDetailsSchema, { type: FailureType.JOB_FAILED, message });
+}
+
+// --action-type: Category/Owner/Provider/Version. --poll-interval: seconds until the next poll if there is no job (5).
+// --jobs: number of jobs to process; 0: no limit (0).
+const { gateway, values } = command({
+  "action-type": { type: "string" },
+  "poll-interval": { type: "string" },
+  jobs: { type: "string" },
+});
+const [category, owner, provider, version] = (values["action-type"] ?? "").split("/");
+if (!category || !owner || !provider || !version) {
+  console.error("--action-type must be Category/Owner/Provider/Version");
+  process.exit(2);
+}
+const actionType = create(ActionTypeIdSchema, { category, owner, provider, version });
+// One client here. A partner's own records have the token of each client id.
+const token = process.env.CODEPIPELINE_CLIENT_TOKEN ?? "";
+const worker = new Worker(gateway, () => token);
+
+const jobs = Number(values.jobs ?? 0);
+for (let done = 0; !jobs || done < jobs; ) {
+  const polled = await gateway.poll(actionType);
+  if (polled.code !== "OK") printLine({ job_id: "", result: "" }, polled);
+  const found = polled.reply?.jobs ?? [];
+  for (const job of found) {
+    const [result, last] = await worker.process(job);
+    printLine({ job_id: job.jobId, result }, last);
+    done++;
+  }
+  if (!found.length) await sleep(1000 * Number(values["poll-interval"] ?? 5));
+}
