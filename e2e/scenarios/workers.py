@@ -11,13 +11,16 @@ from .network import is_enforced, listener
 LABELS = {"app": "worker"}
 PROVIDER = "EndToEnd"
 # What every job of this scenario has, and no log may contain.
-NONCE, CLIENT_TOKEN, CONFIGURED = "fake-nonce-of-the-worker", "fake-client-token-of-the-worker", "fake-configured-secret"
+NONCE = "fake-nonce-of-the-worker"
+CLIENT_TOKEN = "fake-client-token-of-the-worker"
+CONFIGURED = "fake-configured-secret"
 
 
 def worker(stage):
-    """A worker pod without AWS credentials takes one job from the poll to its success, and another one to its failure. Its
-    egress policy allows DNS and the gateway only, so that it reaches neither AWS nor another pod. AWS has seen each call
-    exactly once. A poll for an action type outside gateway.actionTypes is refused. The log has the jobs and no secret."""
+    """A worker pod without AWS credentials takes one job from the poll to its success, and another one to its
+    failure. Its egress policy allows DNS and the gateway only, so that it reaches neither AWS nor another pod.
+    AWS has seen each call exactly once. The gateway rejects a poll for an action type outside
+    gateway.actionTypes. The log names the jobs and none of their secrets."""
     elsewhere = listener(stage)
     is_enforced(stage, elsewhere)
     release = stage.install(gateway={"actionTypes": [f"Test/ThirdParty/{PROVIDER}/*"]})
@@ -37,8 +40,8 @@ def worker(stage):
     lines = logged(release)
     check(not any(pod.reaches(address) for address in closed), "the policy doesn't hold any more")
     return (
-        "no AWS credentials, egress to DNS and the gateway only: poll, details, acknowledge and success OK; failure OK; "
-        f"each once at AWS; another action type: ACTION_TYPE_NOT_ALLOWED; no secret in {lines} log lines"
+        "no AWS credentials, egress to DNS and the gateway only: poll, details, acknowledge and success OK; "
+        f"failure OK; each once at AWS; another action type: ACTION_TYPE_NOT_ALLOWED; no secret in {lines} log lines"
     )
 
 
