@@ -83,7 +83,7 @@ names the value, and helm prints all of them together. */}}
 {{- end -}}
 {{- end -}}
 {{- range $v.gateway.actionTypes -}}
-{{- if not (regexMatch "^([^/,*\\s]+|[*])(/([^/,*\\s]+|[*])){3}$" .) -}}
+{{- if not (regexMatch "^([0-9A-Za-z_-]+|[*])(/([0-9A-Za-z_-]+|[*])){3}$" .) -}}
 {{- $wrong = append $wrong (printf "gateway.actionTypes has %q: an action type looks like Test/ThirdParty/Example/1 or Test/ThirdParty/Example/*" .) -}}
 {{- end -}}
 {{- end -}}
