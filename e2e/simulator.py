@@ -30,8 +30,14 @@ def start(image):
     eventually("the simulator answers", lambda: raw(f"{PROXY}/jobs"))
 
 
-def put_job(job, nonce="fake-nonce", client_token="fake-client-token"):
-    """Puts a job that can be acknowledged once; one of that name is replaced."""
-    body = {"jobs": [{"id": job, "nonce": nonce, "client_token": client_token}]}
+def put_job(job, nonce="fake-nonce", client_token="fake-client-token", **more):
+    """Puts a job that can be acknowledged once, with these other keys of the job file. A job of that name is replaced."""
+    body = {"jobs": [{"id": job, "nonce": nonce, "client_token": client_token, **more}]}
     kubectl("replace", "--raw", f"{PROXY}/jobs", "--filename", "-", stdin=json.dumps(body))
     return job
+
+
+def ledger(job):
+    """What AWS has seen of a job: polls that returned it, acknowledges, and results."""
+    (found,) = [each for each in json.loads(raw(f"{PROXY}/ledger"))["ledger"] if each["job_id"] == job]
+    return found

@@ -63,7 +63,8 @@ func acknowledge(ctx context.Context, connection *grpc.ClientConn, job string, t
 	request := &pb.AcknowledgeThirdPartyJobRequest{JobId: job, Nonce: nonce, ClientToken: clientToken}
 	client := pb.NewThirdPartyJobServiceClient(connection)
 	response, err := client.AcknowledgeThirdPartyJob(ctx, request, grpc.Peer(&there))
-	result := answer{Code: status.Code(err).String(), Millis: float64(time.Since(start).Microseconds()) / 1000}
+	result := explained(err)
+	result.Millis = float64(time.Since(start).Microseconds()) / 1000
 	if err == nil {
 		result.Status = response.GetStatus().String()
 	}
@@ -73,12 +74,16 @@ func acknowledge(ctx context.Context, connection *grpc.ClientConn, job string, t
 	if info, ok := there.AuthInfo.(credentials.TLSInfo); ok && len(info.State.PeerCertificates) > 0 {
 		result.Certificate = info.State.PeerCertificates[0].SerialNumber.String()
 	}
-	if err != nil {
-		result.Message = status.Convert(err).Message()
-		for _, detail := range status.Convert(err).Details() {
-			if info, ok := detail.(*errdetails.ErrorInfo); ok && info.GetDomain() == "codepipeline-gateway" {
-				result.Reason, result.Outcome = info.GetReason(), info.GetMetadata()["outcome"]
-			}
+	return result
+}
+
+// The code, the message, and the gateway's own details of a call's end.
+func explained(err error) answer {
+	ended := status.Convert(err)
+	result := answer{Code: ended.Code().String(), Message: ended.Message()}
+	for _, detail := range ended.Details() {
+		if info, ok := detail.(*errdetails.ErrorInfo); ok && info.GetDomain() == "codepipeline-gateway" {
+			result.Reason, result.Outcome = info.GetReason(), info.GetMetadata()["outcome"]
 		}
 	}
 	return result

@@ -11,6 +11,7 @@ from . import (
     pages,
     rollouts,
     tokens,
+    workers,
 )
 
 SCENARIOS = {
@@ -28,6 +29,7 @@ SCENARIOS = {
         encryption.mtls,
         tokens.jwt,
         network.network_policy,
+        workers.worker,
         pages.callers_page,
         pages.eks_page,
         operators.operators,

@@ -68,6 +68,24 @@ annotations: {{- toYaml . | nindent 2 }}
 {{- end -}}
 {{- end }}
 
+{{/* All operations, in the order in which a job needs them. */}}
+{{- define "codepipeline-gateway.operations" -}}poll,details,acknowledge,success,failure{{- end }}
+
+{{/* The operations at the end of an entry of auth.allow: "poll,details" of "sub:worker=poll,details". */}}
+{{- define "codepipeline-gateway.entryOperations" -}}
+{{- $any := include "codepipeline-gateway.operations" . | replace "," "|" -}}
+{{- regexFind (printf "=(%s)(,(%s))*$" $any $any) . | trimPrefix "=" -}}
+{{- end }}
+
+{{/* The IAM action of each operation. */}}
+{{- define "codepipeline-gateway.iamActions" -}}
+poll: codepipeline:PollForThirdPartyJobs
+details: codepipeline:GetThirdPartyJobDetails
+acknowledge: codepipeline:AcknowledgeThirdPartyJob
+success: codepipeline:PutThirdPartyJobSuccessResult
+failure: codepipeline:PutThirdPartyJobFailureResult
+{{- end }}
+
 {{/* The Secret with the serving certificate. */}}
 {{- define "codepipeline-gateway.tlsSecret" -}}
 {{ .Values.tls.existingSecret | default (printf "%s-tls" (include "codepipeline-gateway.fullname" .)) }}

@@ -3,7 +3,15 @@
 {{- define "codepipeline-gateway.notes" -}}
 {{- $ns := include "codepipeline-gateway.namespace" . -}}
 {{- $name := include "codepipeline-gateway.fullname" . -}}
-{{- $method := "codepipeline.thirdparty.v1.ThirdPartyJobService/AcknowledgeThirdPartyJob" -}}
+{{- $requests := dict
+      "poll" `{"action_type_id":{"category":"CATEGORY","owner":"OWNER","provider":"PROVIDER","version":"VERSION"}}`
+      "details" `{"job_id":"JOB","client_token":"CLIENT_TOKEN"}`
+      "acknowledge" `{"job_id":"JOB","nonce":"NONCE","client_token":"CLIENT_TOKEN"}`
+      "success" `{"job_id":"JOB","client_token":"CLIENT_TOKEN"}`
+      "failure" `{"job_id":"JOB","client_token":"CLIENT_TOKEN","failure_details":{"type":"FAILURE_TYPE_JOB_FAILED","message":"MESSAGE"}}` -}}
+{{- /* An acknowledge shows the most: it needs the network, the credentials, and the job's own values. */ -}}
+{{- $operation := has "acknowledge" .Values.gateway.operations | ternary "acknowledge" (.Values.gateway.operations | default (list "poll") | first) -}}
+{{- $method := get (include "codepipeline-gateway.iamActions" . | fromYaml) $operation | trimPrefix "codepipeline:" -}}
 {{- $options := list "grpcurl" -}}
 {{- if .Values.tls.enabled -}}
 {{- if .Values.test.caKey -}}{{- $options = append $options "-cacert ca.crt" -}}{{- end -}}
@@ -25,6 +33,9 @@
 
 Credentials: {{ include "codepipeline-gateway.notes.credentials" . | trim }}
 
+IAM policy for the operations in gateway.operations:
+{{ include "codepipeline-gateway.notes.policy" . | nindent 2 }}
+
 Who may call: {{ include "codepipeline-gateway.notes.callers" . | trim }}
 
 Call it from here:
@@ -39,8 +50,11 @@ Call it from here:
 {{- if eq .Values.auth.mode "jwt" }}
 {{- $account := list }}
 {{- range .Values.auth.allow }}
-{{- if and (not $account) (regexMatch "^sub:system:serviceaccount:[^:*]+:[^:*]+$" .) }}
-{{- $account = slice (splitList ":" .) 3 }}
+{{- $limit := include "codepipeline-gateway.entryOperations" . }}
+{{- $identity := trimSuffix (print "=" $limit) . }}
+{{- $mayCall := or (not $limit) (has $operation (splitList "," $limit)) }}
+{{- if and (not $account) $mayCall (regexMatch "^sub:system:serviceaccount:[^:*]+:[^:*]+$" $identity) }}
+{{- $account = slice (splitList ":" $identity) 3 }}
 {{- end }}
 {{- end }}
 {{- if $account }}
@@ -54,7 +68,7 @@ Call it from here:
 {{- else }}
   # Without reflection grpcurl needs the gateway's own proto/.
 {{- end }}
-  {{ $grpcurl }} -d '{"job_id":"JOB","nonce":"NONCE","client_token":"CLIENT_TOKEN"}' localhost:50051 {{ $method }}
+  {{ $grpcurl }} -d '{{ get $requests $operation }}' localhost:50051 codepipeline.thirdparty.v1.ThirdPartyJobService/{{ $method }}
 
 Call it from a pod:
 {{- if .Values.service.headless.enabled }} all pods, with the load-balancing policy round_robin:
@@ -73,6 +87,29 @@ Test it:
 
 There is no helm test: callers must present a certificate, and test.clientSecret names none.
 {{- end }}
+{{- end }}
+
+{{/* The policy that allows the operations in gateway.operations and nothing else. */}}
+{{- define "codepipeline-gateway.notes.policy" -}}
+{{- $actions := list -}}
+{{- $known := include "codepipeline-gateway.iamActions" . | fromYaml -}}
+{{- range $operation := include "codepipeline-gateway.operations" . | splitList "," -}}
+{{- if has $operation $.Values.gateway.operations -}}{{- $actions = append $actions (get $known $operation) -}}{{- end -}}
+{{- end -}}
+{
+  "Version": "2012-10-17",
+  "Statement": [
+    {
+      "Effect": "Allow",
+      "Action": [
+        {{- range $number, $action := $actions }}
+        {{ toJson $action }}{{ if lt (add1 $number) (len $actions) }},{{ end }}
+        {{- end }}
+      ],
+      "Resource": "*"
+    }
+  ]
+}
 {{- end }}
 
 {{- define "codepipeline-gateway.notes.credentials" -}}
@@ -108,6 +145,7 @@ ANYONE IN THIS CLUSTER, with the gateway's AWS permission (auth.mode=none and no
 {{- end }}
 {{- if not .Values.tls.enabled }}
 
-Without TLS, nonces and client tokens cross the network unencrypted unless a mesh protects them (tls.enabled=false).
+Without TLS, the secrets of jobs (nonces, client tokens, configurations, and artifact credentials) cross the network
+unencrypted unless a mesh protects them (tls.enabled=false).
 {{- end }}
 {{- end }}

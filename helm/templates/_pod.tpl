@@ -82,6 +82,7 @@
 {{- end }}
 {{- end }}
 {{- range $flag, $value := .Values.gateway }}
+{{- $value = kindIs "slice" $value | ternary (join "," $value) $value }}
 {{- if ne (toString $value) "" }}
 - name: {{ eq $flag "otlpEndpoint" | ternary "OTEL_EXPORTER_OTLP_ENDPOINT" (print "GATEWAY_" (snakecase $flag | upper)) }}
   {{- /* A whole number from a values file is a float here, and a large one would become 1e+06. */}}

@@ -55,7 +55,7 @@ names the value, and helm prints all of them together. */}}
 {{- $wrong = append $wrong (printf "gateway.adminAddr is %q, where no probe reaches it" $v.gateway.adminAddr) -}}
 {{- end -}}
 {{- $time := dict -}}
-{{- range $name := list "defaultDeadline" "maxDeadline" "maxConnectionAge" "shutdownDelay" "drainTimeout" "awsAttemptTimeout" "awsConnectTimeout" -}}
+{{- range $name := list "defaultDeadline" "maxDeadline" "maxConnectionAge" "shutdownDelay" "drainTimeout" "awsAttemptTimeout" "awsConnectTimeout" "awsIdleTimeout" -}}
 {{- $text := get $v.gateway $name -}}
 {{- $length := include "codepipeline-gateway.milliseconds" $text | int64 -}}
 {{- if not (regexMatch "^([0-9]{1,6}(h|m|s|ms))+$" $text) -}}
@@ -70,6 +70,25 @@ names the value, and helm prints all of them together. */}}
 {{- if and (hasKey $time $shorter) (hasKey $time $longer) (gt (get $time $shorter) (get $time $longer)) -}}
 {{- $wrong = append $wrong (printf "gateway.%s is longer than gateway.%s" $shorter $longer) -}}
 {{- end -}}
+{{- end -}}
+
+{{- /* Operations and action types */ -}}
+{{- $operations := include "codepipeline-gateway.operations" . | splitList "," -}}
+{{- if not $v.gateway.operations -}}
+{{- $wrong = append $wrong (printf "gateway.operations is empty: name at least one of %s" (join ", " $operations)) -}}
+{{- end -}}
+{{- range $v.gateway.operations -}}
+{{- if not (has . $operations) -}}
+{{- $wrong = append $wrong (printf "gateway.operations has %q: the operations are %s" . (join ", " $operations)) -}}
+{{- end -}}
+{{- end -}}
+{{- range $v.gateway.actionTypes -}}
+{{- if not (regexMatch "^([0-9A-Za-z_-]+|[*])(/([0-9A-Za-z_-]+|[*])){3}$" .) -}}
+{{- $wrong = append $wrong (printf "gateway.actionTypes has %q: an action type looks like Test/ThirdParty/Example/1 or Test/ThirdParty/Example/*" .) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $v.gateway.actionTypes $v.gateway.operations (not (has "poll" $v.gateway.operations)) (not (has "details" $v.gateway.operations)) -}}
+{{- $wrong = append $wrong "gateway.actionTypes has no effect without poll or details in gateway.operations" -}}
 {{- end -}}
 
 {{- /* Who may call, and TLS */ -}}
@@ -90,8 +109,14 @@ names the value, and helm prints all of them together. */}}
 {{- if not $fits -}}
 {{- $wrong = append $wrong (printf "auth.allow has %q: with auth.mode=%s an entry begins with %s" $name $v.auth.mode (get $schemes $v.auth.mode | join " or ")) -}}
 {{- end -}}
-{{- if contains "," $name -}}
-{{- $wrong = append $wrong (printf "auth.allow has %q: an entry has no comma" $name) -}}
+{{- $limit := include "codepipeline-gateway.entryOperations" $name -}}
+{{- if contains "," (trimSuffix $limit $name) -}}
+{{- $wrong = append $wrong (printf "auth.allow has %q: only operations at the end of an entry can have commas, such as =poll,details" $name) -}}
+{{- end -}}
+{{- range splitList "," $limit -}}
+{{- if and . $v.gateway.operations (not (has . $v.gateway.operations)) -}}
+{{- $wrong = append $wrong (printf "auth.allow has %q, and gateway.operations doesn't offer %s" $name .) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -278,18 +278,7 @@ def test_an_upgrade_that_would_fail_is_seen():
     assert {immutable(found) for found in service} == {None, "None"}
 
 
-def test_notes_name_what_is_there(scenario):
-    rendered = render(scenario)
-    names = {found["metadata"]["name"] for found in rendered.of("Service")}
-    for name in re.findall(r"service/(\S+)", rendered.notes) + re.findall(r"dns:///([^.]+)\.", rendered.notes):
-        assert name in names
-    assert ("helm test" in rendered.notes and "There is no" not in rendered.notes) == bool(rendered.of("Pod"))
-    open_to_all = "auth.mode=none" in rendered.notes and not rendered.of("NetworkPolicy")
-    assert ("ANYONE IN THIS CLUSTER" in rendered.notes) == open_to_all
-    # Reflection needs what calls need, and grpcurl reflection, unless it has the file.
-    tokens = {"Bearer $TOKEN" in line for line in rendered.notes.splitlines() if line.startswith("  grpcurl")}
-    assert tokens == {"(auth.mode=jwt)" in rendered.notes}
-    env = {entry["name"]: entry.get("value") for entry in rendered.gateway()["env"]}
-    assert ("-proto" in rendered.notes) == (env["GATEWAY_REFLECTION"] == "false") != ("Health/Check" in rendered.notes)
-    for line in rendered.notes.splitlines():
-        assert line == line.rstrip()
+def test_rules_of_the_allowlist_keep_their_operations():
+    rules = "auth.allow={sub:a=poll\\,details,sub:b,sub:c=d=failure}"
+    env = {entry["name"]: entry.get("value") for entry in render("jwt-cluster", "--set", rules).gateway()["env"]}
+    assert env["GATEWAY_ALLOW"] == "sub:a=poll,details,sub:b,sub:c=d=failure"

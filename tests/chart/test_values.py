@@ -52,6 +52,8 @@ OTHERS = {
     ("auth", "jwt", "ca"): "/etc/other/ca.crt",
     ("auth", "jwt", "jwksTokenFile"): "/etc/other/token",
     ("tls", "certManager", "dnsNames"): ["other.example"],
+    ("gateway", "operations"): ["poll"],
+    ("gateway", "actionTypes"): ["Deploy/ThirdParty/Other/*"],
     ("gateway", "grpcAddr"): "0.0.0.0:1234",
     ("gateway", "adminAddr"): "0.0.0.0:1234",
     ("gateway", "logFormat"): "text",
