@@ -163,7 +163,7 @@ fn check_beliefs(simulator: &Simulator, workers: &[Worker; 2], scenario: &str) {
     }
 }
 
-/// Asserts that a worker was told of each attempt without a clear result.
+/// Asserts that a worker got an unknown outcome for each attempt without a clear result.
 fn check_unknown(simulator: &Simulator, workers: &[Worker; 2], scenario: &str) {
     let records = simulator.requests();
     for method in [&ACKNOWLEDGE, &SUCCESS, &FAILURE] {

@@ -69,7 +69,7 @@ fn is_risky(method: &Method) -> bool {
     [&ACKNOWLEDGE, &SUCCESS, &FAILURE].contains(&method)
 }
 
-/// A worker, and all that it was told.
+/// A worker, and all the responses that it got.
 #[derive(Debug)]
 pub struct Worker {
     pub name: &'static str,

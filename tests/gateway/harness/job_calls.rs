@@ -46,7 +46,8 @@ macro_rules! job_requests {
 job_requests! {
     PollForThirdPartyJobsRequest => poll_for_third_party_jobs, PollForThirdPartyJobsResponse, POLL;
     GetThirdPartyJobDetailsRequest => get_third_party_job_details, GetThirdPartyJobDetailsResponse, DETAILS;
-    AcknowledgeThirdPartyJobRequest => acknowledge_third_party_job, AcknowledgeThirdPartyJobResponse, ACKNOWLEDGE;
+    AcknowledgeThirdPartyJobRequest =>
+        acknowledge_third_party_job, AcknowledgeThirdPartyJobResponse, ACKNOWLEDGE;
     PutThirdPartyJobSuccessResultRequest =>
         put_third_party_job_success_result, PutThirdPartyJobSuccessResultResponse, SUCCESS;
     PutThirdPartyJobFailureResultRequest =>

@@ -204,7 +204,7 @@ async fn a_job_can_be_read_until_it_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_missing_job_and_a_wrong_token_are_told_apart() {
+async fn a_missing_job_and_a_wrong_token_have_different_errors() {
     let world = World::start().await;
     world.simulator.add_job(full_job());
     let missing = read(&world, "job-0").await;
