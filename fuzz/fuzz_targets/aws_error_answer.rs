@@ -1,5 +1,5 @@
-//! The gateway reads every response of AWS, or of a server that poses as AWS, without a panic. The
-//! result keeps the promises that a call that isn't idempotent needs.
+//! The gateway reads every error response of AWS, or of a server that poses as AWS, without a panic. The result keeps the
+//! promises of each operation.
 //!
 //! An input is two bytes of HTTP status, lines of `name: value` up to an empty one, and the body.
 
@@ -7,24 +7,21 @@
 
 use std::time::Duration;
 
-use codepipeline_gateway::codepipeline::meaning_of_error;
-use codepipeline_gateway::error::{Failure, Outcome};
-use codepipeline_gateway::methods::ACKNOWLEDGE;
-use codepipeline_gateway::operations::Acknowledge;
+use codepipeline_gateway::codepipeline::{AwsOperation, meaning_of_error};
+use codepipeline_gateway::error::{Failure as CallFailure, Outcome};
+use codepipeline_gateway::methods::Repeat;
+use codepipeline_gateway::operations::{Acknowledge, Details, Failure, Poll, Success};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
     let Some((status, rest)) = input.split_first_chunk::<2>() else { return };
     let status = u16::from_be_bytes(*status);
     let (headers, body) = split_headers(rest);
-    let header = |wanted: &str| {
-        let mut named = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
-        named.next().map(|(_, value)| *value)
-    };
-    let failure = meaning_of_error::<Acknowledge>(status, header, body);
-    check(&failure, status);
-    // The same answer means the same.
-    assert_eq!(failure, meaning_of_error::<Acknowledge>(status, header, body));
+    check::<Poll>(status, &headers, body);
+    check::<Details>(status, &headers, body);
+    check::<Acknowledge>(status, &headers, body);
+    check::<Success>(status, &headers, body);
+    check::<Failure>(status, &headers, body);
 });
 
 fn split_headers(input: &[u8]) -> (Vec<(&str, &str)>, &[u8]) {
@@ -34,31 +31,49 @@ fn split_headers(input: &[u8]) -> (Vec<(&str, &str)>, &[u8]) {
     (head.lines().filter_map(|line| line.split_once(": ")).collect(), body)
 }
 
-fn check(failure: &Failure, status: u16) {
-    let Failure { reason, outcome, aws, retry_after, violations, .. } = failure;
-    assert_ne!(*outcome, Outcome::NotSent, "AWS answered: it was sent");
-    if *outcome == Outcome::Unknown {
-        // By name, because tonic is no dependency of this crate.
-        let code = format!("{:?}", failure.code());
-        assert!(
-            !["Unavailable", "ResourceExhausted"].contains(&code.as_str()),
-            "a mesh would repeat {failure:?}"
-        );
-        assert!(!reason.has_retry_info(), "it tells to repeat what may have happened: {failure:?}");
-    }
-    // The message is the table's own sentence: not one byte of it came from the answer.
-    assert_eq!(failure.message(&ACKNOWLEDGE), reason.message(*outcome, &ACKNOWLEDGE));
+fn check<O: AwsOperation>(status: u16, headers: &[(&str, &str)], body: &[u8]) {
+    let header = |wanted: &str| {
+        let mut named = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        named.next().map(|(_, value)| *value)
+    };
+    let failure = meaning_of_error::<O>(status, header, body);
+    // The same response means the same.
+    assert_eq!(failure, meaning_of_error::<O>(status, header, body));
+    assert_eq!(failure.aws.http_status, Some(status));
+    check_promises::<O>(&failure);
+    check_texts::<O>(&failure);
+}
+
+fn check_promises<O: AwsOperation>(failure: &CallFailure) {
+    let CallFailure { reason, outcome, retry_after, .. } = failure;
+    assert_ne!(*outcome, Outcome::NotSent, "AWS responded, so the request was sent");
+    // By name, because tonic isn't a dependency of this crate.
+    let code = format!("{:?}", failure.code(O::METHOD));
+    let invites_retry =
+        ["Unavailable", "ResourceExhausted"].contains(&code.as_str()) || reason.has_retry_info(O::METHOD);
+    let harmful = *outcome == Outcome::Unknown && O::METHOD.repeat == Repeat::Deliberate;
+    assert!(
+        !(harmful && invites_retry),
+        "a mesh would retry a call that might have had its effect: {failure:?}"
+    );
+    assert!(
+        retry_after.is_none_or(|hint| !hint.is_zero() && hint <= Duration::from_secs(3600)),
+        "{retry_after:?}"
+    );
+}
+
+fn check_texts<O: AwsOperation>(failure: &CallFailure) {
+    let CallFailure { reason, outcome, aws, violations, .. } = failure;
     for violation in violations {
-        assert!(["job_id", "nonce", "client_token"].contains(&violation.field), "{violation:?}");
-        assert_eq!(violation.description, "was refused by AWS");
+        let known = O::FIELDS.iter().any(|(_, field)| *field == violation.field);
+        assert!(known && violation.description == "was refused by AWS", "{violation:?}");
+    }
+    // The message is the table's own: no byte of it came from the response.
+    if violations.is_empty() {
+        assert_eq!(failure.message(O::METHOD), reason.message(*outcome, O::METHOD));
     }
     for plain in [&aws.error_code, &aws.request_id].into_iter().flatten() {
         assert!(plain.is_ascii() && (1..129).contains(&plain.len()), "{plain:?}");
         assert!(plain.bytes().all(|byte| byte.is_ascii_graphic()), "{plain:?}");
     }
-    assert_eq!(aws.http_status, Some(status));
-    assert!(
-        retry_after.is_none_or(|hint| !hint.is_zero() && hint <= Duration::from_secs(3600)),
-        "{retry_after:?}"
-    );
 }
