@@ -70,7 +70,7 @@ fn full_job() -> Job {
 fn artifact(name: &str, revision: &str, bucket_name: &str, object_key: &str) -> proto::Artifact {
     let [name, revision, bucket_name, object_key] =
         [name, revision, bucket_name, object_key].map(str::to_owned);
-    proto::Artifact { name, revision, bucket_name, object_key, ..Default::default() }
+    proto::Artifact { name, revision, bucket_name, object_key }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -158,7 +158,7 @@ async fn a_part_of_an_action_type_has_exact_limits() {
             let mut id = action_type();
             set(&mut id, text.clone());
             let answer = send(&world, with_action_type(id)).await;
-            let what = format!("{:.40?} as {path}", text);
+            let what = format!("{text:.40?} as {path}");
             assert_eq!(answer.attempts(), u32::from(is_valid), "{what}");
             if !is_valid {
                 assert_invalid(&answer, &what);
