@@ -1,4 +1,4 @@
-//! The gateway reads every error response of AWS, or of a server that poses as AWS, without a panic.
+//! The gateway reads every error response of AWS, or of a server in its place, without a panic.
 //! The result keeps the promises of each operation.
 //!
 //! An input is two bytes of HTTP status, lines of `name: value` up to an empty one, and the body.
