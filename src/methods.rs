@@ -76,7 +76,7 @@ pub static POLL: Method = Method {
     iam_action: "codepipeline:PollForThirdPartyJobs",
     short_name: "poll",
     repeat: Repeat::ByCaller,
-    if_unknown: "AWS hands jobs out again that no worker acknowledged. Retry after the RetryInfo delay.",
+    if_unknown: "AWS hands jobs out again that no worker acknowledged. You can retry the call.",
     ..JOB_OPERATION
 };
 
@@ -87,7 +87,7 @@ pub static DETAILS: Method = Method {
     iam_action: "codepipeline:GetThirdPartyJobDetails",
     short_name: "details",
     repeat: Repeat::ByGateway,
-    if_unknown: "Nothing changed. Retry after the RetryInfo delay.",
+    if_unknown: "Nothing changed. You can retry the call.",
     ..JOB_OPERATION
 };
 

@@ -85,7 +85,7 @@ async fn a_message_speaks_of_its_operation() {
         let unknown = message("InternalFailure").await;
         let meaning = match operation {
             OperationName::PollForThirdPartyJobs => "AWS hands jobs out again",
-            OperationName::GetThirdPartyJobDetails => "Nothing changed. Retry",
+            OperationName::GetThirdPartyJobDetails => "Nothing changed. You can retry",
             OperationName::AcknowledgeThirdPartyJob => "The job might already be yours.",
             _ => "The job might have ended. Never report the opposite result.",
         };
