@@ -1,6 +1,6 @@
 //! Stress tests of the real binary, with figures: `just chaos`, `just hostile`, `just overload`.
 //!
-//! `RUN_SECONDS` is the duration of the fault test, `RUN_ROUNDS` the number of attack rounds, and
+//! `RUN_SECONDS` is the duration of the fault test and three times that of the restart test, `RUN_ROUNDS` the number of attack rounds, and
 //! `RUN_SEED` repeats the random choices of an earlier test.
 
 #![allow(
@@ -20,6 +20,7 @@ mod latency;
 mod ledger;
 mod overload;
 mod promises;
+mod restart;
 mod rotation;
 mod trouble;
 mod victim;
