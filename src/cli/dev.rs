@@ -88,16 +88,16 @@ const DEMO_CALLS: [DemoCall; 11] = [
     demo_call("AWS denies the gateway's role", "INTERNAL GATEWAY_ACCESS_DENIED", "job-denied"),
 ];
 
-/// The calls that take one job to its success and another to its failure: title, result, method, and
-/// request. Their order matters.
+/// The calls that take one job to its success and another to its failure, in this order: title,
+/// result, method, and request.
 const WHOLE_JOB: [(&str, &str, &str, &str); 7] = [
     (
         "a whole job, first the poll for jobs of an action type",
         "OK",
         "PollForThirdPartyJobs",
         concat!(
-            r#"{"action_type_id":{"category":"Deploy","owner":"ThirdParty","provider":"Demo","version":"1"},"#,
-            r#""max_batch_size":2}"#
+            r#"{"action_type_id":{"category":"Deploy","owner":"ThirdParty","provider":"Demo","#,
+            r#""version":"1"},"max_batch_size":2}"#
         ),
     ),
     (

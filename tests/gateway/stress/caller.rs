@@ -73,9 +73,9 @@ impl Caller {
             }
             let Err(failed) = self.call(id, values, message).await else { return };
             let unknown = matches!(failed, End::Rejected(_, Outcome::Unknown, _));
-            if !self.pauses_before_retry::<AcknowledgeThirdPartyJobRequest>(&failed).await
-                && !(unknown && self.rng.bool())
-            {
+            let is_safe = self.pauses_before_retry::<AcknowledgeThirdPartyJobRequest>(&failed).await;
+            let again = is_safe || unknown && self.rng.bool();
+            if !again {
                 return;
             }
         }
