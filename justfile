@@ -39,9 +39,9 @@ lint:
 test *args:
     cargo test --locked --workspace {{ args }}
 
-# the fault run: callers without end while AWS, certificates, keys and connections change and break
+# the fault test: whole jobs while AWS, certificates, keys, and connections change and break; then while the gateway restarts
 chaos seconds="180" seed="":
-    RUN_SECONDS={{ seconds }} RUN_SEED={{ seed }} {{ run }} stress::chaos
+    RUN_SECONDS={{ seconds }} RUN_SEED={{ seed }} {{ run }} --test-threads=1 stress::chaos stress::restart
 
 # the hostile-client run: floods and malformed traffic while another client's calls continue, and h2spec
 hostile rounds="3" seed="": (_tools "h2spec")

@@ -52,10 +52,12 @@ expect_no() { # what text
 request() { printf '{"job_id":"%s","nonce":"%s","client_token":"%s"}' "$1" "$2" "$3"; }
 acknowledge() { ask grpcurl -plaintext -d "$(request "$@")" "$GRPC" "$method"; }
 
-put_job() { # id nonce token
+# Adds a job, or puts an earlier one back. The members are those of a job file.
+put_job() { # id nonce token [members]
     python3 - "http://$SIMULATOR/_simulator/jobs" "$@" <<'PY'
 import json, sys, urllib.request
-job = dict(zip(("id", "nonce", "client_token"), sys.argv[2:], strict=True))
+job = dict(zip(("id", "nonce", "client_token"), sys.argv[2:5], strict=True))
+job |= json.loads(sys.argv[5] if len(sys.argv) > 5 else "{}")
 urllib.request.urlopen(urllib.request.Request(sys.argv[1], json.dumps({"jobs": [job]}).encode(), method="PUT"), timeout=5)
 PY
 }
@@ -97,7 +99,7 @@ check_printed_lines() {
         esac
     done <"$DEV_OUT"
     answer=$(<"$DEV_OUT")
-    if ((count >= 5)); then ok "dev printed $count lines to paste"; else not_ok 'dev' "printed only $count lines that begin with '  grpcurl '"; fi
+    if ((count >= 21)); then ok "dev printed $count lines to paste"; else not_ok 'dev' "printed only $count lines that begin with '  grpcurl '"; fi
 }
 
 # ---- the session in the README ------------------------------------------------------------------------------------------
@@ -105,9 +107,19 @@ check_printed_lines() {
 # The ids are new each time, and grpcurl's layout is its own.
 plain() { sed -E 's/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/ID/' <<<"$1" | tr -s ' \t'; }
 
+put_whole_job() { # id nonce token
+    put_job "$@" '{"status": "Queued", "artifact_credentials": false,
+        "action_type": {"category": "Deploy", "owner": "ThirdParty", "provider": "Demo", "version": "1"},
+        "configuration": {"Environment": "staging"},
+        "input_artifacts": [{"name": "app", "bucket_name": "demo-artifacts", "object_key": "whole/app.zip"}]}'
+}
+
 check_readme() {
     local line command='' shown='' count=0
     put_job job-1 nonce-1 token-1
+    # The jobs that `dev` seeds, which its own lines have ended.
+    put_whole_job job-whole nonce-whole token-whole
+    put_whole_job job-failing nonce-failing token-failing
     while IFS= read -r line; do
         case $line in
             '$ '* | end)
@@ -122,7 +134,7 @@ check_readme() {
         esac
     done < <(awk '/^```console$/ { within = 1; next } within && /^```$/ { print "end"; exit } within' "$root/README.md")
     answer=''
-    if ((count >= 2)); then ok "README has $count lines to paste"; else not_ok 'README' "has only $count lines to paste"; fi
+    if ((count >= 6)); then ok "README has $count lines to paste"; else not_ok 'README' "has only $count lines to paste"; fi
 }
 
 # ---- by reflection alone -------------------------------------------------------------------------------------------------
@@ -131,7 +143,8 @@ check_reflection() {
     ask grpcurl -plaintext "$GRPC" list
     expect 'list' OK "$service" grpc.health.v1.Health grpc.reflection.v1.ServerReflection
     ask grpcurl -plaintext "$GRPC" list "$service"
-    expect 'list the methods' OK "$service.AcknowledgeThirdPartyJob"
+    expect 'list the methods' OK "$service.PollForThirdPartyJobs" "$service.GetThirdPartyJobDetails" \
+        "$service.AcknowledgeThirdPartyJob" "$service.PutThirdPartyJobSuccessResult" "$service.PutThirdPartyJobFailureResult"
     ask grpcurl -plaintext "$GRPC" describe "$service"
     expect 'describe the service, comments included' OK 'rpc AcknowledgeThirdPartyJob' 'NOT idempotent' '// '
     ask grpcurl -plaintext "$GRPC" describe codepipeline.thirdparty.v1.AcknowledgeThirdPartyJobRequest

@@ -7,7 +7,7 @@ use codepipeline_gateway::auth::Auth;
 use codepipeline_gateway::codepipeline::{Aws, FakeKeys, Source};
 use codepipeline_gateway::gateway::Listeners;
 use codepipeline_gateway::server::Shutdown;
-use codepipeline_simulator::{AccessKey, AnswerFault, CallMoment, Config, Fault, Job};
+use codepipeline_simulator::{AccessKey, ActionType, AnswerFault, Artifact, CallMoment, Config, Fault, Job};
 
 use super::bind::bind;
 use super::health::until_serving;
@@ -18,7 +18,7 @@ use crate::config::{LimitArgs, Logs, address};
 
 /// The count of a fault that never ends, so that each line gives the same result every time.
 const ALWAYS: u32 = u32::MAX;
-const METHOD: &str = "codepipeline.thirdparty.v1.ThirdPartyJobService/AcknowledgeThirdPartyJob";
+const SERVICE: &str = "codepipeline.thirdparty.v1.ThirdPartyJobService";
 
 /// The flags of `dev`.
 #[derive(clap::Args, Debug)]
@@ -88,6 +88,62 @@ const DEMO_CALLS: [DemoCall; 11] = [
     demo_call("AWS denies the gateway's role", "INTERNAL GATEWAY_ACCESS_DENIED", "job-denied"),
 ];
 
+/// The calls that take one job to its success and another to its failure, in this order: title,
+/// result, method, and request.
+const WHOLE_JOB: [(&str, &str, &str, &str); 7] = [
+    (
+        "a whole job, first the poll for jobs of an action type",
+        "OK",
+        "PollForThirdPartyJobs",
+        concat!(
+            r#"{"action_type_id":{"category":"Deploy","owner":"ThirdParty","provider":"Demo","#,
+            r#""version":"1"},"max_batch_size":2}"#
+        ),
+    ),
+    (
+        "its details, with the nonce",
+        "OK",
+        "GetThirdPartyJobDetails",
+        r#"{"job_id":"job-whole","client_token":"token-whole"}"#,
+    ),
+    (
+        "acknowledge it",
+        "OK",
+        "AcknowledgeThirdPartyJob",
+        r#"{"job_id":"job-whole","nonce":"nonce-whole","client_token":"token-whole"}"#,
+    ),
+    (
+        "report its success",
+        "OK",
+        "PutThirdPartyJobSuccessResult",
+        r#"{"job_id":"job-whole","client_token":"token-whole","execution_details":{"summary":"deployed"}}"#,
+    ),
+    (
+        "report a second result of the same job",
+        "FAILED_PRECONDITION INVALID_JOB_STATE",
+        "PutThirdPartyJobFailureResult",
+        concat!(
+            r#"{"job_id":"job-whole","client_token":"token-whole","failure_details":"#,
+            r#"{"type":"FAILURE_TYPE_JOB_FAILED","message":"too late"}}"#
+        ),
+    ),
+    (
+        "acknowledge the other job of the poll",
+        "OK",
+        "AcknowledgeThirdPartyJob",
+        r#"{"job_id":"job-failing","nonce":"nonce-failing","client_token":"token-failing"}"#,
+    ),
+    (
+        "report its failure",
+        "OK",
+        "PutThirdPartyJobFailureResult",
+        concat!(
+            r#"{"job_id":"job-failing","client_token":"token-failing","failure_details":"#,
+            r#"{"type":"FAILURE_TYPE_JOB_FAILED","message":"a check failed"}}"#
+        ),
+    ),
+];
+
 impl Dev {
     pub(super) async fn run(self) -> Result<(), CliError> {
         let settings = self.limits.settings(None, Auth::None).map_err(CliError::Usage)?;
@@ -140,6 +196,8 @@ fn jobs() -> Vec<Job> {
     let job = |id| Job::new(id, "nonce-1", "token-1");
     let failing = |id, fault| job(id).with_fault(ALWAYS, fault);
     vec![
+        whole_job("whole"),
+        whole_job("failing"),
         job("job-1"),
         job("job-2"),
         failing(
@@ -154,20 +212,34 @@ fn jobs() -> Vec<Job> {
     ]
 }
 
+/// A job that waits for a poll, with what a worker needs. Its credentials would be new in each
+/// response, so it has none.
+fn whole_job(name: &str) -> Job {
+    let [id, nonce, token] = ["job", "nonce", "token"].map(|kind| format!("{kind}-{name}"));
+    let job = Job::queued(id, nonce, token)
+        .with_action_type(ActionType::third_party("Deploy", "Demo", "1"))
+        .with_configuration("Environment", "staging");
+    let input = Artifact::new("app", "demo-artifacts", format!("{name}/app.zip"));
+    Job { input_artifacts: vec![input], artifact_credentials: false, ..job }
+}
+
 fn print_demo_calls(address: SocketAddr) -> Result<(), CliError> {
     print_line("")?;
     print_line("  # what there is: OK")?;
     print_line(format!("  grpcurl -plaintext {address} list"))?;
     print_line("  # the call, its fields and its errors, described: OK")?;
-    print_line(format!(
-        "  grpcurl -plaintext {address} describe codepipeline.thirdparty.v1.ThirdPartyJobService"
-    ))?;
+    print_line(format!("  grpcurl -plaintext {address} describe {SERVICE}"))?;
     print_line("  # is it healthy: OK")?;
     print_line(format!("  grpcurl -plaintext {address} grpc.health.v1.Health/Check"))?;
     for DemoCall { title, result, job, nonce, token, options } in &DEMO_CALLS {
         print_line(format!("  # {title}: {result}"))?;
         let request = format!(r#"{{"job_id":"{job}","nonce":"{nonce}","client_token":"{token}"}}"#);
-        print_line(format!("  grpcurl -plaintext {options}-d '{request}' {address} {METHOD}"))?;
+        let method = "AcknowledgeThirdPartyJob";
+        print_line(format!("  grpcurl -plaintext {options}-d '{request}' {address} {SERVICE}/{method}"))?;
+    }
+    for (title, result, method, request) in WHOLE_JOB {
+        print_line(format!("  # {title}: {result}"))?;
+        print_line(format!("  grpcurl -plaintext -d '{request}' {address} {SERVICE}/{method}"))?;
     }
     print_line("")
 }

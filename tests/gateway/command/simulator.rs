@@ -3,14 +3,18 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use codepipeline_gateway::proto::AcknowledgeThirdPartyJobRequest;
+use codepipeline_gateway::proto::{
+    AcknowledgeThirdPartyJobRequest, GetThirdPartyJobDetailsRequest, PollForThirdPartyJobsRequest,
+};
+use codepipeline_simulator::ActionType;
 use serde_json::Value;
 use tonic::Request;
 
 use crate::harness::answer::upper_snake;
-use crate::harness::process::send;
+use crate::harness::calls::unary;
 use crate::harness::{
-    Gateway, NONCE, Scratch, TOKEN, command, fake_keys, get, request, settings, until_serving,
+    Gateway, JobRequest, NONCE, Scratch, TOKEN, channel, command, failure_request, fake_keys, get,
+    poll_request, request, settings, success_request, until_serving,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,22 +84,68 @@ async fn every_command_that_dev_prints_has_the_printed_result() {
             continue;
         };
         let json: Value = serde_json::from_str(rest.split_once('\'').unwrap().0).unwrap();
-        let field = |name: &str| json[name].as_str().unwrap().to_owned();
-        let (job_id, nonce, client_token) = (field("job_id"), field("nonce"), field("client_token"));
-        let mut request = Request::new(AcknowledgeThirdPartyJobRequest { job_id, nonce, client_token });
-        if let Some((_, seconds)) = options.split_once("-max-time ") {
-            request.set_timeout(Duration::from_secs(seconds.trim().parse().unwrap()));
-        }
-        let answer = send(gateway, request).await;
-        let seen = match &answer.result {
-            Ok(_) => "OK".to_owned(),
-            Err(status) => format!("{} {}", upper_snake(&format!("{:?}", status.code())), answer.reason()),
-        };
-        assert!(comment.ends_with(&format!(": {seen}")), "{comment}\n{line}\n{answer:?}");
+        let (_, method) = line.rsplit_once('/').unwrap();
+        let timeout = options.split_once("-max-time ").map(|(_, seconds)| seconds.trim().parse().unwrap());
+        let seen = call_as_printed(gateway, method, &json, timeout.map(Duration::from_secs)).await;
+        assert!(comment.ends_with(&format!(": {seen}")), "{comment}\n{line}\n{seen}");
         tried += 1;
     }
-    assert!(tried >= 10, "{lines:#?}");
+    assert!(tried >= 18, "{lines:#?}");
     program.signal("INT");
     program.signal("INT");
     assert_eq!(program.end().await.code, Some(0));
+}
+
+/// Makes a call with the printed request, and returns its result as `dev` prints it.
+async fn call_as_printed(
+    gateway: SocketAddr,
+    method: &str,
+    json: &Value,
+    timeout: Option<Duration>,
+) -> String {
+    let field = |name: &str| json[name].as_str().unwrap().to_owned();
+    match method {
+        "PollForThirdPartyJobs" => {
+            let id = &json["action_type_id"];
+            let part = |name: &str| id[name].as_str().unwrap().to_owned();
+            let action_type = ActionType::third_party(part("category"), part("provider"), part("version"));
+            let batch = json["max_batch_size"].as_i64().map(|size| size.try_into().unwrap());
+            let request =
+                PollForThirdPartyJobsRequest { max_batch_size: batch, ..poll_request(&action_type) };
+            result_of(gateway, request, timeout).await
+        }
+        "GetThirdPartyJobDetails" => {
+            let (job_id, client_token) = (field("job_id"), field("client_token"));
+            result_of(gateway, GetThirdPartyJobDetailsRequest { job_id, client_token }, timeout).await
+        }
+        "AcknowledgeThirdPartyJob" => {
+            let (job_id, nonce, client_token) = (field("job_id"), field("nonce"), field("client_token"));
+            let request = AcknowledgeThirdPartyJobRequest { job_id, nonce, client_token };
+            result_of(gateway, request, timeout).await
+        }
+        "PutThirdPartyJobSuccessResult" => {
+            let mut request = success_request(&field("job_id"), "");
+            request.client_token = field("client_token");
+            result_of(gateway, request, timeout).await
+        }
+        "PutThirdPartyJobFailureResult" => {
+            let mut request = failure_request(&field("job_id"), "");
+            request.client_token = field("client_token");
+            result_of(gateway, request, timeout).await
+        }
+        other => panic!("an unknown method: {other}"),
+    }
+}
+
+/// The result of a call: `OK`, or the code and the reason of its error.
+async fn result_of<Q: JobRequest>(gateway: SocketAddr, message: Q, timeout: Option<Duration>) -> String {
+    let mut request = Request::new(message);
+    if let Some(timeout) = timeout {
+        request.set_timeout(timeout);
+    }
+    let answer = unary(channel(gateway), request, Q::send).await;
+    match &answer.result {
+        Ok(_) => "OK".to_owned(),
+        Err(status) => format!("{} {}", upper_snake(&format!("{:?}", status.code())), answer.reason()),
+    }
 }

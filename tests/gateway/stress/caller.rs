@@ -10,7 +10,6 @@ use fastrand::Rng;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::Request;
-use tonic::transport::Channel;
 
 use super::chaos::Chaos;
 use super::ledger::{End, Entry, Values};
@@ -32,14 +31,13 @@ const SHARED: usize = 3;
 pub struct Caller {
     chaos: Arc<Chaos>,
     number: usize,
-    channel: Channel,
     rng: Rng,
     entries: Vec<Entry>,
 }
 
 impl Caller {
-    pub fn new(chaos: Arc<Chaos>, number: usize, channel: Channel, rng: Rng) -> Self {
-        Self { chaos, number, channel, rng, entries: Vec::new() }
+    pub fn new(chaos: Arc<Chaos>, number: usize, rng: Rng) -> Self {
+        Self { chaos, number, rng, entries: Vec::new() }
     }
 
     /// Works until the end of the test.
@@ -75,9 +73,9 @@ impl Caller {
             }
             let Err(failed) = self.call(id, values, message).await else { return };
             let unknown = matches!(failed, End::Rejected(_, Outcome::Unknown, _));
-            if !self.pauses_before_retry::<AcknowledgeThirdPartyJobRequest>(&failed).await
-                && !(unknown && self.rng.bool())
-            {
+            let is_safe = self.pauses_before_retry::<AcknowledgeThirdPartyJobRequest>(&failed).await;
+            let again = is_safe || unknown && self.rng.bool();
+            if !again {
                 return;
             }
         }
@@ -206,14 +204,15 @@ impl Caller {
         }
         let cancels = self.rng.u8(..20) == 0;
         let patience = if cancels { Duration::from_millis(self.rng.u64(..300)) } else { PATIENCE };
-        let result = match timeout(patience, Q::send(Client::new(self.channel.clone()), request)).await {
-            Ok(Ok(response)) => Ok(response.into_inner()),
-            Ok(Err(status)) => Err(End::of(&status, Q::METHOD, deadline.is_some())),
-            Err(_) => {
-                assert!(cancels, "no response to {request_id}");
-                Err(End::Canceled)
-            }
-        };
+        let result =
+            match timeout(patience, Q::send(Client::new(self.chaos.channel(self.number)), request)).await {
+                Ok(Ok(response)) => Ok(response.into_inner()),
+                Ok(Err(status)) => Err(End::of(&status, Q::METHOD, deadline.is_some())),
+                Err(_) => {
+                    assert!(cancels, "no response to {request_id}");
+                    Err(End::Canceled)
+                }
+            };
         let end = result.as_ref().err().cloned().unwrap_or(End::Ok);
         self.entries.push(Entry {
             request_id,

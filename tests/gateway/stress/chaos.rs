@@ -2,7 +2,7 @@
 //! the keys.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use codepipeline_simulator::{Config, RedispatchNonce, Simulator};
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
 use super::caller::{CONFIGURATION, CONTINUATION, Caller};
-use super::ledger::Ledger;
+use super::ledger::{Entry, Ledger};
 use super::rotation::{self, Secret};
 use super::vitals::{Metrics, Vitals};
 use super::{promises, trouble};
@@ -31,12 +31,12 @@ const MEMORY_SLACK: u64 = 24 * 1024;
 /// The gateway and the simulator.
 pub struct Chaos {
     pub simulator: Simulator,
-    pub grpc: SocketAddr,
     pub admin: SocketAddr,
-    ca_pem: String,
+    /// The channels of all callers. A restart replaces them.
+    channels: Mutex<Vec<Channel>>,
 }
 
-async fn start(secret: &Secret, keys: &Scratch, rng: &mut Rng) -> (Chaos, Program) {
+pub async fn start(secret: &Secret, keys: &Scratch, rng: &mut Rng) -> (Chaos, Program) {
     let config = Config {
         keys: vec![rotation::key(0)],
         redispatch_after: Duration::from_secs(1),
@@ -44,8 +44,16 @@ async fn start(secret: &Secret, keys: &Scratch, rng: &mut Rng) -> (Chaos, Progra
         ..Config::default()
     };
     let simulator = Simulator::start(loopback().await, config).unwrap();
-    let (cert, key) = (secret.path("tls.crt"), secret.path("tls.key"));
-    let serve = serve_command(&[
+    rotation::put_key(keys, &rotation::key(0));
+    let mut program = serve(&simulator, secret, keys, &["--shutdown-delay=0s"]);
+    let (grpc, admin) = program.addresses().await;
+    let channels = Mutex::new(channels(grpc, secret));
+    (Chaos { simulator, admin, channels }, program)
+}
+
+/// Starts a gateway in front of the simulator.
+pub fn serve(simulator: &Simulator, secret: &Secret, keys: &Scratch, args: &[&str]) -> Program {
+    let common = [
         "--log-format=json",
         "--log-level=info,codepipeline_gateway=debug",
         "--max-connection-age=3s",
@@ -54,22 +62,50 @@ async fn start(secret: &Secret, keys: &Scratch, rng: &mut Rng) -> (Chaos, Progra
         "--max-deadline=4s",
         "--aws-attempt-timeout=1s",
         "--aws-connect-timeout=500ms",
-        "--shutdown-delay=0s",
-    ]);
-    let mut program = serve
-        .with("GATEWAY_TLS_CERT", cert)
-        .with("GATEWAY_TLS_KEY", key)
+    ];
+    serve_command(&[&common, args].concat())
+        .with("GATEWAY_TLS_CERT", secret.path("tls.crt"))
+        .with("GATEWAY_TLS_KEY", secret.path("tls.key"))
         .with("AWS_REGION", REGION)
-        .for_simulator(&simulator)
-        .with("AWS_SHARED_CREDENTIALS_FILE", rotation::put_key(keys, &rotation::key(0)))
-        .start();
-    let (grpc, admin) = program.addresses().await;
-    (Chaos { simulator, grpc, admin, ca_pem: secret.ca_pem() }, program)
+        .for_simulator(simulator)
+        .with("AWS_SHARED_CREDENTIALS_FILE", keys.path().join("credentials"))
+        .start()
+}
+
+fn channels(grpc: SocketAddr, secret: &Secret) -> Vec<Channel> {
+    let endpoint = || tls_endpoint(grpc, client_tls(&secret.ca_pem()));
+    (0..CHANNELS).map(|_| endpoint().connect_lazy()).collect()
 }
 
 impl Chaos {
-    fn channel(&self) -> Channel {
-        tls_endpoint(self.grpc, client_tls(&self.ca_pem)).connect_lazy()
+    /// The channel of a caller.
+    pub fn channel(&self, caller: usize) -> Channel {
+        self.channels.lock().unwrap()[caller % CHANNELS].clone()
+    }
+
+    /// Sends all further calls to the gateway at this address.
+    pub fn move_callers(&self, grpc: SocketAddr, secret: &Secret) {
+        *self.channels.lock().unwrap() = channels(grpc, secret);
+    }
+
+    /// Closes the callers' connections.
+    fn disconnect(&self) {
+        self.channels.lock().unwrap().clear();
+    }
+}
+
+/// Starts the callers.
+pub fn start_callers(chaos: &Arc<Chaos>, rng: &mut Rng, end: &CancellationToken) -> JoinSet<Vec<Entry>> {
+    let callers = (0..CALLERS).map(|n| Caller::new(chaos.clone(), n, rng.fork()).work(end.clone()));
+    callers.collect()
+}
+
+/// Asserts that the log contains no panic and no secret.
+pub fn check_log(log: &[String]) {
+    let secrets = [NONCE, TOKEN, CONFIGURATION, CONTINUATION, "fake-chaos-secret", "AKIAFAKE", "ASIAFAKE"];
+    for text in secrets.into_iter().chain(["panic"]) {
+        let found = log.iter().find(|line| line.contains(text));
+        assert!(found.is_none(), "{text}: {found:?}");
     }
 }
 
@@ -86,14 +122,7 @@ async fn chaos() {
     println!("before: {before}");
 
     let end = CancellationToken::new();
-    let mut callers = JoinSet::new();
-    let channels: Vec<_> = (0..CHANNELS).map(|_| chaos.channel()).collect();
-    for n in 0..CALLERS {
-        let (chaos, channel, rng, end) =
-            (chaos.clone(), channels[n % CHANNELS].clone(), rng.fork(), end.clone());
-        callers.spawn(Caller::new(chaos, n, channel, rng).work(end));
-    }
-    drop(channels);
+    let callers = start_callers(&chaos, &mut rng, &end);
     let troubles = async {
         tokio::join!(
             rotation::rotate_certificates(&chaos, secret, &end),
@@ -115,6 +144,7 @@ async fn chaos() {
     ledger.print();
 
     promises::check(&ledger, &chaos.simulator);
+    chaos.disconnect();
     chaos.simulator.stop().await;
     let after = until_nothing_remains(&chaos, process, before).await;
     println!("after: {after}");
@@ -127,11 +157,8 @@ async fn chaos() {
     let log: Vec<String> = ended.err.lines().map(str::to_owned).collect();
     println!("{} log lines", log.len());
     ledger.agrees_with_log(&log);
-    assert!(!ended.err.contains("panic"), "a panic");
-    for secret in [NONCE, TOKEN, CONFIGURATION, CONTINUATION, "fake-chaos-secret", "AKIAFAKE", "ASIAFAKE"] {
-        let leak = log.iter().find(|line| line.contains(secret));
-        assert!(leak.is_none() && !ended.out.contains(secret), "{leak:?}");
-    }
+    check_log(&log);
+    check_log(&[ended.out]);
     promises::assert_every_end(&ledger);
 }
 

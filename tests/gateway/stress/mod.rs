@@ -1,7 +1,8 @@
 //! Stress tests of the real binary, with figures: `just chaos`, `just hostile`, `just overload`.
 //!
-//! `RUN_SECONDS` is the duration of the fault test, `RUN_ROUNDS` the number of attack rounds, and
-//! `RUN_SEED` repeats the random choices of an earlier test.
+//! `RUN_SECONDS` is the duration of the fault test. The restart test lasts a third of it.
+//! `RUN_ROUNDS` is the number of attack rounds, and `RUN_SEED` repeats the random choices of an
+//! earlier test.
 
 #![allow(
     clippy::print_stdout,
@@ -20,6 +21,7 @@ mod latency;
 mod ledger;
 mod overload;
 mod promises;
+mod restart;
 mod rotation;
 mod trouble;
 mod victim;

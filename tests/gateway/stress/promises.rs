@@ -20,7 +20,7 @@ pub fn check(ledger: &Ledger, simulator: &Simulator) {
     for entry in ledger.0.iter().filter(|entry| !entry.job.is_empty()) {
         jobs.entry(&entry.job).or_default().push(entry);
     }
-    let (mut dispatched, mut ended) = (0, 0);
+    let (mut dispatched, mut again, mut ended) = (0, 0, 0);
     for (id, calls) in jobs {
         let job = JobCalls { calls, history: simulator.ledger(id) };
         job.check_wrong_values();
@@ -28,11 +28,13 @@ pub fn check(ledger: &Ledger, simulator: &Simulator) {
         job.check_acknowledge();
         job.check_result();
         dispatched += job.history.dispatched;
+        again += usize::from(job.history.dispatched > 1);
         ended += job.history.results.len();
     }
     // A poll without a known result names no job.
     let delivered = ledger.0.iter().filter(|entry| entry.method == &POLL && !entry.job.is_empty()).count();
-    println!("{dispatched} dispatched jobs, {delivered} of them delivered; {ended} jobs ended");
+    println!("{dispatched} dispatches, {delivered} delivered; {again} jobs came again; {ended} jobs ended");
+    assert!(again > 0 && ended > 0, "no job was dispatched again, or none ended");
     let lost = ledger.count(Some(&POLL), End::is_unknown);
     assert!(dispatched - delivered <= lost, "{lost} polls can't have lost {} jobs", dispatched - delivered);
 }
