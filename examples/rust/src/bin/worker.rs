@@ -1,4 +1,5 @@
-//! Processes third-party jobs: poll, details, acknowledge, work, result. Prints a JSON line for each job.
+//! Processes third-party jobs: poll, details, acknowledge, work, result. Prints a JSON line for
+//! each job.
 
 use std::error::Error;
 use std::time::Duration;
