@@ -13,7 +13,7 @@ HEAD = """# The API
 <!-- Generated from proto/{file}; `just api` regenerates it, and `just proto` compares the two. -->
 
 Package `{package}`, in [proto/{file}](../proto/{file}). Tools without server reflection take the
-[descriptor set](callers.md#the-descriptor-set). What to do with each answer is in [callers.md](callers.md), all errors are in [errors.md](errors.md).
+[descriptor set](callers.md#descriptor-set). [callers.md](callers.md) says what to do after each response. [errors.md](errors.md) lists all errors.
 """
 # The numbers of the parts in descriptor.proto, which paths in the source information are made of.
 MESSAGE, ENUM, SERVICE, METHOD, FIELD, VALUE = 4, 5, 6, 2, 2, 2
@@ -38,7 +38,8 @@ def page(api):
         for f, field in enumerate(message.field):
             text = cell(MESSAGE, m, FIELD, f)
             rows.append(f"| `{field.name}` | {field.number} | {kind(api, message, field, text)} | {text} |")
-        parts.append(f"## {message.name}\n\n{comments[MESSAGE, m]}\n\n" + "\n".join(rows) + "\n")
+        table = "\n".join(rows) if message.field else "The message has no fields."
+        parts.append(f"## {message.name}\n\n{comments[MESSAGE, m]}\n\n{table}\n")
     for e, enum in enumerate(api.enum_type):
         rows = ["| value | number | |", "|---|---|---|"]
         for v, value in enumerate(enum.value):

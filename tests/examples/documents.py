@@ -9,8 +9,8 @@ What a block is, its fence says:
 - `sh cluster NAME` needs a cluster and isn't run here: e2e/ runs it;
 - any other block is data. `<!-- from FILE -->` above it says that it is that file's content, whole.
 
-A page that says `127.0.0.1:50051` gets a `dev` there. If something else has that port, another one stands in for it, and that
-is said.
+A page with `127.0.0.1:50051` gets a `dev` there, and its simulator at `127.0.0.1:4599`. If another program has one of the
+ports, both addresses are replaced, and the output says so.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from pathlib import Path
 from fences import blocks, problem_with
 from house import Process, clean_environment, free_port, get, wait_for
 
-ADDRESS = "127.0.0.1:50051"
+ADDRESS, SIMULATOR = "127.0.0.1:50051", "127.0.0.1:4599"
 
 
 class Shell:
@@ -61,15 +61,15 @@ class Shell:
 def check(page, root, gateway, scratch, folder):
     """What is wrong with a page, and how many blocks were executed."""
     found, count = blocks(page), 0
-    address = ADDRESS
+    replaced = {ADDRESS: ADDRESS, SIMULATOR: SIMULATOR}
     text = page.read_text()
     dev = None
     if ADDRESS in text:
-        address = f"127.0.0.1:{free_port()}" if is_port_taken() else ADDRESS
-        if address != ADDRESS:
-            print(f"        {ADDRESS} is taken: {address} stands in for it in {page.relative_to(root)}")
-        admin, simulator = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
-        flags = ["--grpc-addr", address, "--admin-addr", admin, "--simulator-addr", simulator]
+        if any(map(is_port_taken, replaced)):
+            replaced = {shown: f"127.0.0.1:{free_port()}" for shown in replaced}
+            print(f"        {page.relative_to(root)} uses {replaced}")
+        admin = f"127.0.0.1:{free_port()}"
+        flags = ["--grpc-addr", replaced[ADDRESS], "--admin-addr", admin, "--simulator-addr", replaced[SIMULATOR]]
         environment = clean_environment() | {"GATEWAY_SHUTDOWN_DELAY": "0s"}
         dev = Process([gateway, "dev", *flags], scratch, "dev", environment)
         wait_for("dev", lambda: get(f"http://{admin}/readyz"))
@@ -80,14 +80,17 @@ def check(page, root, gateway, scratch, folder):
             if block.file and Path(root, block.file).read_text() != block.text:
                 return f"line {block.line} is no longer {block.file}", count
             if block.info in ("sh", "sh fails"):
-                printed, well = shell.run(block.text.replace(ADDRESS, address), fails=block.info == "sh fails")
+                command = block.text
+                for shown, used in replaced.items():
+                    command = command.replace(shown, used)
+                printed, well = shell.run(command, fails=block.info == "sh fails")
                 count += 1
                 if not well:
                     return f"line {block.line} failed:\n{block.text}\n{printed}", count
             elif block.info.startswith("sh") and not re.fullmatch(r"sh cluster [a-z-]+", block.info):
                 return f"line {block.line}: what is a block '{block.info}'?", count
             elif block.info in ("json", "text") and printed is not None and not block.file:
-                problem = problem_with(block, printed.replace(address, ADDRESS))
+                problem = problem_with(block, printed.replace(replaced[ADDRESS], ADDRESS))
                 if problem:
                     return problem, count
                 printed = None
@@ -98,10 +101,10 @@ def check(page, root, gateway, scratch, folder):
     return None, count
 
 
-def is_port_taken():
+def is_port_taken(address):
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        host, port = ADDRESS.split(":")
+        host, port = address.split(":")
         try:
             probe.bind((host, int(port)))
         except OSError:

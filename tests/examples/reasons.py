@@ -6,11 +6,11 @@ from pathlib import Path
 from house import job
 
 FOREVER = 1_000_000
-_ROW = re.compile(r"^\| `([A-Z_]+)` \| ([A-Z_]+) \| (?:`([a-z_]+)`|its true one) \|", re.MULTILINE)
+_ROW = re.compile(r"^\| `([A-Z_]+)` \| ([A-Z_]+)(?:; [^|]+)? \| (?:`([a-z_]+)`|varies) \|", re.MULTILINE)
 
 
 def table(root):
-    """reason → (code, outcome); the outcome is None where it is the call's true one."""
+    """reason → (code of an acknowledge, outcome); the outcome is None if it varies."""
     rows = {reason: (code, outcome or None) for reason, code, outcome in _ROW.findall(Path(root, "docs/errors.md").read_text())}
     assert len(rows) > 20, "docs/errors.md has no table any more"
     return rows

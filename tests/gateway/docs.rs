@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::{env, fs};
 
 use codepipeline_gateway::error::{Outcome, Outcomes, Reason};
-use codepipeline_gateway::methods::ACKNOWLEDGE;
+use codepipeline_gateway::methods::{ACKNOWLEDGE, Method};
 use codepipeline_gateway::telemetry::Metrics;
 
 use crate::harness::answer::upper_snake;
@@ -27,21 +27,44 @@ fn the_error_table_of_the_docs_matches_the_program() {
 }
 
 fn table() -> String {
-    let mut table =
-        String::from("\n| reason | code | outcome | RetryInfo | what happened |\n|---|---|---|---|---|\n");
-    for reason in Reason::ALL {
+    let mut table = String::from(
+        "\n| reason | code | outcome | RetryInfo | operations | what happened |\n|---|---|---|---|---|---|\n",
+    );
+    for &reason in Reason::ALL {
         let outcome = match reason.outcomes() {
             Outcomes::Always(outcome) => format!("`{}`", outcome.as_str()),
-            Outcomes::Observed => "its true one".into(),
+            Outcomes::Observed => "varies".into(),
         };
-        let code = format!("{:?}", reason.code(Outcome::NotSent, &ACKNOWLEDGE));
-        let code = upper_snake(&code);
-        let retry = if reason.has_retry_info(&ACKNOWLEDGE) { "yes" } else { "" };
-        let (name, meaning) = (reason.name(), reason.meaning().trim());
-        writeln!(table, "| `{name}` | {code} | {outcome} | {retry} | {meaning} |").unwrap();
+        let code = by_operation(reason, |method| {
+            upper_snake(&format!("{:?}", reason.code(Outcome::NotSent, method)))
+        });
+        let retry =
+            by_operation(reason, |method| if reason.has_retry_info(method) { "yes" } else { "no" }.into());
+        let operations = match reason.methods() {
+            [] => "none".into(),
+            methods if methods.len() == Method::operations().count() => "all".into(),
+            methods => short_names(methods),
+        };
+        let (name, meaning) = (reason.name(), reason.meaning());
+        writeln!(table, "| `{name}` | {code} | {outcome} | {retry} | {operations} | {meaning} |").unwrap();
     }
     table.push('\n');
     table
+}
+
+/// What is true of most operations, and the operations for which something else is true.
+fn by_operation(reason: Reason, value: impl Fn(&Method) -> String) -> String {
+    let usual = value(&ACKNOWLEDGE);
+    let others: Vec<_> = reason.methods().iter().copied().filter(|method| value(method) != usual).collect();
+    match others[..] {
+        [] => usual,
+        [other, ..] => format!("{usual}; {} for {}", value(other), short_names(&others)),
+    }
+}
+
+/// The names of operations as in the configuration.
+fn short_names(methods: &[&Method]) -> String {
+    methods.iter().map(|method| format!("`{}`", method.short_name)).collect::<Vec<_>>().join(", ")
 }
 
 #[test]
