@@ -1,4 +1,4 @@
-"""Takes third-party jobs through codepipeline-gateway. Copy this file and service-config.json as they are."""
+"""Makes the calls of third-party jobs through codepipeline-gateway. Copy this file and service-config.json as they are."""
 
 import random
 import time
@@ -17,13 +17,13 @@ SERVICE_CONFIG = Path(__file__).with_name("service-config.json")
 REPEATABLE = ("UNAVAILABLE", "RESOURCE_EXHAUSTED")
 # Calls that can be retried whatever their outcome is.
 HARMLESS = ("PollForThirdPartyJobs", "GetThirdPartyJobDetails")
-# Seconds; a call that has less could only become `unknown`.
+# Seconds. A shorter call could only end as `unknown`.
 SHORTEST_CALL = 0.5
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a call came to. Branch on `verdict`; match errors on `reason` and `outcome`, never on `message`."""
+    """The result of a call. Match errors on `reason` and `outcome`, never on `message`."""
 
     code: str
     status: str = ""
@@ -54,26 +54,26 @@ class Answer:
 
 
 class Gateway:
-    """One for the whole process: it keeps a connection to each replica. `target` is a headless Service:
+    """Create one for the whole process: it keeps a connection to each replica. `target` is a headless Service:
     `dns:///codepipeline-gateway-headless:50051`."""
 
     def __init__(
         self, target, *, ca=None, cert=None, key=None, token_file=None, service_config=None, retries=3, timeout=10.0
     ):
-        """The files are PEM; without `ca` it is plaintext. `retries=0` lets the library repeat nothing either.
+        """The files are PEM; without `ca` it is plaintext. With `retries=0`, the library doesn't retry either.
         `timeout` is in seconds per call, retries included."""
         self.retries, self.timeout = retries, timeout
         options = [
             ("grpc.service_config", Path(service_config or SERVICE_CONFIG).read_text("utf-8")),
             ("grpc.enable_retries", int(retries > 0)),
-            # Notices a peer that has vanished, also between calls.
+            # Detects a peer that disappeared, also between calls.
             ("grpc.keepalive_time_ms", 60_000),
             ("grpc.keepalive_timeout_ms", 10_000),
             ("grpc.keepalive_permit_without_calls", 1),
         ]
         if ca is None:
             if token_file:
-                raise ValueError("a token must not cross the network in the clear: token_file needs ca")
+                raise ValueError("the token must be encrypted: token_file needs ca")
             self.channel = grpc.insecure_channel(target, options)
         else:
             files = [Path(file).read_bytes() if file else None for file in (ca, key, cert)]
@@ -85,7 +85,7 @@ class Gateway:
         self.stub = stubs.ThirdPartyJobServiceStub(self.channel)
 
     def close(self):
-        """Ends all connections, and the calls that are under way."""
+        """Closes all connections and cancels the calls in flight."""
         self.channel.close()
 
     def poll(self, action_type, max_batch_size=1):
@@ -104,7 +104,7 @@ class Gateway:
         answer = self._retried("AcknowledgeThirdPartyJob", request)
         if answer.reply is None:
             return answer
-        # A gateway that is newer than the stubs may know one more.
+        # A newer gateway can know more statuses than these stubs.
         known = answer.reply.status in api.JobStatus.values()
         status = api.JobStatus.Name(answer.reply.status) if known else "JOB_STATUS_UNSPECIFIED"
         return replace(answer, status=status, aws_status=answer.reply.aws_status)
@@ -128,7 +128,7 @@ class Gateway:
         for calls in range(1, self.retries + 2):
             answer = replace(self._call(method, request, end - time.monotonic()), calls=calls)
             repeatable = answer.nothing_happened or (method in HARMLESS and answer.code in REPEATABLE)
-            # What the gateway asks for; and longer every time, if it keeps on.
+            # At least the RetryInfo delay, and longer each time.
             pause = max(answer.retry_after or 0, 0.1 * 2**calls) * random.uniform(1, 1.2)
             if not repeatable or calls > self.retries or time.monotonic() + pause + SHORTEST_CALL > end:
                 return answer
@@ -144,7 +144,7 @@ class Gateway:
 
 
 class BearerToken(grpc.AuthMetadataPlugin):
-    """Reads the token for each call: Kubernetes replaces a projected one before it expires."""
+    """Reads the token for each call, because Kubernetes replaces a projected token before it expires."""
 
     def __init__(self, file):
         self.file = Path(file)
@@ -157,12 +157,12 @@ class BearerToken(grpc.AuthMetadataPlugin):
 
 
 def _failed(error):
-    # Without ErrorInfo it was made by something else than the gateway, and nothing is known of the call.
+    # An error without ErrorInfo isn't the gateway's, so nothing is known about the call.
     answer = Answer(code=error.code().name, message=error.details() or "", outcome="unknown")
     try:
         status = rpc_status.from_call(error)
     except (DecodeError, ValueError):
-        # Something on the way has changed the code, or the details.
+        # A proxy changed the code or the details.
         status = None
     for detail in status.details if status else ():
         if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):

@@ -1,4 +1,4 @@
-// Package gateway takes third-party jobs through codepipeline-gateway. Copy this folder as it is, and gen.
+// Package gateway makes the calls of third-party jobs through codepipeline-gateway. Copy this folder as it is, and gen.
 package gateway
 
 import (
@@ -26,7 +26,7 @@ import (
 	api "example.com/acknowledge/gen/codepipeline/thirdparty/v1"
 )
 
-// A call that has less could only become unknown.
+// A shorter call could only end as unknown.
 const shortestCall = 500 * time.Millisecond
 
 //go:embed service-config.json
@@ -41,7 +41,7 @@ const (
 	Unknown  Verdict = "unknown"   // it might be yours; don't retry automatically
 )
 
-// Answer is what a call came to. Branch on Verdict; match errors on Reason and Outcome, never on Message.
+// Answer is the result of a call. Match errors on Reason and Outcome, never on Message.
 type Answer struct {
 	Code       string        `json:"code"`
 	Status     string        `json:"status"`
@@ -55,7 +55,7 @@ type Answer struct {
 	RetryAfter time.Duration `json:"-"`
 }
 
-// Verdict says whose the job is.
+// Verdict says whether the job is yours.
 func (a Answer) Verdict() Verdict {
 	switch {
 	case a.Status == api.JobStatus_JOB_STATUS_IN_PROGRESS.String():
@@ -77,12 +77,12 @@ func (a Answer) isRepeatable() bool { return a.Code == "UNAVAILABLE" || a.Code =
 type Options struct {
 	CA, Cert, Key string
 	TokenFile     string        // a bearer token
-	ServiceConfig string        // a file in place of the built-in one
-	Retries       int           // further calls at most; 0 lets the library repeat nothing either
+	ServiceConfig string        // a file that replaces the built-in one
+	Retries       int           // maximum number of retries; with 0, the library doesn't retry either
 	Timeout       time.Duration // per call, retries included
 }
 
-// Gateway is made once for the whole process: it keeps a connection to each replica.
+// Gateway is created once for the whole process: it keeps a connection to each replica.
 type Gateway struct {
 	connection *grpc.ClientConn
 	stub       api.ThirdPartyJobServiceClient
@@ -107,9 +107,9 @@ func New(target string, options Options) (*Gateway, error) {
 	dial := []grpc.DialOption{
 		grpc.WithTransportCredentials(transport),
 		grpc.WithDefaultServiceConfig(config),
-		// No look-up of a service config in DNS: this one holds.
+		// Ignores a service config in DNS.
 		grpc.WithDisableServiceConfig(),
-		// Notices a peer that has vanished, also between calls.
+		// Detects a peer that disappeared, also between calls.
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: time.Minute, Timeout: 10 * time.Second, PermitWithoutStream: true}),
 	}
 	if options.TokenFile != "" {
@@ -125,7 +125,7 @@ func New(target string, options Options) (*Gateway, error) {
 	return &Gateway{connection, api.NewThirdPartyJobServiceClient(connection), options.Retries, options.Timeout}, nil
 }
 
-// Close ends all connections.
+// Close closes all connections.
 func (g *Gateway) Close() error { return g.connection.Close() }
 
 // Poll asks for jobs. It is retried after any UNAVAILABLE: AWS hands lost jobs out again.
@@ -149,7 +149,7 @@ func (g *Gateway) Acknowledge(ctx context.Context, jobID, nonce, clientToken str
 	if answer.Code == "OK" {
 		jobStatus := reply.Status
 		if _, known := api.JobStatus_name[int32(jobStatus)]; !known {
-			// A gateway that is newer than the stubs may know one more.
+			// A newer gateway can know more statuses than these stubs.
 			jobStatus = api.JobStatus_JOB_STATUS_UNSPECIFIED
 		}
 		answer.Status, answer.AWSStatus = jobStatus.String(), reply.AwsStatus
@@ -183,7 +183,7 @@ func retried[Request, Reply any](
 	for calls := 1; ; calls++ {
 		reply, answer := once(ctx, call, request)
 		answer.Calls = calls
-		// What the gateway asks for; and longer every time, if it keeps on.
+		// At least the RetryInfo delay, and longer each time.
 		pause := max(answer.RetryAfter, 100*time.Millisecond<<calls)
 		pause += rand.N(pause / 5)
 		if !(answer.NothingHappened() || harmless && answer.isRepeatable()) || calls > g.retries {
@@ -210,7 +210,7 @@ func once[Request, Reply any](ctx context.Context, call method[Request, Reply], 
 }
 
 func failed(status *status.Status) Answer {
-	// Without ErrorInfo it was made by something else than the gateway, and nothing is known of the call.
+	// An error without ErrorInfo isn't the gateway's, so nothing is known about the call.
 	answer := Answer{Code: code.Code(status.Code()).String(), Message: status.Message(), Outcome: "unknown"}
 	for _, detail := range status.Details() {
 		switch detail := detail.(type) {
@@ -234,7 +234,7 @@ func failed(status *status.Status) Answer {
 func transport(options Options) (credentials.TransportCredentials, error) {
 	if options.CA == "" {
 		if options.TokenFile != "" {
-			return nil, errors.New("a token must not cross the network in the clear: a token file needs a CA")
+			return nil, errors.New("the token must be encrypted: a token file needs a CA")
 		}
 		return insecure.NewCredentials(), nil
 	}

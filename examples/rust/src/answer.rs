@@ -20,8 +20,7 @@ pub enum Verdict {
     Unknown,
 }
 
-/// The result of a call. Branch on `verdict`. Match errors on `reason` and `outcome`, never on
-/// `message`.
+/// The result of a call. Match errors on `reason` and `outcome`, never on `message`.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Answer {
     pub code: String,
@@ -29,9 +28,9 @@ pub struct Answer {
     pub aws_status: String,
     pub reason: String,
     pub outcome: String,
-    /// At AWS, by the last call.
+    /// Attempts at AWS of the last call.
     pub attempts: u32,
-    /// How many calls were made.
+    /// The number of calls.
     pub calls: u32,
     pub request_id: String,
     pub message: String,
@@ -93,7 +92,7 @@ impl Answer {
     }
 }
 
-/// tonic tells where a connection couldn't be made, so nothing was sent.
+/// tonic reports that it couldn't connect, so nothing was sent.
 fn never_connected(status: &Status) -> bool {
     let mut source = status.source();
     while let Some(error) = source {

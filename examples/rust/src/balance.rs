@@ -1,4 +1,4 @@
-//! A channel over every address of a name: what gRPC libraries call `dns:///` with round_robin, and tonic leaves to us.
+//! A channel over every address of a name: `dns:///` with round_robin, which tonic doesn't have.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -12,10 +12,10 @@ use tokio::time::sleep;
 use tonic::transport::channel::Change;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint, Uri};
 
-/// How soon a new replica gets calls, and one that is gone none any more.
+/// The time until a new replica gets calls and a removed one gets none.
 const LOOK_UP_EVERY: Duration = Duration::from_secs(5);
 
-/// Keeps a channel's addresses; ends when it is dropped.
+/// Keeps a channel's addresses until it is dropped.
 pub struct Balancer(JoinHandle<()>);
 
 impl Drop for Balancer {
@@ -41,7 +41,7 @@ pub fn channel(names: &str, tls: Option<ClientTlsConfig>) -> Result<(Channel, Ba
     Ok((channel, Balancer(tokio::spawn(keep))))
 }
 
-/// Looks all names up and sends changes to the channel. Returns false if the channel is closed.
+/// Resolves all names and sends changes to the channel. Returns false if the channel is closed.
 async fn update(
     names: &[String],
     uris: &[Uri],
@@ -51,7 +51,7 @@ async fn update(
 ) -> bool {
     let mut found = HashSet::new();
     for (name, uri) in names.iter().zip(uris) {
-        // A failed look-up says nothing: what is known stays.
+        // After a failed lookup, the known addresses stay.
         let Ok(addresses) = lookup_host(name).await else { return !changes.is_closed() };
         for address in addresses {
             found.insert(address);
@@ -77,10 +77,10 @@ fn endpoint(
     tls: Option<&ClientTlsConfig>,
 ) -> Result<Endpoint, tonic::transport::Error> {
     let endpoint = Endpoint::from_shared(format!("{}://{address}", uri.scheme_str().unwrap_or("http")))?
-        // What the gateway is called, and not the address of one replica.
+        // The name of the gateway, not the address of one replica.
         .origin(uri.clone())
         .connect_timeout(Duration::from_secs(2))
-        // Notices a peer that has vanished, also between calls.
+        // Detects a peer that disappeared, also between calls.
         .http2_keep_alive_interval(Duration::from_secs(60))
         .keep_alive_timeout(Duration::from_secs(10))
         .keep_alive_while_idle(true);

@@ -27,7 +27,7 @@ use api::{
     PutThirdPartyJobSuccessResultRequest, ThirdPartyJob, ThirdPartyJobDetails,
 };
 
-/// A call that has less could only become `unknown`.
+/// A shorter call could only end as `unknown`.
 const SHORTEST_CALL: Duration = Duration::from_millis(500);
 
 type Client = ThirdPartyJobServiceClient<Channel>;
@@ -40,13 +40,13 @@ pub struct Options {
     pub key: Option<PathBuf>,
     /// A bearer token.
     pub token_file: Option<PathBuf>,
-    /// Further calls at most.
+    /// Maximum number of retries.
     pub retries: u32,
     /// Per call, retries included.
     pub timeout: Duration,
 }
 
-/// One for the whole process: it keeps a connection to each replica.
+/// Create one for the whole process: it keeps a connection to each replica.
 pub struct Gateway {
     client: Client,
     token_file: Option<PathBuf>,
@@ -61,7 +61,7 @@ impl Gateway {
         let tls = match &options.ca {
             Some(ca) => Some(tls(fs::read(ca)?, &options)?),
             None if options.token_file.is_some() => {
-                return Err("a token must not cross the network in the clear: a token file needs a CA".into());
+                return Err("the token must be encrypted: a token file needs a CA".into());
             }
             None => None,
         };
@@ -163,7 +163,7 @@ impl Gateway {
             calls += 1;
             let (reply, mut answer) = self.call(&send, message.clone(), end).await;
             answer.calls = calls;
-            // What the gateway asks for; and longer every time, if it keeps on.
+            // At least the RetryInfo delay, and longer each time.
             let pause = answer.retry_after.max(Duration::from_millis(100 << calls.min(10)));
             let pause = pause.mul_f64(1.0 + 0.2 * fastrand::f64());
             let left = end.saturating_duration_since(Instant::now() + pause);
@@ -205,7 +205,7 @@ impl Gateway {
     }
 }
 
-/// Read for each call: Kubernetes replaces a projected token before it expires.
+/// Read for each call, because Kubernetes replaces a projected token before it expires.
 async fn authorization(file: &Path) -> Option<MetadataValue<Ascii>> {
     let token = tokio::fs::read_to_string(file).await.ok()?;
     format!("Bearer {}", token.trim()).parse().ok()

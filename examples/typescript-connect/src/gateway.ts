@@ -1,4 +1,4 @@
-// Takes third-party jobs through codepipeline-gateway. Copy this file and buf.gen.yaml as they are.
+// Makes the calls of third-party jobs through codepipeline-gateway. Copy this file and buf.gen.yaml as they are.
 
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -17,17 +17,17 @@ import {
 } from "./gen/codepipeline/thirdparty/v1/third_party_job_service_pb.js";
 import { ErrorInfoSchema, RequestInfoSchema, RetryInfoSchema } from "./gen/google/rpc/error_details_pb.js";
 
-/** A call that has less could only become `unknown`. */
+/** A shorter call could only end as `unknown`. */
 const SHORTEST_CALL_MS = 500;
 
-/** What a call came to. Match errors on `reason` and `outcome`, never on `message`. */
+/** The result of a call. Match errors on `reason` and `outcome`, never on `message`. */
 export interface Answer<R = unknown> {
   code: string;
   status: string;
   aws_status: string;
   reason: string;
   outcome: string;
-  /** At AWS, by the last call. */
+  /** Attempts at AWS of the last call. */
   attempts: number;
   calls: number;
   request_id: string;
@@ -61,7 +61,7 @@ export interface Options {
   key?: string;
   /** A bearer token. */
   tokenFile?: string;
-  /** Further calls at most. */
+  /** Maximum number of retries. */
   retries?: number;
   /** Per call, retries included. */
   timeoutMs?: number;
@@ -77,14 +77,14 @@ export class Gateway {
   private readonly timeoutMs: number;
 
   constructor(target: string, { ca, cert, key, tokenFile, retries = 3, timeoutMs = 10_000 }: Options = {}) {
-    if (tokenFile && !ca) throw new Error("a token must not cross the network in the clear: tokenFile needs ca");
+    if (tokenFile && !ca) throw new Error("the token must be encrypted: tokenFile needs ca");
     const read = (file?: string) => (file ? readFileSync(file) : undefined);
     this.retries = retries;
     this.timeoutMs = timeoutMs;
     const transport = createGrpcTransport({
       baseUrl: `${ca ? "https" : "http"}://${target.replace("dns:///", "")}`,
       nodeOptions: ca ? { ca: read(ca), cert: read(cert), key: read(key) } : {},
-      // Notices a peer that has vanished, also between calls.
+      // Detects a peer that disappeared, also between calls.
       pingIntervalMs: 60_000,
       pingTimeoutMs: 10_000,
       pingIdleConnection: true,
@@ -107,7 +107,7 @@ export class Gateway {
   async acknowledge(jobId: string, nonce: string, clientToken: string): Promise<Answer<AcknowledgeThirdPartyJobResponse>> {
     const answer = await this.retried(false, this.client.acknowledgeThirdPartyJob, { jobId, nonce, clientToken });
     if (!answer.reply) return answer;
-    // A gateway that is newer than the stubs may know one more.
+    // A newer gateway can know more statuses than these stubs.
     const status = answer.reply.status in JobStatusSchema.value ? answer.reply.status : JobStatus.UNSPECIFIED;
     return { ...answer, status: JobStatusSchema.value[status].name, aws_status: answer.reply.awsStatus };
   }
@@ -128,7 +128,7 @@ export class Gateway {
     for (let calls = 1; ; calls++) {
       const answer = { ...(await this.call(method, request, end - Date.now())), calls };
       const repeatable = nothingHappened(answer) || (harmless && isRepeatable(answer));
-      // What the gateway asks for; and longer every time, if it keeps on.
+      // At least the RetryInfo delay, and longer each time.
       const pause = Math.max(answer.retryAfterMs, 100 * 2 ** calls) * (1 + Math.random() / 5);
       if (!repeatable || calls > this.retries || Date.now() + pause + SHORTEST_CALL_MS > end) return answer;
       await sleep(pause);
@@ -153,7 +153,7 @@ const NOTHING = {
 };
 
 function failed(error: ConnectError): Answer<never> {
-  // Without ErrorInfo it was made by something else than the gateway, and nothing is known of the call.
+  // An error without ErrorInfo isn't the gateway's, so nothing is known about the call.
   const info = error.findDetails(ErrorInfoSchema).find(({ domain }) => domain === "codepipeline-gateway");
   const delay = error.findDetails(RetryInfoSchema)[0]?.retryDelay;
   return {
@@ -169,7 +169,7 @@ function failed(error: ConnectError): Answer<never> {
   };
 }
 
-/** Reads the token for each call: Kubernetes replaces a projected one before it expires. */
+/** Reads the token for each call, because Kubernetes replaces a projected token before it expires. */
 function bearerToken(file: string): Interceptor {
   return (next) => (request) => {
     request.header.set("authorization", `Bearer ${readFileSync(file, "utf8").trim()}`);

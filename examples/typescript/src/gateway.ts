@@ -1,4 +1,4 @@
-// Takes third-party jobs through codepipeline-gateway. Copy this file, service-config.json and buf.gen.yaml as they are.
+// Makes the calls of third-party jobs through codepipeline-gateway. Copy this file, service-config.json and buf.gen.yaml as they are.
 
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -19,17 +19,17 @@ import { Status } from "./gen/google/rpc/status.js";
 
 const SERVICE_CONFIG = new URL("../service-config.json", import.meta.url);
 
-/** A call that has less could only become `unknown`. */
+/** A shorter call could only end as `unknown`. */
 const SHORTEST_CALL_MS = 500;
 
-/** What a call came to. Match errors on `reason` and `outcome`, never on `message`. */
+/** The result of a call. Match errors on `reason` and `outcome`, never on `message`. */
 export interface Answer<R = unknown> {
   code: string;
   status: string;
   aws_status: string;
   reason: string;
   outcome: string;
-  /** At AWS, by the last call. */
+  /** Attempts at AWS of the last call. */
   attempts: number;
   calls: number;
   request_id: string;
@@ -63,9 +63,9 @@ export interface Options {
   key?: string;
   /** A bearer token. */
   tokenFile?: string;
-  /** A file in place of the built-in one. */
+  /** A file that replaces the built-in one. */
   serviceConfig?: string;
-  /** Further calls at most; 0 lets the library repeat nothing either. */
+  /** Maximum number of retries. With 0, the library doesn't retry either. */
   retries?: number;
   /** Per call, retries included. */
   timeoutMs?: number;
@@ -79,7 +79,7 @@ type Method<Q, R> = (
   callback: (error: grpc.ServiceError | null, reply: R) => void,
 ) => grpc.ClientUnaryCall;
 
-/** One for the whole process: it keeps a connection to each replica. */
+/** Create one for the whole process: it keeps a connection to each replica. */
 export class Gateway {
   private readonly client: ThirdPartyJobServiceClient;
   private readonly retries: number;
@@ -91,10 +91,10 @@ export class Gateway {
     this.timeoutMs = options.timeoutMs ?? 10_000;
     this.client = new ThirdPartyJobServiceClient(target, credentials(options), {
       "grpc.service_config": readFileSync(options.serviceConfig ?? SERVICE_CONFIG, "utf8"),
-      // No look-up of a service config in DNS: this one holds.
+      // Ignores a service config in DNS.
       "grpc.service_config_disable_resolution": 1,
       "grpc.enable_retries": this.retries > 0 ? 1 : 0,
-      // Notices a peer that has vanished, also between calls.
+      // Detects a peer that disappeared, also between calls.
       "grpc.keepalive_time_ms": 60_000,
       "grpc.keepalive_timeout_ms": 10_000,
       "grpc.keepalive_permit_without_calls": 1,
@@ -119,7 +119,7 @@ export class Gateway {
   async acknowledge(jobId: string, nonce: string, clientToken: string): Promise<Answer<AcknowledgeThirdPartyJobResponse>> {
     const answer = await this.retried(false, this.client.acknowledgeThirdPartyJob, { jobId, nonce, clientToken });
     if (!answer.reply) return answer;
-    // A gateway that is newer than the stubs may know one more.
+    // A newer gateway can know more statuses than these stubs.
     const status = answer.reply.status in JobStatus ? answer.reply.status : JobStatus.JOB_STATUS_UNSPECIFIED;
     return { ...answer, status: jobStatusToJSON(status), aws_status: answer.reply.awsStatus };
   }
@@ -141,7 +141,7 @@ export class Gateway {
     for (let calls = 1; ; calls++) {
       const answer = { ...(await this.call(method, request, end)), calls };
       const repeatable = nothingHappened(answer) || (harmless && isRepeatable(answer));
-      // What the gateway asks for; and longer every time, if it keeps on.
+      // At least the RetryInfo delay, and longer each time.
       const pause = Math.max(answer.retryAfterMs, 100 * 2 ** calls) * (1 + Math.random() / 5);
       if (!repeatable || calls > this.retries || Date.now() + pause + SHORTEST_CALL_MS > end) return answer;
       await sleep(pause);
@@ -168,12 +168,12 @@ const NOTHING = {
 };
 
 function failed(error: grpc.ServiceError): Answer<never> {
-  // Without ErrorInfo it was made by something else than the gateway, and nothing is known of the call.
+  // An error without ErrorInfo isn't the gateway's, so nothing is known about the call.
   const answer = { ...NOTHING, code: grpc.status[error.code], outcome: "unknown", message: error.details };
   try {
     readDetails(error.metadata, answer);
   } catch {
-    // Something on the way has changed them.
+    // A proxy changed the details.
     answer.outcome = "unknown";
   }
   return answer;
@@ -204,13 +204,13 @@ function readDetails(metadata: grpc.Metadata, answer: Answer): void {
 
 function credentials({ ca, cert, key, tokenFile }: Options): grpc.ChannelCredentials {
   if (!ca) {
-    if (tokenFile) throw new Error("a token must not cross the network in the clear: tokenFile needs ca");
+    if (tokenFile) throw new Error("the token must be encrypted: tokenFile needs ca");
     return grpc.credentials.createInsecure();
   }
   const read = (file?: string) => (file ? readFileSync(file) : null);
   const tls = grpc.credentials.createSsl(read(ca), read(key), read(cert));
   if (!tokenFile) return tls;
-  // Read for each call: Kubernetes replaces a projected token before it expires.
+  // Read for each call, because Kubernetes replaces a projected token before it expires.
   const token = grpc.credentials.createFromMetadataGenerator((_, callback) => {
     try {
       const metadata = new grpc.Metadata();

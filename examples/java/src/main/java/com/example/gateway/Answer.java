@@ -11,8 +11,7 @@ import io.grpc.protobuf.StatusProto;
 import java.time.Duration;
 
 /**
- * What a call came to. Branch on {@link #verdict}; match errors on {@code reason} and {@code outcome}, never on
- * {@code message}.
+ * The result of a call. Match errors on {@code reason} and {@code outcome}, never on {@code message}.
  *
  * @param attempts at AWS, by the last call
  * @param calls how many calls were made
@@ -83,7 +82,7 @@ public record Answer<R>(
   }
 
   static <R> Answer<R> of(StatusRuntimeException error) {
-    // Without ErrorInfo it was made by something else than the gateway, and nothing is known of the call.
+    // An error without ErrorInfo isn't the gateway's, so nothing is known about the call.
     String reason = "";
     String outcome = "unknown";
     String requestId = "";
@@ -106,7 +105,7 @@ public record Answer<R>(
         }
       }
     } catch (InvalidProtocolBufferException | IllegalArgumentException broken) {
-      // Something on the way has changed the code, or the details.
+      // A proxy changed the code or the details.
       outcome = "unknown";
     }
     String message = error.getStatus().getDescription();

@@ -45,11 +45,11 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BiFunction;
 
 /**
- * Takes third-party jobs through codepipeline-gateway. One for the whole process: it keeps a connection to each replica.
+ * Makes the calls of third-party jobs through codepipeline-gateway. Create one for the whole process: it keeps a connection to each replica.
  * Copy this file, Answer.java and service-config.json as they are.
  */
 public final class Gateway implements AutoCloseable {
-  /** A call that has less could only become {@code unknown}. */
+  /** A shorter call could only end as {@code unknown}. */
   private static final Duration SHORTEST_CALL = Duration.ofMillis(500);
 
   private static final Metadata.Key<String> REQUEST_ID =
@@ -59,8 +59,8 @@ public final class Gateway implements AutoCloseable {
    * How to reach it. The files are PEM and may be null; without {@code ca} it is plaintext.
    *
    * @param tokenFile a bearer token
-   * @param serviceConfig a file in place of the built-in one
-   * @param retries further calls at most; 0 lets the library repeat nothing either
+   * @param serviceConfig a file that replaces the built-in one
+   * @param retries maximum number of retries; with 0, the library doesn't retry either
    * @param timeout per call, retries included
    */
   public record Options(
@@ -81,9 +81,9 @@ public final class Gateway implements AutoCloseable {
     var builder =
         Grpc.newChannelBuilder(target, credentials(options))
             .defaultServiceConfig(serviceConfig(options.serviceConfig()))
-            // No look-up of a service config in DNS: this one holds.
+            // Ignores a service config in DNS.
             .disableServiceConfigLookUp()
-            // Notices a peer that has vanished, also between calls.
+            // Detects a peer that disappeared, also between calls.
             .keepAliveTime(1, TimeUnit.MINUTES)
             .keepAliveTimeout(10, TimeUnit.SECONDS)
             .keepAliveWithoutCalls(true);
@@ -151,7 +151,7 @@ public final class Gateway implements AutoCloseable {
     for (int calls = 1; ; calls++) {
       Answer<R> answer = call(method, request, end - System.nanoTime()).withCalls(calls);
       boolean repeatable = answer.nothingHappened() || (harmless && answer.isRepeatable());
-      // What the gateway asks for; and longer every time, if it keeps on.
+      // At least the RetryInfo delay, and longer each time.
       double pause = Math.max(answer.retryAfter().toNanos(), 1e8 * Math.pow(2, calls));
       pause *= ThreadLocalRandom.current().nextDouble(1, 1.2);
       double left = end - System.nanoTime() - pause;
@@ -177,7 +177,7 @@ public final class Gateway implements AutoCloseable {
     }
   }
 
-  /** Takes no more calls; those that are under way go on to their end. */
+  /** Accepts no more calls. Calls in flight finish. */
   @Override
   public void close() {
     channel.shutdown();
@@ -197,7 +197,7 @@ public final class Gateway implements AutoCloseable {
   private static ChannelCredentials credentials(Options options) throws IOException {
     if (options.ca() == null) {
       if (options.tokenFile() != null) {
-        throw new IllegalArgumentException("a token must not cross the network in the clear: a token file needs a CA");
+        throw new IllegalArgumentException("the token must be encrypted: a token file needs a CA");
       }
       return InsecureChannelCredentials.create();
     }
@@ -210,7 +210,7 @@ public final class Gateway implements AutoCloseable {
         : CompositeChannelCredentials.create(tls.build(), new BearerToken(Path.of(options.tokenFile())));
   }
 
-  /** Reads the token for each call: Kubernetes replaces a projected one before it expires. */
+  /** Reads the token for each call, because Kubernetes replaces a projected token before it expires. */
   private static final class BearerToken extends CallCredentials {
     private static final Metadata.Key<String> AUTHORIZATION =
         Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
