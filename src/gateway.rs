@@ -18,7 +18,7 @@ use crate::call::Deadlines;
 use crate::codepipeline::{
     Aws, AwsCodePipeline, CodePipeline, CredentialCache, CredentialStatus, Limits, keep_fresh,
 };
-use crate::operations::{ActionTypes, OperationSet};
+use crate::operations::{OperationSet, Policy};
 use crate::readiness::{self, Readiness};
 use crate::server::{self, Server, Shutdown, Tls};
 use crate::service::JobService;
@@ -50,8 +50,8 @@ pub struct Settings {
     pub reflection: bool,
     /// The operations that are offered.
     pub operations: OperationSet,
-    /// The action types that callers can use.
-    pub action_types: ActionTypes,
+    /// What requests and responses can contain.
+    pub policy: Policy,
     /// Limits of the calls to AWS.
     pub aws: Limits,
     /// Creates the spans of calls and attempts.
@@ -138,7 +138,7 @@ pub async fn serve<C: CodePipeline>(
     let admin = admin::serve(listeners.admin, metrics.clone(), readiness.clone(), drained.clone());
     let mut admin = AbortOnDropHandle::new(tokio::spawn(admin));
     let follow = readiness::follow(sender, credentials, settings.auth.key_status(), shutdown.begun());
-    let jobs = JobService::new(codepipeline, settings.action_types.clone());
+    let jobs = JobService::new(codepipeline, settings.policy.clone());
     let server = Server { jobs, region, readiness, settings: settings.server(), metrics };
     let grpc = server.serve(listeners.grpc, &shutdown);
     let (mut grpc, mut follow) = (pin!(grpc), pin!(follow));

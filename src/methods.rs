@@ -19,23 +19,20 @@ pub struct Method {
     /// The name of the operation in the configuration, such as `acknowledge`.
     pub short_name: &'static str,
     /// What a second call does after an unknown outcome.
-    pub repeat: Repeat,
+    pub idempotency: Idempotency,
     /// What an unknown outcome means for the caller, and what to do. Whole sentences.
     pub if_unknown: &'static str,
 }
 
 /// What a second call does after a call with an unknown outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Repeat {
-    /// It can lead to another result than the first. Only a person or a worker decides to repeat
-    /// the call.
-    Deliberate,
-    /// It does no harm, but it has an effect of its own. The caller can repeat the call; the
-    /// gateway doesn't.
-    ByCaller,
-    /// It has no effect. The gateway repeats the call within the deadline, and the caller can
-    /// repeat it too.
-    ByGateway,
+pub enum Idempotency {
+    /// It can have another result than the first. Only a person or a worker decides to make it.
+    None,
+    /// It does no harm, but it has an effect of its own. The caller can retry; the gateway doesn't.
+    Retryable,
+    /// It changes nothing. The gateway retries within the deadline, and the caller can retry too.
+    NoSideEffects,
 }
 
 /// What a method is for.
@@ -65,7 +62,7 @@ const NOT_AT_AWS: Method = Method {
     role: Role::Unknown,
     iam_action: "",
     short_name: "",
-    repeat: Repeat::Deliberate,
+    idempotency: Idempotency::None,
     if_unknown: "",
 };
 
@@ -75,7 +72,7 @@ pub static POLL: Method = Method {
     name: "PollForThirdPartyJobs",
     iam_action: "codepipeline:PollForThirdPartyJobs",
     short_name: "poll",
-    repeat: Repeat::ByCaller,
+    idempotency: Idempotency::Retryable,
     if_unknown: "AWS hands jobs out again that no worker acknowledged. You can retry the call.",
     ..JOB_OPERATION
 };
@@ -86,7 +83,7 @@ pub static DETAILS: Method = Method {
     name: "GetThirdPartyJobDetails",
     iam_action: "codepipeline:GetThirdPartyJobDetails",
     short_name: "details",
-    repeat: Repeat::ByGateway,
+    idempotency: Idempotency::NoSideEffects,
     if_unknown: "Nothing changed. You can retry the call.",
     ..JOB_OPERATION
 };
@@ -123,7 +120,7 @@ pub static FAILURE: Method = Method {
 };
 
 const RESULT_UNKNOWN: &str = "The job might have ended. Never report the opposite result. You can repeat \
-                              this call: OK or INVALID_JOB_STATE means that the job ended.";
+                              this call: OK or INVALID_JOB_STATE most likely means that the job ended.";
 
 static HEALTH_CHECK: Method = Method {
     path: "/grpc.health.v1.Health/Check",

@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 use crate::call::{Call, End};
 use crate::codepipeline::{AwsOperation, CodePipeline};
 use crate::error::{AwsResponse, Failure as CallFailure};
-use crate::operations::{Acknowledge, ActionTypes, Details, Failure, Poll, Success};
+use crate::operations::{Acknowledge, Details, Failure, Policy, Poll, Success};
 use crate::proto::third_party_job_service_server::ThirdPartyJobService;
 use crate::proto::{
     AcknowledgeThirdPartyJobRequest, AcknowledgeThirdPartyJobResponse, GetThirdPartyJobDetailsRequest,
@@ -22,7 +22,7 @@ type Reply<T> = Result<Response<T>, Status>;
 #[derive(Debug)]
 pub struct JobService<C> {
     codepipeline: C,
-    action_types: ActionTypes,
+    policy: Policy,
 }
 
 #[tonic::async_trait]
@@ -64,9 +64,9 @@ impl<C: CodePipeline> ThirdPartyJobService for JobService<C> {
 }
 
 impl<C: CodePipeline> JobService<C> {
-    /// A service that calls this CodePipeline for jobs of these action types.
-    pub fn new(codepipeline: C, action_types: ActionTypes) -> Self {
-        Self { codepipeline, action_types }
+    /// A service that calls this CodePipeline, within the operator's policy.
+    pub fn new(codepipeline: C, policy: Policy) -> Self {
+        Self { codepipeline, policy }
     }
 
     async fn handle<O: AwsOperation>(&self, request: Request<O::Request>) -> Reply<O::Response> {
@@ -88,9 +88,10 @@ impl<C: CodePipeline> JobService<C> {
         // Before the request is parsed: the log names the job of a rejected request too.
         O::describe(&request, call.subject());
         let operation = O::parse(request)?;
-        operation.check_request(&self.action_types, call.subject())?;
-        let (output, aws) = self.codepipeline.call(&operation, call).await?;
-        match O::check_output(&output, &self.action_types, call.subject()) {
+        operation.check(&self.policy)?;
+        let (mut output, aws) = self.codepipeline.call(&operation, call).await?;
+        O::describe_output(&output, call.subject());
+        match O::restrict(&mut output, &self.policy) {
             Ok(()) => Ok((output, aws)),
             Err(failure) => Err(CallFailure { aws, ..failure }),
         }

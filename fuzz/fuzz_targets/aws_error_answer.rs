@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use codepipeline_gateway::codepipeline::{AwsOperation, meaning_of_error};
 use codepipeline_gateway::error::{Failure as CallFailure, Outcome};
-use codepipeline_gateway::methods::Repeat;
+use codepipeline_gateway::methods::Idempotency;
 use codepipeline_gateway::operations::{Acknowledge, Details, Failure, Poll, Success};
 use libfuzzer_sys::fuzz_target;
 
@@ -51,7 +51,7 @@ fn check_promises<O: AwsOperation>(failure: &CallFailure) {
     let code = format!("{:?}", failure.code(O::METHOD));
     let invites_retry =
         ["Unavailable", "ResourceExhausted"].contains(&code.as_str()) || reason.has_retry_info(O::METHOD);
-    let harmful = *outcome == Outcome::Unknown && O::METHOD.repeat == Repeat::Deliberate;
+    let harmful = *outcome == Outcome::Unknown && O::METHOD.idempotency == Idempotency::None;
     assert!(
         !(harmful && invites_retry),
         "a mesh would retry a call that might have had its effect: {failure:?}"

@@ -11,7 +11,7 @@ use crate::methods::Method;
 pub struct AllowList(Vec<Rule>);
 
 /// How far an allowlist allows a caller, the best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Allowed {
     /// The caller may make the call.
     Yes,

@@ -120,7 +120,7 @@ fn authorize(list: &AllowList, identities: &Identities, call: &Call) -> Result<(
     let names = identities.names();
     let first = names.first().ok_or_else(|| Failure::not_sent(Reason::CallerUnauthenticated))?;
     let checked = names.iter().map(|name| (name, list.check(name, call.method())));
-    let best = checked.min_by_key(|(_, allowed)| *allowed as u8);
+    let best = checked.min_by_key(|(_, allowed)| *allowed);
     let (name, allowed) = best.unwrap_or((first, Allowed::No));
     call.set_caller(name);
     allowed.into_result()

@@ -274,6 +274,9 @@ mod tests {
         assert_eq!(outcome(&call), Outcome::Rejected);
         call.progress().attempt_started(|| false);
         assert_eq!((outcome(&call), call.progress().attempts()), (Outcome::NotSent, 3));
+        call.progress().attempt_failed(&Failure::new(Reason::AwsConnectionLost, Outcome::Unknown));
+        call.progress().attempt_started(|| false);
+        assert_eq!(outcome(&call), Outcome::Unknown, "the earlier attempt may have had its effect");
     }
 
     #[test]

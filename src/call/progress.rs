@@ -14,6 +14,9 @@ pub struct Progress(Mutex<Known>);
 struct Known {
     attempts: u32,
     attempt: Attempt,
+    /// Whether an earlier attempt had an unknown outcome. A later one that isn't sent doesn't
+    /// change that.
+    earlier_unknown: bool,
     response: AwsResponse,
 }
 
@@ -37,6 +40,7 @@ impl Progress {
     pub fn attempt_started(&self, may_be_sent: impl Fn() -> bool + Send + 'static) {
         let mut known = self.lock();
         known.attempts += 1;
+        known.earlier_unknown |= matches!(known.attempt, Attempt::Ended(Outcome::Unknown));
         // The response to an earlier attempt says nothing about this one.
         known.response = AwsResponse::default();
         known.attempt = Attempt::Running(Box::new(may_be_sent));
@@ -56,6 +60,10 @@ impl Progress {
             Attempt::Running(may_be_sent) if may_be_sent() => Outcome::Unknown,
             Attempt::None | Attempt::Running(_) => Outcome::NotSent,
             Attempt::Ended(outcome) => *outcome,
+        };
+        let outcome = match outcome {
+            Outcome::NotSent if known.earlier_unknown => Outcome::Unknown,
+            outcome => outcome,
         };
         (outcome, known.response.clone())
     }

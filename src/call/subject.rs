@@ -3,8 +3,12 @@
 
 use std::sync::OnceLock;
 
+use crate::util::text::truncate;
+
 /// The longest list of ids that is kept, in bytes. A poll can return 100 jobs.
 const MAX_IDS: usize = 1024;
+/// The longest action type that is kept, in bytes. A valid one is shorter.
+const MAX_ACTION_TYPE: usize = 128;
 
 /// What a call is about, as far as it is known. The first record of each name counts.
 #[derive(Debug, Default)]
@@ -46,8 +50,8 @@ impl Subject {
     }
 
     /// Records the action type.
-    pub fn set_action_type(&self, action_type: String) {
-        let _ = self.action_type.set(action_type);
+    pub fn set_action_type(&self, action_type: &str) {
+        let _ = self.action_type.set(truncate(action_type, MAX_ACTION_TYPE).to_owned());
     }
 
     /// Records the jobs of a poll: their ids, and those of their clients.

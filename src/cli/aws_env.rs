@@ -59,7 +59,7 @@ pub(super) fn credential_variables() -> String {
 pub(super) fn ignored_variables() -> impl Iterator<Item = String> {
     let ignored = [
         ("AWS_MAX_ATTEMPTS", format!("use {}", flag::<LimitArgs>("--aws-max-attempts"))),
-        ("AWS_RETRY_MODE", "the gateway repeats only what provably did nothing".into()),
+        ("AWS_RETRY_MODE", "the gateway decides about retries itself".into()),
     ];
     let ignored = ignored.into_iter().filter(|(name, _)| env::var_os(name).is_some());
     ignored.map(|(name, why)| format!("{name} is ignored: {why}"))

@@ -4,6 +4,7 @@
 use codepipeline_gateway::auth::Auth;
 use codepipeline_gateway::codepipeline::{Aws, describe_credentials};
 use codepipeline_gateway::gateway::Settings;
+use codepipeline_gateway::operations::ArtifactCredentials;
 use codepipeline_gateway::server::Tls;
 use humantime::format_duration as time;
 
@@ -46,7 +47,10 @@ fn print_settings(serve: &Serve, settings: &Settings, traces: &TraceConfig) -> R
     ))?;
     print_line(format!("auth:                {}", settings.auth))?;
     print_line(format!("operations:          {}", settings.operations))?;
-    print_line(format!("action types:        {}", settings.action_types))?;
+    print_line(format!("action types:        {}", settings.policy.action_types))?;
+    let included = settings.policy.artifact_credentials == ArtifactCredentials::Include;
+    let credentials = if included { "included in job details" } else { "withheld" };
+    print_line(format!("artifact keys:       {credentials}"))?;
     print_line(format!("admin address:       {}", serve.listen.admin_addr))?;
     print_line(format!(
         "deadline:            {} by default, at most {}",

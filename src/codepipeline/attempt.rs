@@ -126,7 +126,7 @@ impl CodePipeline for AwsCodePipeline {
         let policy = Policy {
             max_attempts: self.limits.max_attempts,
             deadline: call.deadline()?,
-            repeat: O::METHOD.repeat,
+            idempotency: O::METHOD.idempotency,
         };
         attempts(policy, call.progress(), || self.attempt(operation, call)).await
     }

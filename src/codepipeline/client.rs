@@ -50,6 +50,7 @@ use aws_types::SigningName;
 use aws_types::region::{Region, SigningRegion};
 
 use super::AwsOperation;
+use super::request_setup::RequestSetup;
 use super::transmit_probe::ProbeInterceptor;
 use crate::methods::Method;
 use crate::operations::{Acknowledge, Details, Failure, Poll, Success};
@@ -166,9 +167,10 @@ fn components<P: ProvideCredentials + 'static>(
         .with_identity_resolver(SCHEME_ID, SharedIdentityResolver::new(credentials))
         .with_interceptor(ConnectionPoisoningInterceptor::new())
         .with_interceptor(ServiceClockSkewInterceptor::new())
-        // After the poisoning interceptor, which captures the attempt's connection.
-        .with_interceptor(ProbeInterceptor::new(transport.user_agent.clone()))
-        // Only for connection poisoning: a connection whose server answered 5xx isn't used again.
+        .with_interceptor(ProbeInterceptor)
+        .with_interceptor(RequestSetup { user_agent: transport.user_agent.clone() })
+        // Only for connection poisoning: after 500, 502, 503, or 504, the connection isn't used
+        // again.
         .with_retry_classifier(HttpStatusCodeClassifier::default())
         .with_retry_strategy(Some(NeverRetryStrategy::new()))
         .with_time_source(Some(SystemTimeSource::new()))

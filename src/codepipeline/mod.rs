@@ -20,6 +20,7 @@ mod failure;
 mod outcome;
 mod poll;
 mod redact;
+mod request_setup;
 mod retry;
 mod success;
 mod transmit_probe;

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::call::Progress;
 use crate::error::{Failure, Outcome, Reason};
-use crate::methods::Repeat;
+use crate::methods::Idempotency;
 use crate::util::backoff::Backoff;
 
 /// The first backoff is a random time of up to `first` (full jitter). Each further one can be twice
@@ -27,7 +27,7 @@ pub(super) struct Policy {
     /// No attempt and no backoff starts that can't end before this.
     pub(super) deadline: Instant,
     /// What a second call of the operation does.
-    pub(super) repeat: Repeat,
+    pub(super) idempotency: Idempotency,
 }
 
 /// An attempt's failure, with what the loop has to know in addition.
@@ -41,8 +41,8 @@ pub(super) struct AttemptFailed {
 /// Makes attempts until one succeeds, fails for good, or no time or attempt is left. The last
 /// failure is the result.
 ///
-/// Nothing starts that doesn't fit before the deadline, judged by the duration of the last attempt.
-/// A canceled attempt would turn a failure without effect into an unknown outcome.
+/// After a failure without effect, nothing starts that doesn't fit before the deadline, judged by
+/// the duration of the last attempt: a canceled attempt would turn it into an unknown outcome.
 ///
 /// # Errors
 /// The last attempt's failure, or that no time was left for an attempt.
@@ -74,17 +74,22 @@ where
             Outcome::NotSent => failure.reason == Reason::AwsUnreachable,
             Outcome::Rejected => failure.reason == Reason::AwsThrottled || corrects_clock,
             Outcome::Unknown => {
-                policy.repeat == Repeat::ByGateway && failure.reason != Reason::AwsBadResponse
+                policy.idempotency == Idempotency::NoSideEffects && failure.reason != Reason::AwsBadResponse
             }
         };
         // A corrected clock needs no delay.
         let wait = if corrects_clock { Duration::ZERO } else { backoff(made, failure.retry_after) };
-        let fits = Instant::now() + wait + begun.elapsed() < policy.deadline;
-        if !safe || made >= policy.max_attempts || !fits {
-            return Err(failure);
-        }
+        // The outcome is unknown already, so a canceled attempt makes nothing worse.
+        let duration = if failure.outcome == Outcome::Unknown { Duration::ZERO } else { begun.elapsed() };
+        let fits = Instant::now() + wait + duration < policy.deadline;
         clock_corrected |= corrects_clock;
-        last = failure;
+        // An attempt that wasn't sent doesn't change what an earlier one may have done.
+        if failure.outcome != Outcome::NotSent || last.outcome != Outcome::Unknown {
+            last = failure;
+        }
+        if !safe || made >= policy.max_attempts || !fits {
+            return Err(last);
+        }
         tokio::time::sleep(wait).await;
     }
 }
@@ -115,7 +120,7 @@ mod tests {
     ) -> (Result<(), Failure>, usize) {
         let progress = Progress::default();
         let (next, made) = (Cell::new(failures.into_iter()), Cell::new(0));
-        let policy = Policy { max_attempts, deadline: Instant::now() + time, repeat: Repeat::Deliberate };
+        let policy = Policy { max_attempts, deadline: Instant::now() + time, idempotency: Idempotency::None };
         let result = attempts(policy, &progress, || {
             made.set(made.get() + 1);
             let mut left = next.take();
@@ -166,19 +171,61 @@ mod tests {
             Reason::AwsTimeout,
             Reason::AwsRequestTimeout,
         ];
-        for repeat in [Repeat::Deliberate, Repeat::ByCaller, Repeat::ByGateway] {
+        for idempotency in [Idempotency::None, Idempotency::Retryable, Idempotency::NoSideEffects] {
             for reason in reasons {
                 let made = Cell::new(0);
-                let policy = Policy { max_attempts: 3, deadline: Instant::now() + LONG, repeat };
+                let policy = Policy { max_attempts: 3, deadline: Instant::now() + LONG, idempotency };
                 let _ = attempts(policy, &Progress::default(), || {
                     made.set(made.get() + 1);
                     async move { Err::<(), _>(failed(reason, Outcome::Unknown)) }
                 })
                 .await;
-                let expected = if repeat == Repeat::ByGateway { 3 } else { 1 };
-                assert_eq!(made.get(), expected, "{reason:?} {repeat:?}");
+                let expected = if idempotency == Idempotency::NoSideEffects { 3 } else { 1 };
+                assert_eq!(made.get(), expected, "{reason:?} {idempotency:?}");
             }
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_that_was_not_sent_does_not_hide_an_unknown_one() {
+        let failures = Cell::new(vec![
+            failed(Reason::AwsUnreachable, Outcome::NotSent),
+            failed(Reason::AwsConnectionLost, Outcome::Unknown),
+        ]);
+        let (deadline, idempotency) = (Instant::now() + LONG, Idempotency::NoSideEffects);
+        let policy = Policy { max_attempts: 2, deadline, idempotency };
+        let progress = Progress::default();
+        let result = attempts(policy, &progress, || {
+            let mut left = failures.take();
+            let failed = left.pop();
+            failures.set(left);
+            async move { failed.map_or(Ok(()), Err) }
+        });
+        let failure = result.await.unwrap_err();
+        assert_eq!((failure.reason, failure.outcome), (Reason::AwsConnectionLost, Outcome::Unknown));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_that_timed_out_is_retried_in_the_rest_of_its_time() {
+        let policy = Policy {
+            max_attempts: 3,
+            deadline: Instant::now() + Duration::from_secs(10),
+            idempotency: Idempotency::NoSideEffects,
+        };
+        let made = Cell::new(0);
+        let progress = Progress::default();
+        let result = attempts(policy, &progress, || {
+            made.set(made.get() + 1);
+            let first = made.get() == 1;
+            async move {
+                if !first {
+                    return Ok(());
+                }
+                tokio::time::sleep(Duration::from_secs(6)).await;
+                Err(failed(Reason::AwsTimeout, Outcome::Unknown))
+            }
+        });
+        assert_eq!((result.await, made.get()), (Ok(()), 2));
     }
 
     #[tokio::test(start_paused = true)]
@@ -206,7 +253,7 @@ mod tests {
         for _ in 0..2000 {
             let (deadline, cut) = (Instant::now() + Duration::from_millis(120), Cell::new(0));
             let progress = Progress::default();
-            let policy = Policy { max_attempts: 9, deadline, repeat: Repeat::Deliberate };
+            let policy = Policy { max_attempts: 9, deadline, idempotency: Idempotency::None };
             let result = attempts(policy, &progress, || {
                 if Instant::now() + Duration::from_millis(30) > deadline {
                     cut.set(cut.get() + 1);

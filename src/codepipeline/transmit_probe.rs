@@ -6,10 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::connection::CaptureSmithyConnection;
-use aws_smithy_runtime_api::client::endpoint::EndpointResolverParams;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeDeserializationInterceptorContextMut, BeforeSerializationInterceptorContextRef,
-    BeforeTransmitInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+    BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
@@ -71,47 +69,17 @@ task_local! {
     static CURRENT: TransmitProbe;
 }
 
-/// Feeds the probes, and adds the SDK's user agent to each request.
+/// Feeds the probes.
 ///
 /// It is part of the client and finds an attempt's probe by its task. An interceptor for each
 /// attempt would make the SDK build its configuration again, which costs several microseconds.
 #[derive(Debug)]
-pub(super) struct ProbeInterceptor {
-    user_agent: String,
-}
-
-impl ProbeInterceptor {
-    /// An interceptor that names the SDK like this.
-    pub(super) fn new(user_agent: String) -> Self {
-        Self { user_agent }
-    }
-}
+pub(super) struct ProbeInterceptor;
 
 #[dyn_dispatch_hint]
 impl Intercept for ProbeInterceptor {
     fn name(&self) -> &'static str {
         "ProbeInterceptor"
-    }
-
-    fn read_before_execution(
-        &self,
-        _: &BeforeSerializationInterceptorContextRef<'_>,
-        config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        // The orchestrator takes these from here alone. The endpoint itself was resolved at the
-        // start.
-        config.interceptor_state().store_put(EndpointResolverParams::new(()));
-        Ok(())
-    }
-
-    fn modify_before_signing(
-        &self,
-        context: &mut BeforeTransmitInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        context.request_mut().headers_mut().try_insert("user-agent", self.user_agent.clone())?;
-        Ok(())
     }
 
     fn read_before_transmit(

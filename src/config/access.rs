@@ -1,9 +1,10 @@
-//! The flags for what the gateway offers: its operations, and their action types.
+//! The flags for what the gateway offers: its operations, their action types, and the artifact
+//! credentials.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use codepipeline_gateway::gateway::Settings;
 use codepipeline_gateway::methods::Method;
-use codepipeline_gateway::operations::{ActionTypes, OperationSet, Pattern};
+use codepipeline_gateway::operations::{ActionTypes, ArtifactCredentials, OperationSet, Pattern, Policy};
 
 /// What the gateway offers to all callers.
 #[derive(Args, Clone, Debug)]
@@ -17,6 +18,18 @@ pub(crate) struct AccessArgs {
     /// or repeated: Category/Owner/Provider/Version, with a * for a whole part [default: any]
     #[arg(long, env = "GATEWAY_ACTION_TYPES", value_name = "TYPES", value_delimiter = ',')]
     action_types: Vec<Pattern>,
+    /// Whether job details include the AWS credentials for the job's artifacts
+    #[arg(long, env = "GATEWAY_ARTIFACT_CREDENTIALS", value_name = "MODE", default_value = "withhold")]
+    artifact_credentials: CredentialsArg,
+}
+
+/// The values of `--artifact-credentials`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum CredentialsArg {
+    /// The gateway removes them from its responses
+    Withhold,
+    /// Callers get them
+    Include,
 }
 
 impl AccessArgs {
@@ -25,7 +38,13 @@ impl AccessArgs {
         if !self.operations.is_empty() {
             settings.operations = OperationSet::new(self.operations);
         }
-        settings.action_types = ActionTypes::new(self.action_types);
+        settings.policy = Policy {
+            action_types: ActionTypes::new(self.action_types),
+            artifact_credentials: match self.artifact_credentials {
+                CredentialsArg::Withhold => ArtifactCredentials::Withhold,
+                CredentialsArg::Include => ArtifactCredentials::Include,
+            },
+        };
     }
 }
 

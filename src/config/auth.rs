@@ -36,7 +36,8 @@ pub(crate) struct AuthArgs {
     #[arg(long, env = "GATEWAY_AUTH", value_name = "MODE", default_value = "none")]
     auth: AuthMode,
     /// Who may call, comma-separated or repeated: spiffe://… or dns:… as in their certificates,
-    /// sub:… as in their tokens; a * may end a spiffe: or sub: name right after a / or :
+    /// sub:… as in their tokens; a * may end a spiffe: or sub: name right after a / or :, and
+    /// =poll,details limits an entry to these operations
     #[arg(long, env = "GATEWAY_ALLOW", value_name = "NAMES", value_delimiter = ',')]
     allow: Vec<Entry>,
     /// The issuer of tokens, exactly as they name it

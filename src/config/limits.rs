@@ -8,7 +8,7 @@ use codepipeline_gateway::auth::Auth;
 use codepipeline_gateway::call::Deadlines;
 use codepipeline_gateway::codepipeline::Limits;
 use codepipeline_gateway::gateway::Settings;
-use codepipeline_gateway::operations::{ActionTypes, OperationSet};
+use codepipeline_gateway::operations::{OperationSet, Policy};
 use codepipeline_gateway::server::Tls;
 use codepipeline_gateway::telemetry::Traces;
 
@@ -63,7 +63,7 @@ pub(crate) struct LimitArgs {
     #[arg(long, env = "GATEWAY_AWS_IDLE_TIMEOUT", value_name = "TIME", default_value = "5s")]
     #[arg(value_parser = positive)]
     aws_idle_timeout: Duration,
-    /// Attempts at AWS a call makes at most; only what provably did nothing is repeated
+    /// Attempts at AWS a call makes at most; repeated is only what provably did nothing, and a read
     #[arg(long, env = "GATEWAY_AWS_MAX_ATTEMPTS", value_name = "N", default_value = "3")]
     #[arg(allow_negative_numbers = true, value_parser = at_least_one::<NonZeroU32>)]
     aws_max_attempts: NonZeroU32,
@@ -97,7 +97,7 @@ impl LimitArgs {
                 max_attempts: self.aws_max_attempts.get(),
             },
             operations: OperationSet::all(),
-            action_types: ActionTypes::default(),
+            policy: Policy::default(),
             traces: Traces::default(),
         })
     }

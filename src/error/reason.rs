@@ -4,7 +4,7 @@ use tonic::Code;
 
 use super::outcome::{Outcome, Outcomes};
 use super::table::{Reason, Row};
-use crate::methods::{Method, Repeat};
+use crate::methods::{Idempotency, Method};
 
 impl Reason {
     /// The stable name, in `UPPER_SNAKE_CASE` (AIP-193).
@@ -19,12 +19,12 @@ impl Reason {
     /// never has that code, unless a second call of the method does no harm.
     #[must_use]
     pub fn code(self, outcome: Outcome, method: &Method) -> Code {
-        match (self.row(), outcome, method.repeat) {
-            (Row { code: Code::Unavailable, .. }, Outcome::Unknown, Repeat::Deliberate) => Code::Unknown,
+        match (self.row(), outcome, method.idempotency) {
+            (Row { code: Code::Unavailable, .. }, Outcome::Unknown, Idempotency::None) => Code::Unknown,
             (
                 Row { outcomes: Outcomes::Always(Outcome::Unknown), .. },
                 _,
-                Repeat::ByCaller | Repeat::ByGateway,
+                Idempotency::Retryable | Idempotency::NoSideEffects,
             ) => Code::Unavailable,
             (row, _, _) => row.code,
         }
@@ -40,7 +40,8 @@ impl Reason {
     #[must_use]
     pub fn has_retry_info(self, method: &Method) -> bool {
         let Row { outcomes, retry_info, .. } = self.row();
-        retry_info || (outcomes == Outcomes::Always(Outcome::Unknown) && method.repeat != Repeat::Deliberate)
+        retry_info
+            || (outcomes == Outcomes::Always(Outcome::Unknown) && method.idempotency != Idempotency::None)
     }
 
     /// The operations whose calls can have it; none for errors of other methods.
@@ -84,7 +85,7 @@ mod tests {
                 [Outcomes::Always(Outcome::Unknown), Outcomes::Observed].contains(&reason.outcomes());
             let code = reason.code(Outcome::Unknown, method);
             let repeated = matches!(code, Code::Unavailable | Code::ResourceExhausted);
-            let harmful = method.repeat == Repeat::Deliberate;
+            let harmful = method.idempotency == Idempotency::None;
             assert!(!(possible && repeated && harmful), "{reason:?} {}", method.name);
             // RetryInfo and a code that isn't retried would contradict each other.
             let waits = reason.has_retry_info(method);

@@ -11,7 +11,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use super::{Failure, Outcome, Reason};
-use crate::methods::{Method, Repeat};
+use crate::methods::{Idempotency, Method};
 use crate::util::backoff::jitter;
 use crate::util::grpc_status;
 use crate::util::text::truncate;
@@ -59,7 +59,7 @@ impl Failure {
         if let Some(id) = self.aws.request_id.as_deref().and_then(|id| MetadataValue::try_from(id).ok()) {
             metadata.insert("x-amzn-requestid", id);
         }
-        if self.outcome == Outcome::Unknown && call.method.repeat == Repeat::Deliberate {
+        if self.outcome == Outcome::Unknown && call.method.idempotency == Idempotency::None {
             metadata.insert(PUSHBACK, MetadataValue::from_static("-1"));
         }
         let (details, message) = (self.details(call), self.message(call.method));

@@ -252,8 +252,8 @@ reasons! {
         message: "The gateway reached a concurrency limit. Nothing was sent. Retry after the RetryInfo \
             delay.",
     }
-    /// Still running when the drain time was over, or at a second signal; UNKNOWN instead of
-    /// UNAVAILABLE if the outcome is unknown.
+    /// Still running when the drain time was over, or at a second signal. UNKNOWN instead of
+    /// UNAVAILABLE if the outcome of an acknowledgement or a result is unknown.
     GatewayShuttingDown {
         name: "GATEWAY_SHUTTING_DOWN", code: Unavailable,
         outcomes: Observed, retry_info: false, methods: ANY,

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::Operation;
-use super::action_type::{ActionType, ActionTypes};
+use super::action_type::ActionType;
 use super::fields::{JobId, MAX_CLIENT_TOKEN, MAX_JOB_ID, SecretText, Violations};
+use super::policy::{ArtifactCredentials, Policy};
 use crate::call::Subject;
-use crate::error::{Failure, Outcome, Reason};
+use crate::error::{Failure, Outcome};
 use crate::methods::{self, Method};
 use crate::proto;
 
@@ -107,16 +108,18 @@ impl Operation for Details {
         Ok(Self { job_id: JobId::new(request.job_id), client_token })
     }
 
-    fn check_output(output: &Self::Output, allowed: &ActionTypes, subject: &Subject) -> Result<(), Failure> {
-        let action_type = output.as_ref().and_then(|details| details.action_type.as_ref());
-        if let Some(action_type) = action_type {
-            subject.set_action_type(action_type.to_string());
+    fn describe_output(output: &Self::Output, subject: &Subject) {
+        if let Some(action_type) = action_type(output.as_ref()) {
+            subject.set_action_type(&action_type.to_string());
         }
-        if allowed.allows(action_type) {
-            Ok(())
-        } else {
-            Err(Failure::new(Reason::ActionTypeNotAllowed, Outcome::Rejected))
+    }
+
+    fn restrict(output: &mut Self::Output, policy: &Policy) -> Result<(), Failure> {
+        policy.check(action_type(output.as_ref()), Outcome::Rejected)?;
+        if let (ArtifactCredentials::Withhold, Some(details)) = (policy.artifact_credentials, output) {
+            details.artifact_credentials = None;
         }
+        Ok(())
     }
 
     fn respond(output: Self::Output) -> Self::Response {
@@ -138,6 +141,10 @@ impl Operation for Details {
         });
         proto::GetThirdPartyJobDetailsResponse { job_details }
     }
+}
+
+fn action_type(details: Option<&JobDetails>) -> Option<&ActionType> {
+    details?.action_type.as_ref()
 }
 
 impl From<PipelineContext> for proto::PipelineContext {
@@ -168,7 +175,9 @@ impl fmt::Debug for SessionCredentials {
 
 #[cfg(test)]
 mod tests {
+    use super::super::action_type::ActionTypes;
     use super::*;
+    use crate::error::Reason;
 
     fn details() -> JobDetails {
         JobDetails {
@@ -199,12 +208,28 @@ mod tests {
 
     #[test]
     fn details_of_another_action_type_are_withheld() {
-        let allowed = ActionTypes::new(vec!["*/*/mine/*".parse().unwrap()]);
-        let subject = Subject::default();
-        let failure = Details::check_output(&Some(details()), &allowed, &subject).unwrap_err();
+        let mine = ActionTypes::new(vec!["*/*/mine/*".parse().unwrap()]);
+        let policy = Policy { action_types: mine, ..Policy::default() };
+        let failure = Details::restrict(&mut Some(details()), &policy).unwrap_err();
         assert_eq!((failure.reason, failure.outcome), (Reason::ActionTypeNotAllowed, Outcome::Rejected));
+        assert!(Details::restrict(&mut None, &policy).is_err(), "an unknown one is withheld too");
+        assert!(Details::restrict(&mut Some(details()), &Policy::default()).is_ok());
+        let subject = Subject::default();
+        Details::describe_output(&Some(details()), &subject);
         assert_eq!(subject.action_type(), Some("//shown/"));
-        assert!(Details::check_output(&None, &allowed, &subject).is_err(), "an unknown one is withheld too");
-        assert!(Details::check_output(&Some(details()), &ActionTypes::default(), &subject).is_ok());
+    }
+
+    #[test]
+    fn artifact_credentials_are_withheld_unless_included() {
+        for (artifact_credentials, shown) in
+            [(ArtifactCredentials::Withhold, false), (ArtifactCredentials::Include, true)]
+        {
+            let policy = Policy { artifact_credentials, ..Policy::default() };
+            let mut output = Some(details());
+            Details::restrict(&mut output, &policy).unwrap();
+            let data = Details::respond(output).job_details.unwrap().data.unwrap();
+            assert_eq!(data.artifact_credentials.is_some(), shown);
+            assert_eq!(data.continuation_token, "secret-continuation");
+        }
     }
 }

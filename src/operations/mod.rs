@@ -9,6 +9,7 @@ mod action_type;
 mod details;
 mod failure;
 mod fields;
+mod policy;
 mod poll;
 mod set;
 mod success;
@@ -18,6 +19,7 @@ pub use action_type::{ActionType, ActionTypes, Pattern};
 pub use details::{Artifact, Details, JobDetails, PipelineContext, SessionCredentials};
 pub use failure::{Failure, FailureKind};
 pub use fields::{JobId, SecretText};
+pub use policy::{ArtifactCredentials, Policy};
 pub use poll::{Poll, PolledJob};
 pub use set::OperationSet;
 pub use success::{CurrentRevision, ExecutionDetails, Success};
@@ -38,7 +40,7 @@ pub trait Operation: Sized + Send + Sync + 'static {
     type Output: Send + 'static;
 
     /// Records what a request is about before it is parsed, so that the log of an invalid request
-    /// says it too.
+    /// has it too.
     fn describe(request: &Self::Request, subject: &Subject);
 
     /// Parses a request.
@@ -48,21 +50,22 @@ pub trait Operation: Sized + Send + Sync + 'static {
     /// fields.
     fn parse(request: Self::Request) -> Result<Self, CallFailure>;
 
-    /// Checks the request against the operator's list of action types, and records what the call is
-    /// about.
+    /// Checks the request against the operator's policy.
     ///
     /// # Errors
-    /// `ACTION_TYPE_NOT_ALLOWED`.
-    fn check_request(&self, _: &ActionTypes, _: &Subject) -> Result<(), CallFailure> {
+    /// The policy doesn't allow the request.
+    fn check(&self, _: &Policy) -> Result<(), CallFailure> {
         Ok(())
     }
 
-    /// Checks AWS's response against the operator's list of action types, and records what the call
-    /// is about.
+    /// Records what AWS's response is about.
+    fn describe_output(_: &Self::Output, _: &Subject) {}
+
+    /// Applies the operator's policy to AWS's response.
     ///
     /// # Errors
-    /// `ACTION_TYPE_NOT_ALLOWED`: the response must be withheld.
-    fn check_output(_: &Self::Output, _: &ActionTypes, _: &Subject) -> Result<(), CallFailure> {
+    /// The policy doesn't allow the response, so the gateway withholds it.
+    fn restrict(_: &mut Self::Output, _: &Policy) -> Result<(), CallFailure> {
         Ok(())
     }
 

@@ -1,10 +1,11 @@
 //! PollForThirdPartyJobs: a job worker asks for jobs.
 
 use super::Operation;
-use super::action_type::{ActionType, ActionTypes};
+use super::action_type::ActionType;
 use super::fields::Violations;
+use super::policy::Policy;
 use crate::call::Subject;
-use crate::error::{Failure, Reason};
+use crate::error::{Failure, Outcome};
 use crate::methods::{self, Method};
 use crate::proto::{PollForThirdPartyJobsRequest, PollForThirdPartyJobsResponse, ThirdPartyJob};
 
@@ -42,7 +43,12 @@ impl Operation for Poll {
     type Response = PollForThirdPartyJobsResponse;
     type Output = Vec<PolledJob>;
 
-    fn describe(_: &Self::Request, _: &Subject) {}
+    fn describe(request: &Self::Request, subject: &Subject) {
+        if let Some(id) = &request.action_type_id {
+            let (category, owner) = (&id.category, &id.owner);
+            subject.set_action_type(&format!("{category}/{owner}/{}/{}", id.provider, id.version));
+        }
+    }
 
     fn parse(request: Self::Request) -> Result<Self, Failure> {
         let mut violations = Violations::default();
@@ -60,18 +66,12 @@ impl Operation for Poll {
         Ok(Self { action_type, max_batch_size: request.max_batch_size })
     }
 
-    fn check_request(&self, allowed: &ActionTypes, subject: &Subject) -> Result<(), Failure> {
-        subject.set_action_type(self.action_type.to_string());
-        if allowed.allows(Some(&self.action_type)) {
-            Ok(())
-        } else {
-            Err(Failure::not_sent(Reason::ActionTypeNotAllowed))
-        }
+    fn check(&self, policy: &Policy) -> Result<(), Failure> {
+        policy.check(Some(&self.action_type), Outcome::NotSent)
     }
 
-    fn check_output(output: &Self::Output, _: &ActionTypes, subject: &Subject) -> Result<(), Failure> {
+    fn describe_output(output: &Self::Output, subject: &Subject) {
         subject.set_jobs(output.iter().map(|job| (job.job_id.as_str(), job.client_id.as_str())));
-        Ok(())
     }
 
     fn respond(output: Self::Output) -> Self::Response {

@@ -92,21 +92,29 @@ impl Tls {
         let mut watch = FileWatch::new(self.files.paths()).await;
         loop {
             // Before the first change too: the files can have changed since the start.
-            self.reload(metrics).await;
+            if !self.reload(metrics).await {
+                // The contents were read for the watch, so it would not report them again.
+                watch.report_again();
+            }
             watch.changed().await;
         }
     }
 
-    async fn reload(&self, metrics: &Metrics) {
+    /// Returns whether the files could be read.
+    async fn reload(&self, metrics: &Metrics) -> bool {
         let files = self.files.clone();
         // A network file system can hang, and must not block one of the runtime's threads.
-        let Ok(loaded) = spawn_blocking(move || files.load()).await else { return };
+        let Ok(loaded) = spawn_blocking(move || files.load()).await else { return false };
         match loaded {
             // A missing file is probably about to be replaced.
             Err(error @ TlsError::Read(..)) => {
                 tracing::warn!(%error, "can't read the TLS files; the old ones keep serving");
+                false
             }
-            loaded => self.replace(loaded, metrics),
+            loaded => {
+                self.replace(loaded, metrics);
+                true
+            }
         }
     }
 

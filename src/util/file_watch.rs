@@ -23,10 +23,15 @@ pub(crate) struct FileWatch {
 }
 
 impl FileWatch {
-    /// Watches these files for changes from now on. A file that can't be read counts as empty.
+    /// Watches these files for changes from now on. A file that can't be read counts as missing.
     pub(crate) async fn new(files: Vec<PathBuf>) -> Self {
         let seen = digests(files.clone()).await;
         Self { files, seen }
+    }
+
+    /// Makes the next `changed` return after one interval, even if the contents stay the same.
+    pub(crate) fn report_again(&mut self) {
+        self.seen.clear();
     }
 
     /// Returns when the contents differ from those of the last return. Cancel-safe.

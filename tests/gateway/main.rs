@@ -9,7 +9,7 @@
 //! | Requests | [`requests`]: bad messages, metadata, and protocols; reflection |
 //! | Callers | [`auth`]: client certificates, bearer tokens, and their keys |
 //! | Connections | [`connections`], [`tls`], [`floods`] (limits of one connection), [`shutdown`] |
-//! | AWS | [`sdk_request`] (the request), [`idle_connections`], [`providers`]: STS and EKS Pod Identity |
+//! | AWS | [`sdk_request`] (the request), [`idle_connections`], [`poisoned_connections`], [`providers`]: STS and EKS Pod Identity |
 //! | Operators | [`command`] (the binary), [`admin`] (probes and metrics), [`telemetry`], [`traces`] |
 //! | Secrets | [`secrets`]: no output contains one |
 //! | Documentation | [`docs`]: its tables match the program |
@@ -39,6 +39,7 @@ mod lifecycle_worker;
 mod limits;
 mod operations;
 mod outcomes;
+mod poisoned_connections;
 mod providers;
 mod requests;
 mod sdk_request;

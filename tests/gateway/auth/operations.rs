@@ -68,7 +68,7 @@ async fn an_operation_that_is_switched_off_is_not_sent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_allowed_action_types_can_be_polled_and_read() {
-    let world = World::changed(|settings| settings.action_types = action_types(&["*/*/mine/*"])).await;
+    let world = World::changed(|settings| settings.policy.action_types = action_types(&["*/*/mine/*"])).await;
     world.simulator.add_job(job("job-1"));
     let channel = world.gateway.new_channel();
 
@@ -81,7 +81,8 @@ async fn only_allowed_action_types_can_be_polled_and_read() {
     assert_eq!(details(channel.clone(), "job-1").await.ok().job_details.as_ref().unwrap().nonce, NONCE);
     world.stop().await;
 
-    let world = World::changed(|settings| settings.action_types = action_types(&["*/*/other/*"])).await;
+    let world =
+        World::changed(|settings| settings.policy.action_types = action_types(&["*/*/other/*"])).await;
     world.simulator.add_job(Job { status: "Dispatched".into(), ..job("job-1") });
     let withheld = details(world.gateway.new_channel(), "job-1").await;
     assert_eq!(

@@ -9,7 +9,7 @@ use codepipeline_gateway::call::Deadlines;
 use codepipeline_gateway::codepipeline::{Aws, FakeKeys, Limits, Source};
 pub use codepipeline_gateway::gateway::Settings;
 use codepipeline_gateway::gateway::{Listeners, run};
-use codepipeline_gateway::operations::{ActionTypes, OperationSet};
+use codepipeline_gateway::operations::{ArtifactCredentials, OperationSet, Policy};
 use codepipeline_gateway::proto::AcknowledgeThirdPartyJobRequest;
 use codepipeline_gateway::server::Shutdown;
 use codepipeline_gateway::telemetry::Traces;
@@ -43,7 +43,7 @@ pub fn settings() -> Settings {
             max_attempts: 3,
         },
         operations: OperationSet::all(),
-        action_types: ActionTypes::default(),
+        policy: Policy { artifact_credentials: ArtifactCredentials::Include, ..Policy::default() },
         traces: Traces::default(),
     }
 }

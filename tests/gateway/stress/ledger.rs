@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 
 use codepipeline_gateway::error::{Outcome, Outcomes, Reason};
-use codepipeline_gateway::methods::{Method, Repeat};
+use codepipeline_gateway::methods::{Idempotency, Method};
 use serde_json::Value;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -70,7 +70,7 @@ impl End {
         assert_eq!(status.code(), reason.code(outcome, method), "{status:?}");
         assert_eq!(details.retry_info().is_some(), reason.has_retry_info(method), "{status:?}");
         let pushback = status.metadata().get("grpc-retry-pushback-ms").map(|value| value.to_str().unwrap());
-        let is_risky = outcome == Outcome::Unknown && method.repeat == Repeat::Deliberate;
+        let is_risky = outcome == Outcome::Unknown && method.idempotency == Idempotency::None;
         assert_eq!(pushback, is_risky.then_some("-1"), "{status:?}");
         let is_retried = matches!(status.code(), Code::Unavailable | Code::ResourceExhausted);
         assert!(!(is_retried && is_risky), "{status:?}");
