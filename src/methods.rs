@@ -158,7 +158,7 @@ static REFLECTION_V1ALPHA: Method = Method {
 };
 
 /// Every method that exists.
-pub static METHODS: [&Method; 9] = [
+pub static METHODS: &[&Method] = &[
     &POLL,
     &DETAILS,
     &ACKNOWLEDGE,
@@ -178,12 +178,12 @@ impl Method {
     /// The method of a request with this path.
     #[must_use]
     pub fn of(path: &str) -> &'static Self {
-        METHODS.into_iter().find(|method| method.path == path).unwrap_or(&UNKNOWN)
+        METHODS.iter().copied().find(|method| method.path == path).unwrap_or(&UNKNOWN)
     }
 
     /// The job operations, in the table's order.
     pub fn operations() -> impl Iterator<Item = &'static Self> {
-        METHODS.into_iter().filter(|method| method.role == Role::Job)
+        METHODS.iter().copied().filter(|method| method.role == Role::Job)
     }
 
     /// Whether a call lasts as long as its caller wants.

@@ -2,21 +2,16 @@
 //! watch the deadline.
 
 use tonic::metadata::MetadataValue;
-use tonic::{Request, Response, Status};
+use tonic::{Response, Status};
 
 use crate::call::{Call, End};
 use crate::codepipeline::{AwsOperation, CodePipeline};
 use crate::error::{AwsResponse, Failure as CallFailure};
-use crate::operations::{Acknowledge, Details, Failure, Policy, Poll, Success};
+use crate::operations::{Acknowledge, Details, Failure, Operation, Policy, Poll, Success};
 use crate::proto::third_party_job_service_server::ThirdPartyJobService;
-use crate::proto::{
-    AcknowledgeThirdPartyJobRequest, AcknowledgeThirdPartyJobResponse, GetThirdPartyJobDetailsRequest,
-    GetThirdPartyJobDetailsResponse, PollForThirdPartyJobsRequest, PollForThirdPartyJobsResponse,
-    PutThirdPartyJobFailureResultRequest, PutThirdPartyJobFailureResultResponse,
-    PutThirdPartyJobSuccessResultRequest, PutThirdPartyJobSuccessResultResponse,
-};
 
-type Reply<T> = Result<Response<T>, Status>;
+type Request<O> = tonic::Request<<O as Operation>::Request>;
+type Reply<O> = Result<Response<<O as Operation>::Response>, Status>;
 
 /// Answers the calls of `ThirdPartyJobService` with the responses of AWS CodePipeline.
 #[derive(Debug)]
@@ -27,38 +22,23 @@ pub struct JobService<C> {
 
 #[tonic::async_trait]
 impl<C: CodePipeline> ThirdPartyJobService for JobService<C> {
-    async fn poll_for_third_party_jobs(
-        &self,
-        request: Request<PollForThirdPartyJobsRequest>,
-    ) -> Reply<PollForThirdPartyJobsResponse> {
+    async fn poll_for_third_party_jobs(&self, request: Request<Poll>) -> Reply<Poll> {
         self.handle::<Poll>(request).await
     }
 
-    async fn get_third_party_job_details(
-        &self,
-        request: Request<GetThirdPartyJobDetailsRequest>,
-    ) -> Reply<GetThirdPartyJobDetailsResponse> {
+    async fn get_third_party_job_details(&self, request: Request<Details>) -> Reply<Details> {
         self.handle::<Details>(request).await
     }
 
-    async fn acknowledge_third_party_job(
-        &self,
-        request: Request<AcknowledgeThirdPartyJobRequest>,
-    ) -> Reply<AcknowledgeThirdPartyJobResponse> {
+    async fn acknowledge_third_party_job(&self, request: Request<Acknowledge>) -> Reply<Acknowledge> {
         self.handle::<Acknowledge>(request).await
     }
 
-    async fn put_third_party_job_success_result(
-        &self,
-        request: Request<PutThirdPartyJobSuccessResultRequest>,
-    ) -> Reply<PutThirdPartyJobSuccessResultResponse> {
+    async fn put_third_party_job_success_result(&self, request: Request<Success>) -> Reply<Success> {
         self.handle::<Success>(request).await
     }
 
-    async fn put_third_party_job_failure_result(
-        &self,
-        request: Request<PutThirdPartyJobFailureResultRequest>,
-    ) -> Reply<PutThirdPartyJobFailureResultResponse> {
+    async fn put_third_party_job_failure_result(&self, request: Request<Failure>) -> Reply<Failure> {
         self.handle::<Failure>(request).await
     }
 }
@@ -69,7 +49,7 @@ impl<C: CodePipeline> JobService<C> {
         Self { codepipeline, policy }
     }
 
-    async fn handle<O: AwsOperation>(&self, request: Request<O::Request>) -> Reply<O::Response> {
+    async fn handle<O: AwsOperation>(&self, request: Request<O>) -> Reply<O> {
         let call = Call::of(request.extensions());
         let (output, aws) = self.forward::<O>(request.into_inner(), &call).await.map_err(|failure| {
             call.set_end(End::from(&failure));

@@ -36,7 +36,7 @@ pub(super) fn error_answer(answer: &ErrorResponse, fields: Fields) -> Failure {
 }
 
 /// The codes and their reasons. Those for throttling are the SDK's own list.
-const CODES: [(&str, Reason); 44] = [
+const CODES: &[(&str, Reason)] = &[
     ("ValidationException", Reason::ValidationFailed),
     ("ValidationError", Reason::ValidationFailed),
     ("JobNotFoundException", Reason::JobNotFound),
@@ -99,7 +99,7 @@ fn reason_of_code(code: &str, message: &str) -> Option<Reason> {
 /// Every code that the gateway knows, with what it means.
 pub fn error_codes() -> impl Iterator<Item = (&'static str, Reason)> {
     let throttling = THROTTLING_ERRORS.iter().map(|code| (*code, Reason::AwsThrottled));
-    CODES.into_iter().chain(throttling)
+    CODES.iter().copied().chain(throttling)
 }
 
 /// The code as a metric's label: a code that the gateway knows, else `other`. A response must not

@@ -35,7 +35,7 @@ impl GrpcMetrics {
     pub(super) fn new(histogram: fn() -> Histogram) -> Self {
         let (started, handled) = (Family::default(), Family::default());
         let handling = Family::new_with_constructor(histogram);
-        let series = METHODS.into_iter().chain([&UNKNOWN]).map(|method| Series {
+        let series = METHODS.iter().copied().chain([&UNKNOWN]).map(|method| Series {
             method,
             started: started.get_or_create_owned(&labels(method)),
             handled: codes().map(|code| handled.get_or_create_owned(&handled_labels(method, code))).collect(),
