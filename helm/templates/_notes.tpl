@@ -145,7 +145,7 @@ ANYONE IN THIS CLUSTER, with the gateway's AWS permission (auth.mode=none and no
 {{- end }}
 {{- if not .Values.tls.enabled }}
 
-Without TLS, the secrets of jobs (nonces, client tokens, configurations, and artifact credentials) cross the network
-unencrypted unless a mesh protects them (tls.enabled=false).
+Without TLS, the secrets of jobs (such as nonces, client tokens, and configurations) cross the network unencrypted unless
+a mesh protects them (tls.enabled=false).
 {{- end }}
 {{- end }}

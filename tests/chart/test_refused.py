@@ -101,6 +101,7 @@ SCHEMA = [
     ("gateway.operations=poll", "at '/gateway/operations': got string, want array"),
     ("gateway.operations={poll,poll}", "at '/gateway/operations': items at 0 and 1 are equal"),
     ("gateway.actionTypes={1}", "at '/gateway/actionTypes/0': got number, want string"),
+    ("gateway.artifactCredentials=hide", "at '/gateway/artifactCredentials': value must be one of 'withhold', 'include'"),
     ("gateway.logFormat=xml", "at '/gateway/logFormat': value must be one of 'json', 'text'"),
     ("image.digest=latest", "at '/image/digest': 'latest' does not match pattern"),
     ("replicaCount=-1", "at '/replicaCount': minimum: got -1, want 0"),

@@ -54,6 +54,7 @@ OTHERS = {
     ("tls", "certManager", "dnsNames"): ["other.example"],
     ("gateway", "operations"): ["poll"],
     ("gateway", "actionTypes"): ["Deploy/ThirdParty/Other/*"],
+    ("gateway", "artifactCredentials"): "withhold",
     ("gateway", "grpcAddr"): "0.0.0.0:1234",
     ("gateway", "adminAddr"): "0.0.0.0:1234",
     ("gateway", "logFormat"): "text",
