@@ -23,6 +23,9 @@ use crate::state::State;
 /// The largest request body.
 const BODY_LIMIT: usize = 1 << 20;
 
+/// The number of characters of a job ID in a record. The ID in a request can be as long as the body.
+const RECORDED_ID: usize = 512;
+
 /// The next step of the connection.
 #[derive(Debug)]
 pub(crate) enum Reply {
@@ -63,7 +66,7 @@ pub(crate) async fn respond(state: Arc<State>, connection: usize, request: Reque
         request_id: request_id.clone(),
         target: request.header("x-amz-target").map(str::to_owned),
         operation,
-        job_id,
+        job_id: job_id.map(|id| id.chars().take(RECORDED_ID).collect()),
         user_agent: request.header("user-agent").map(str::to_owned),
         access_key_id: checked.access_key_id.clone(),
         signature: checked.verdict(),

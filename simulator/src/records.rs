@@ -27,7 +27,7 @@ pub struct RequestRecord {
     pub target: Option<String>,
     /// The operation in `X-Amz-Target`, if the simulator supports it.
     pub operation: Option<OperationName>,
-    /// `jobId`, if the body is JSON and contains it.
+    /// The first 512 characters of `jobId`, if the body is JSON and contains it.
     pub job_id: Option<String>,
     /// The `User-Agent` header.
     pub user_agent: Option<String>,

@@ -9,4 +9,5 @@ mod responses;
 pub use self::fault::{CallMoment, ConnectionFault, ConnectionMoment, Fault, Then};
 pub use self::planned::PlannedFault;
 pub(crate) use self::planned::{at_least_once, once};
+pub(crate) use self::responses::has_framing;
 pub use self::responses::{AnswerFault, ErrorFault, MessageKey, Shape};

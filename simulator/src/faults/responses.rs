@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -85,7 +86,7 @@ pub struct AnswerFault {
     #[serde(default = "ok", deserialize_with = "status")]
     pub http_status: u16,
     /// Additional headers. The simulator sets `x-amzn-RequestId`, `Date`, and `Content-Length`. The
-    /// first two can be replaced here.
+    /// first two can be replaced here. `Content-Length` and `Transfer-Encoding` are rejected.
     #[serde(default, deserialize_with = "headers")]
     pub headers: BTreeMap<String, String>,
     /// The body, which is sent unchanged.
@@ -97,6 +98,14 @@ impl Default for AnswerFault {
     fn default() -> Self {
         Self { http_status: ok(), headers: BTreeMap::new(), body: String::new() }
     }
+}
+
+/// The headers that delimit the body. hyper panics if they contradict the body.
+const FRAMING: [HeaderName; 2] = [CONTENT_LENGTH, TRANSFER_ENCODING];
+
+/// Whether one of the headers delimits the body.
+pub(crate) fn has_framing(headers: &HeaderMap) -> bool {
+    FRAMING.iter().any(|name| headers.contains_key(name))
 }
 
 const fn ok() -> u16 {
@@ -121,8 +130,11 @@ pub(super) fn optional_status<'de, D: Deserializer<'de>>(deserializer: D) -> Res
 fn headers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
     let headers = BTreeMap::<String, String>::deserialize(deserializer)?;
     for (name, value) in &headers {
-        if HeaderName::try_from(name).is_err() || HeaderValue::try_from(value).is_err() {
+        let (Ok(header), Ok(_)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else {
             return Err(D::Error::custom(format_args!("{name:?} is not a header that HTTP allows")));
+        };
+        if FRAMING.contains(&header) {
+            return Err(D::Error::custom(format_args!("{name:?} is a header that only the simulator sets")));
         }
     }
     Ok(headers)

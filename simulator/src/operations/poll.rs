@@ -73,7 +73,8 @@ fn action_type(input: &mut Input) -> Result<ActionType, AwsError> {
 
 /// A job is due if it is `Queued`, or if no worker acknowledged it in time after it was dispatched.
 fn is_due(entry: &JobEntry, context: &Context<'_>) -> bool {
-    let overdue = || entry.dispatched_at + context.config.redispatch_after <= context.now;
+    // The sum of a time and a long duration would overflow.
+    let overdue = || context.now - entry.dispatched_at >= context.config.redispatch_after;
     entry.is(status::QUEUED) || (entry.is(status::DISPATCHED) && overdue())
 }
 

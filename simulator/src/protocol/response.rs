@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::AwsError;
 use crate::clock::Clock;
-use crate::faults::{AnswerFault, ErrorFault, MessageKey, Shape};
+use crate::faults::{AnswerFault, ErrorFault, MessageKey, Shape, has_framing};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
@@ -139,6 +139,9 @@ impl From<AnswerFault> for AwsResponse {
         let Ok(headers) = HeaderMap::try_from(&fault.headers.into_iter().collect::<HashMap<_, _>>()) else {
             return misconfigured("the fault has a header that HTTP doesn't allow");
         };
+        if has_framing(&headers) {
+            return misconfigured("the fault has a header that only the simulator sets");
+        }
         Self { status, headers, body: fault.body.into(), error_code: None }
     }
 }

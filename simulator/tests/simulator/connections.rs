@@ -6,7 +6,7 @@ use codepipeline_simulator::{ConnectionFault, ConnectionMoment, Fault};
 use tokio::net::TcpListener;
 
 use crate::client::{Call, Connection};
-use crate::simulator;
+use crate::{simulator, within};
 
 #[tokio::test]
 async fn connection_breaks_before_the_request_is_read() {
@@ -18,12 +18,12 @@ async fn connection_breaks_before_the_request_is_read() {
     ] {
         simulator.fault_next_connections(1, fault);
         let mut connection = Connection::open(simulator.addr()).await.unwrap();
-        simulator.wait_for_open_connections(1).await;
+        within(simulator.wait_for_open_connections(1)).await;
         // The connection is accepted and open. The first bytes of the request break it.
         connection.send(&Call::default()).await.unwrap();
         assert_eq!(connection.response().await.unwrap_err().kind(), kind);
         drop(connection);
-        simulator.wait_for_open_connections(0).await;
+        within(simulator.wait_for_open_connections(0)).await;
     }
     assert!(simulator.requests().is_empty());
     assert_eq!(Call::default().send(simulator.addr()).await.unwrap().status, 200);
@@ -73,11 +73,11 @@ async fn in_flight_calls_finish_while_connections_are_refused() {
     simulator.fault_next(1, Fault::delay(100));
     let mut busy = Connection::open(simulator.addr()).await.unwrap();
     busy.send(&Call::default()).await.unwrap();
-    simulator.wait_for_requests(1).await;
+    within(simulator.wait_for_requests(1)).await;
     simulator.refuse_connections(true).await.unwrap();
     assert_eq!(busy.response().await.unwrap().status, 200);
     assert_eq!(busy.read_to_end().await.unwrap(), "");
-    simulator.wait_for_open_connections(0).await;
+    within(simulator.wait_for_open_connections(0)).await;
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use codepipeline_simulator::{
 use serde_json::json;
 
 use crate::client::{Call, Connection, Response};
-use crate::{JOB, NONCE, TOKEN, job, simulator};
+use crate::{JOB, NONCE, TOKEN, job, simulator, within};
 
 async fn with_fault(simulator: &Simulator, fault: impl Into<Fault>) -> std::io::Result<Response> {
     simulator.fault_next(1, fault.into());
@@ -115,6 +115,11 @@ async fn fault_that_http_cannot_express_is_reported() {
     let simulator = simulator().await;
     let response = with_fault(&simulator, Fault::status(7)).await.unwrap();
     assert_eq!(response.error_code(), "SimulatorMisconfigured");
+    for name in ["Content-Length", "transfer-encoding"] {
+        let headers = BTreeMap::from([(name.to_owned(), "7".to_owned())]);
+        let response = with_fault(&simulator, AnswerFault { headers, ..AnswerFault::default() }).await;
+        assert_eq!(response.unwrap().error_code(), "SimulatorMisconfigured", "{name}");
+    }
 }
 
 #[tokio::test]
@@ -139,9 +144,9 @@ async fn delay_is_before_or_after_processing() {
         simulator.fault_next(1, Fault::Delay { ms: 3_600_000, then });
         let mut connection = Connection::open(simulator.addr()).await.unwrap();
         connection.send(&Call::default()).await.unwrap();
-        simulator.wait_for_requests(n).await;
+        within(simulator.wait_for_requests(n)).await;
         drop(connection);
-        simulator.wait_for_abandoned(n).await;
+        within(simulator.wait_for_abandoned(n)).await;
         assert_eq!(simulator.acknowledged(JOB), acknowledged);
     }
 }
@@ -153,15 +158,15 @@ async fn hang_ends_when_the_client_disconnects() {
         simulator.fault_job(JOB, Fault::Hang { process });
         let mut connection = Connection::open(simulator.addr()).await.unwrap();
         connection.send(&Call::default()).await.unwrap();
-        simulator.wait_for_requests(n).await;
+        within(simulator.wait_for_requests(n)).await;
         assert_eq!(last_outcome(&simulator), RequestOutcome::Pending);
         drop(connection);
-        simulator.wait_for_abandoned(n).await;
+        within(simulator.wait_for_abandoned(n)).await;
         assert_eq!(last_outcome(&simulator), RequestOutcome::Abandoned);
         assert_eq!(simulator.acknowledged(JOB), usize::from(process));
     }
-    simulator.wait_until_idle().await;
-    simulator.wait_for_open_connections(0).await;
+    within(simulator.wait_until_idle()).await;
+    within(simulator.wait_for_open_connections(0)).await;
 }
 
 #[tokio::test]
@@ -170,7 +175,7 @@ async fn hang_ends_when_the_simulator_stops() {
     simulator.fault_next(1, Fault::Hang { process: false });
     let mut connection = Connection::open(simulator.addr()).await.unwrap();
     connection.send(&Call::default()).await.unwrap();
-    simulator.wait_for_requests(1).await;
+    within(simulator.wait_for_requests(1)).await;
     simulator.stop().await;
     assert_eq!(last_outcome(&simulator), RequestOutcome::Stopped);
     assert!(connection.response().await.is_err());

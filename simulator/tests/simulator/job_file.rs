@@ -121,6 +121,14 @@ fn errors_name_the_line_and_column() {
             "\"a b\" is not a header that HTTP allows",
         ),
         (
+            with(r#""faults":[{"fault":{"answer":{"headers":{"Content-Length":"0"}}}}]"#),
+            "\"Content-Length\" is a header that only the simulator sets",
+        ),
+        (
+            with(r#""faults":[{"fault":{"answer":{"headers":{"transfer-encoding":"chunked"}}}}]"#),
+            "\"transfer-encoding\" is a header that only the simulator sets",
+        ),
+        (
             with(r#""faults":[{"fault":{"reset":{"when":"before_request_read"}}}]"#),
             "unknown variant `before_request_read`",
         ),

@@ -13,18 +13,25 @@ mod job_file;
 mod lifecycle;
 mod operation_faults;
 mod poll;
-
 mod signatures;
 mod success;
 mod wire;
 
+use std::time::Duration;
+
 use codepipeline_simulator::{Config, Job, OperationName, Simulator};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 const JOB: &str = "job-1";
 const NONCE: &str = "fake-nonce";
 const TOKEN: &str = "fake-client-token";
+
+/// Awaits a future, and panics after a minute.
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    timeout(Duration::from_secs(60), future).await.expect("a wait that ends")
+}
 
 /// A simulator with one job.
 async fn simulator() -> Simulator {

@@ -8,7 +8,7 @@ use codepipeline_simulator::{
 use serde_json::{Value, json};
 
 use crate::client::{Call, Connection};
-use crate::{JOB, NONCE, TOKEN, call, job, job_input, poll_input, simulator};
+use crate::{JOB, NONCE, TOKEN, call, job, job_input, poll_input, simulator, within};
 
 /// A simulator with a job in the status in which this call succeeds, and the call.
 async fn world(operation: OperationName) -> (Simulator, Call) {
@@ -91,9 +91,9 @@ async fn every_operation_can_hang_or_be_late() {
             simulator.fault_next(1, fault);
             let mut connection = Connection::open(simulator.addr()).await.unwrap();
             connection.send(&call).await.unwrap();
-            simulator.wait_for_requests(1).await;
+            within(simulator.wait_for_requests(1)).await;
             drop(connection);
-            simulator.wait_for_abandoned(1).await;
+            within(simulator.wait_for_abandoned(1)).await;
             assert_eq!(was_processed(&simulator), processed, "{operation:?}");
         }
     }

@@ -101,6 +101,15 @@ async fn dispatched_again_can_mean_a_new_nonce() {
 }
 
 #[tokio::test]
+async fn job_is_dispatched_once_with_an_endless_redispatch_time() {
+    let config = Config { redispatch_after: Duration::MAX, ..Config::default() };
+    let simulator = with_queued(config, &["queued"]).await;
+    assert_eq!(polled(&call(&simulator, POLL, &poll_input(10)).await), ["queued"]);
+    simulator.advance_clock(Duration::from_secs(200));
+    assert!(polled(&call(&simulator, POLL, &poll_input(10)).await).is_empty());
+}
+
+#[tokio::test]
 async fn every_violation_of_a_poll_is_reported() {
     let simulator = simulator().await;
     let failed = "failed to satisfy constraint: Member must";

@@ -1,5 +1,6 @@
 //! The protocol: invalid requests, and the headers of every response.
 
+use codepipeline_simulator::{Fault, Job};
 use serde_json::json;
 
 use crate::client::{Call, Connection};
@@ -134,6 +135,16 @@ async fn body_over_one_mebibyte_is_rejected() {
         (response.status, response.json()),
         (413, json!({ "__type": "RequestEntityTooLargeException" }))
     );
+}
+
+#[tokio::test]
+async fn long_job_id_is_cut_in_its_record_only() {
+    let simulator = simulator().await;
+    let id = "é".repeat(600);
+    simulator.add_job(Job::new(&id, NONCE, TOKEN).with_fault(1, Fault::error("A")));
+    let response = Call::of(&id, NONCE, TOKEN).send(simulator.addr()).await.unwrap();
+    assert_eq!(response.json(), json!({ "__type": "A" }));
+    assert_eq!(simulator.requests()[0].job_id, Some("é".repeat(512)));
 }
 
 #[tokio::test]
