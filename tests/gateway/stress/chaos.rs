@@ -36,7 +36,8 @@ pub struct Chaos {
     channels: Mutex<Vec<Channel>>,
 }
 
-pub async fn start(secret: &Secret, keys: &Scratch, rng: &mut Rng) -> (Chaos, Program) {
+/// Starts a simulator, and a gateway with these arguments.
+pub async fn start(secret: &Secret, keys: &Scratch, rng: &mut Rng, args: &[&str]) -> (Chaos, Program) {
     let config = Config {
         keys: vec![rotation::key(0)],
         redispatch_after: Duration::from_secs(1),
@@ -45,7 +46,7 @@ pub async fn start(secret: &Secret, keys: &Scratch, rng: &mut Rng) -> (Chaos, Pr
     };
     let simulator = Simulator::start(loopback().await, config).unwrap();
     rotation::put_key(keys, &rotation::key(0));
-    let mut program = serve(&simulator, secret, keys, &["--shutdown-delay=0s"]);
+    let mut program = serve(&simulator, secret, keys, args);
     let (grpc, admin) = program.addresses().await;
     let channels = Mutex::new(channels(grpc, secret));
     (Chaos { simulator, admin, channels }, program)
@@ -114,7 +115,7 @@ pub fn check_log(log: &[String]) {
 async fn chaos() {
     let (time, mut rng) = (Duration::from_secs(variable("RUN_SECONDS", 180)), Rng::with_seed(seed()));
     let (secret, keys) = (Secret::new(), Scratch::new());
-    let (chaos, program) = start(&secret, &keys, &mut rng).await;
+    let (chaos, program) = start(&secret, &keys, &mut rng, &["--shutdown-delay=0s"]).await;
     let (chaos, process) = (Arc::new(chaos), program.id());
     let connections = async || Metrics::of(chaos.admin).await.value("codepipeline_gateway_connections");
     until("connections", PATIENCE, connections, |n| *n == 0.0).await;

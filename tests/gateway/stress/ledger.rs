@@ -6,7 +6,7 @@ use std::error::Error;
 use codepipeline_gateway::error::{Outcome, Outcomes, Reason};
 use codepipeline_gateway::methods::{Idempotency, Method};
 use serde_json::Value;
-use tonic::{Code, Status};
+use tonic::{Code, ConnectError, Status};
 use tonic_types::StatusExt;
 
 use super::vitals::Metrics;
@@ -27,7 +27,7 @@ pub enum End {
     Rejected(Reason, Outcome, Code),
     /// The deadline in the caller's library: on a busy machine a response can come too late.
     TimeUp,
-    /// The caller's library didn't send the call, or sent it after GOAWAY. hyper's client fails
+    /// The caller's library didn't connect, or sent the call after GOAWAY. hyper's client fails
     /// such a call (hyperium/hyper#2500), and other libraries open a new connection.
     NotSent,
     Canceled,
@@ -56,6 +56,7 @@ impl End {
                 (Code::Cancelled, "Timeout expired") if has_deadline => Self::TimeUp,
                 (Code::Cancelled, "operation was canceled") => Self::NotSent,
                 (Code::Unknown, "transport error") if is_goaway(status) => Self::NotSent,
+                _ if has_no_connection(status) => Self::NotSent,
                 _ => panic!("an unexpected error: {status:?}"),
             };
         };
@@ -94,17 +95,26 @@ impl End {
                 format!("{code:?} {} {}", reason.name(), outcome.as_str())
             }
             Self::TimeUp => "(deadline in the caller's library)".into(),
-            Self::NotSent => "(not sent after GOAWAY)".into(),
+            Self::NotSent => "(not sent: GOAWAY or no connection)".into(),
             Self::Canceled => "(canceled by the caller)".into(),
         }
     }
 }
 
+/// The chain of an error's causes.
+fn causes(status: &Status) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    std::iter::successors(status.source(), |cause| (**cause).source())
+}
+
+/// Whether the caller's library failed to connect.
+fn has_no_connection(status: &Status) -> bool {
+    causes(status).any(<dyn Error>::is::<ConnectError>)
+}
+
 /// Whether the root cause is h2's error for a graceful GOAWAY. h2 has it only for unprocessed
 /// streams.
 fn is_goaway(status: &Status) -> bool {
-    let causes = std::iter::successors(status.source(), |cause: &&dyn Error| (*cause).source());
-    causes
+    causes(status)
         .last()
         .is_some_and(|last| last.to_string() == "connection error received: not a result of an error")
 }
