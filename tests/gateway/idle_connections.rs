@@ -60,10 +60,15 @@ async fn an_idle_connection_is_closed_and_the_next_call_gets_a_new_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_idle_timeout_the_next_call_is_unknown() {
+async fn without_the_idle_timeout_a_later_call_is_unknown() {
     let (endpoint, _closed) = server().await;
     let port = Port::new(endpoint, limits(Duration::from_secs(3600))).await;
-    assert!(port.call::<Acknowledge>(request("job-1")).await.is_ok());
-    let failure = port.call::<Acknowledge>(request("job-1")).await.unwrap_err();
-    assert_eq!((failure.reason, failure.outcome), (Reason::AwsConnectionLost, Outcome::Unknown));
+    // A call can begin before the connection of the previous call is idle, and use a new one.
+    for _ in 0..10 {
+        if let Err(failure) = port.call::<Acknowledge>(request("job-1")).await {
+            assert_eq!((failure.reason, failure.outcome), (Reason::AwsConnectionLost, Outcome::Unknown));
+            return;
+        }
+    }
+    panic!("no call used an idle connection");
 }
