@@ -7,6 +7,7 @@ use std::time::Duration;
 use codepipeline_gateway::telemetry::Traces;
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
+use tokio::time::sleep;
 
 use super::{until_export_counts, world};
 use crate::harness::collector::{Collector, trace_settings};
@@ -61,6 +62,7 @@ async fn the_gateway_reconnects_to_a_collector_that_vanished() {
     let again = async {
         loop {
             world.acknowledge("job-1").await;
+            sleep(Duration::from_millis(20)).await;
         }
     };
     tokio::select! {
