@@ -78,7 +78,7 @@ const DEMO_CALLS: [DemoCall; 11] = [
     demo_call("AWS fails inside: nobody can know", "UNKNOWN AWS_UNAVAILABLE", "job-broken"),
     demo_call("AWS took it, and the answer got lost", "UNKNOWN AWS_CONNECTION_LOST", "job-lost-answer"),
     DemoCall {
-        options: "-max-time 1 ",
+        options: "-max-time 5 ",
         ..demo_call(
             "AWS is slow and the caller's time is up",
             "DEADLINE_EXCEEDED DEADLINE_EXCEEDED",

@@ -125,7 +125,7 @@ def unreachable(house, client):
 
 @scenario("AWS_TIMEOUT")
 def slow_aws(house, client):
-    gateway = house.gateway("impatient", "--aws-attempt-timeout", "300ms", "--aws-connect-timeout", "300ms")
+    gateway = house.gateway("impatient", "--aws-attempt-timeout", "2s")
     job_id = fresh(client, "timeout")
     house.simulator.put_jobs(job(job_id, reasons.HANG))
     with Run(house, client, gateway.address) as run:

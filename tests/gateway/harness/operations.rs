@@ -1,7 +1,6 @@
 //! A valid call of each operation, for the tests that go through all of them.
 
 use std::fmt::Debug;
-use std::time::Duration;
 
 use codepipeline_gateway::proto::{
     ActionTypeId, FailureDetails, FailureType, GetThirdPartyJobDetailsRequest,
@@ -117,34 +116,20 @@ pub fn job_for(operation: OperationName, id: &str) -> Job {
 
 /// Calls an operation with a valid request for this job. A poll names no job.
 pub async fn call(channel: Channel, operation: OperationName, id: &str) -> Answer<AnyResponse> {
-    call_within(channel, operation, id, PATIENCE).await
-}
-
-/// The same call with a deadline.
-pub async fn call_within(
-    channel: Channel,
-    operation: OperationName,
-    id: &str,
-    deadline: Duration,
-) -> Answer<AnyResponse> {
-    fn timed<Q>(request: Q, deadline: Duration) -> Request<Q> {
+    fn timed<Q>(request: Q) -> Request<Q> {
         let mut request = Request::new(request);
-        request.set_timeout(deadline);
+        request.set_timeout(PATIENCE);
         request
     }
     match operation {
-        OperationName::PollForThirdPartyJobs => poll(channel, timed(poll_request(), deadline)).await.erase(),
-        OperationName::GetThirdPartyJobDetails => {
-            details(channel, timed(details_request(id), deadline)).await.erase()
-        }
-        OperationName::AcknowledgeThirdPartyJob => {
-            acknowledge(channel, timed(request(id), deadline)).await.erase()
-        }
+        OperationName::PollForThirdPartyJobs => poll(channel, timed(poll_request())).await.erase(),
+        OperationName::GetThirdPartyJobDetails => details(channel, timed(details_request(id))).await.erase(),
+        OperationName::AcknowledgeThirdPartyJob => acknowledge(channel, timed(request(id))).await.erase(),
         OperationName::PutThirdPartyJobSuccessResult => {
-            success(channel, timed(success_request(id), deadline)).await.erase()
+            success(channel, timed(success_request(id))).await.erase()
         }
         OperationName::PutThirdPartyJobFailureResult => {
-            failure(channel, timed(failure_request(id), deadline)).await.erase()
+            failure(channel, timed(failure_request(id))).await.erase()
         }
     }
 }

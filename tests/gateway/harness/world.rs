@@ -1,11 +1,9 @@
 //! A gateway with a simulator behind it, real from socket to socket.
 
-use std::time::Duration;
-
 use codepipeline_gateway::codepipeline::FakeKeys;
 use codepipeline_simulator::{Config, Job, OperationName, Simulator};
 
-use super::operations::{call, call_within, job_for};
+use super::operations::{call, job_for};
 use super::{
     Acknowledged, Answer, AnyResponse, Gateway, NONCE, Settings, TOKEN, fake_keys, loopback, request,
     settings, wait_for_abandoned, wait_for_requests,
@@ -61,16 +59,6 @@ impl World {
     /// Calls an operation with a valid request for this job.
     pub async fn call(&self, operation: OperationName, id: &str) -> Answer<AnyResponse> {
         call(self.gateway.channel.clone(), operation, id).await
-    }
-
-    /// The same call with a deadline.
-    pub async fn call_within(
-        &self,
-        operation: OperationName,
-        id: &str,
-        deadline: Duration,
-    ) -> Answer<AnyResponse> {
-        call_within(self.gateway.channel.clone(), operation, id, deadline).await
     }
 
     /// The number of requests that reached the simulator.

@@ -76,9 +76,10 @@ async fn a_connection_lost_before_the_request_was_read_loses_no_job() {
         world.simulator.fault_next_connections(1, how);
         let answer = world.acknowledge(&id).await;
         // The result depends on how much of the request was written. Both results are correct.
-        match answer.code() {
-            Code::Ok => assert_eq!(world.simulator.acknowledged(&id), 1),
-            _ => assert_eq!((answer.reason().as_str(), answer.attempts()), ("AWS_CONNECTION_LOST", 1)),
+        let acknowledged = usize::from(answer.code() == Code::Ok);
+        assert_eq!(world.simulator.acknowledged(&id), acknowledged);
+        if acknowledged == 0 {
+            assert_eq!((answer.reason().as_str(), answer.attempts()), ("AWS_CONNECTION_LOST", 1));
         }
     }
     world.stop().await;
@@ -123,7 +124,7 @@ async fn an_endless_tls_handshake_sends_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attempt_timeout_is_unknown_and_not_retried() {
     let mut settings = settings();
-    settings.aws.attempt_timeout = Duration::from_millis(300);
+    settings.aws.attempt_timeout = Duration::from_secs(2);
     let world = World::with(settings, Some(fake_keys())).await;
     world.add("job-1");
     world.simulator.fault_job("job-1", Fault::Hang { process: true });

@@ -14,8 +14,8 @@ mod tokens;
 use codepipeline_gateway::proto::AcknowledgeThirdPartyJobRequest;
 use tonic::Request;
 
-use crate::harness::REGION;
 use crate::harness::process::Invocation;
+use crate::harness::{PATIENCE, REGION};
 
 const KEY_ID: &str = "AKIAPLANTED7Q2Z8WXY5";
 const SECRET_KEY: &str = "Pl4nted/secret+k3y=bR7xV9tQ2mN5";
@@ -65,9 +65,11 @@ fn planted(job_id: &str) -> Request<AcknowledgeThirdPartyJobRequest> {
     bearing(AcknowledgeThirdPartyJobRequest { job_id, nonce, client_token })
 }
 
-/// A request with the planted bearer token in its metadata.
+/// A request with the planted bearer token in its metadata. Its deadline is long, because the
+/// default deadline is short.
 fn bearing<Q>(request: Q) -> Request<Q> {
     let mut request = Request::new(request);
+    request.set_timeout(PATIENCE);
     request.metadata_mut().insert("authorization", format!("Bearer {BEARER}").parse().unwrap());
     request.metadata_mut().insert("x-request-id", format!("not an id {BEARER}").parse().unwrap());
     request

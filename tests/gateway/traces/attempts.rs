@@ -6,9 +6,9 @@ use codepipeline_simulator::{ErrorFault, Fault, Job};
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use tonic::Request;
 
-use super::{attempts, calls, is_error, world};
+use super::{attempts, calls, is_error, traced, world};
 use crate::harness::collector::{Collector, attribute, traces};
-use crate::harness::{NONCE, TOKEN, request, request_within};
+use crate::harness::{NONCE, PATIENCE, TOKEN, World, fake_keys, request, request_within};
 
 /// The end of a call, and the attributes of its span.
 struct Row {
@@ -87,7 +87,10 @@ const ROWS: [Row; 14] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn the_spans_have_the_end_of_the_call_and_of_each_attempt() {
     let collector = Collector::start().await;
-    let world = world(traces(&collector)).await;
+    // The gateway alone ends the call that hangs. A deadline of the client would race with it.
+    let mut settings = traced(traces(&collector));
+    settings.deadlines.default = Duration::from_millis(1500);
+    let world = World::with(settings, Some(fake_keys())).await;
     for Row { fault: id, .. } in ROWS {
         let fault = match id {
             "cut" => Fault::CutBody { process: true, http_status: None, code: None },
@@ -96,9 +99,9 @@ async fn the_spans_have_the_end_of_the_call_and_of_each_attempt() {
             code => Fault::Error(ErrorFault::new(code)),
         };
         world.simulator.add_job(Job::new(id, NONCE, TOKEN).with_fault(3, fault));
-        let hangs = id == "hang";
-        let within = || request_within(id, Duration::from_millis(1500));
-        world.gateway.send(if hangs { within() } else { Request::new(request(id)) }).await;
+        let by_default = id == "hang";
+        let request = if by_default { Request::new(request(id)) } else { request_within(id, PATIENCE) };
+        world.gateway.send(request).await;
     }
     world.stop().await;
 

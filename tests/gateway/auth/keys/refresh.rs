@@ -125,11 +125,14 @@ async fn a_storm_of_unknown_keys_causes_one_fetch() {
 async fn a_call_waits_for_keys_no_longer_than_its_deadline() {
     let (server, known) = (KeyServer::start().await, Signer::p256("known"));
     server.document(JWKS, set(&[&known]));
-    let world = ready(by_url(&server), calm()).await;
+    // The default deadline, because a deadline of the client would race with the gateway.
+    let mut settings = settings();
+    settings.auth = auth(by_url(&server), ANY_CALLER, calm());
+    settings.deadlines.default = Duration::from_secs(3);
+    let world = World::launch(settings).await;
+    world.gateway.wait_for_health(ServingStatus::Serving).await;
     server.reply(JWKS, Reply::Silence);
-    let mut request = with_token("job", &Signer::p256("unknown").token(&good()));
-    request.set_timeout(Duration::from_secs(3));
-    let answer = world.gateway.send(request).await;
+    let answer = call(&world, &Signer::p256("unknown")).await;
     assert_eq!((answer.code(), answer.outcome()), (Code::DeadlineExceeded, "not_sent".into()), "{answer:?}");
     world.stop().await;
 }
