@@ -73,7 +73,8 @@ async fn assert_no_leak(log_format: &str) {
     evidence.assert_no_secret();
 }
 
-const SERVE: [&str; 8] = [
+const SERVE: [&str; 9] = [
+    "--artifact-credentials=include",
     "--log-level=trace",
     "--max-in-flight=1",
     "--aws-max-attempts=2",
