@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use codepipeline_gateway::auth::Auth;
 use codepipeline_gateway::codepipeline::{Aws, FakeKeys, Source};
 use codepipeline_gateway::gateway::Listeners;
+use codepipeline_gateway::operations::ArtifactCredentials;
 use codepipeline_gateway::server::Shutdown;
 use codepipeline_simulator::{AccessKey, ActionType, AnswerFault, Artifact, CallMoment, Config, Fault, Job};
 
@@ -146,7 +147,9 @@ const WHOLE_JOB: [(&str, &str, &str, &str); 7] = [
 
 impl Dev {
     pub(super) async fn run(self) -> Result<(), CliError> {
-        let settings = self.limits.settings(None, Auth::None).map_err(CliError::Usage)?;
+        let mut settings = self.limits.settings(None, Auth::None).map_err(CliError::Usage)?;
+        // The simulator's credentials give access to nothing.
+        settings.policy.artifact_credentials = ArtifactCredentials::Include;
         let _log = start_logs(&self.logs)?;
         let (signals, shutdown) = (Signals::listen()?, Shutdown::new());
         let simulator = simulator::start(

@@ -206,7 +206,7 @@ async fn every_bad_request(address: SocketAddr, evidence: &mut Evidence) {
     request.client_token = CLIENT_TOKEN.repeat(20);
     evidence.answer("a bad failure", &failure(channel(address), bearing(request)).await);
     let mut request = poll_request();
-    request.action_type_id.as_mut().unwrap().provider = CONFIGURATION_KEY.into();
+    request.action_type_id.as_mut().unwrap().provider = "not a provider".into();
     evidence.answer("a bad poll", &poll(channel(address), bearing(request)).await);
 }
 

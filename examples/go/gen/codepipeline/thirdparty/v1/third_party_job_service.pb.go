@@ -326,9 +326,10 @@ func (x *ThirdPartyJob) GetClientId() string {
 // The type of a pipeline's action.
 type ActionTypeId struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the action does: `Source`, `Build`, `Deploy`, `Test`, `Invoke`, `Approval`, or `Compute`. Letters only.
+	// What the action does: `Source`, `Build`, `Deploy`, `Test`, `Invoke`, `Approval`, or `Compute`. 1 to 35 letters, digits,
+	// hyphens, and underscores.
 	Category string `protobuf:"bytes,1,opt,name=category,proto3" json:"category,omitempty"`
-	// Who created the action type. `ThirdParty` for a partner's.
+	// Who created the action type: `ThirdParty` for a partner's. 1 to 35 letters, digits, hyphens, and underscores.
 	Owner string `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
 	// The provider that the partner registered. 1 to 35 letters, digits, hyphens, and underscores.
 	Provider string `protobuf:"bytes,3,opt,name=provider,proto3" json:"provider,omitempty"`
@@ -577,7 +578,7 @@ type ThirdPartyJobData struct {
 	// The artifacts that the action writes.
 	OutputArtifacts []*Artifact `protobuf:"bytes,5,rep,name=output_artifacts,json=outputArtifacts,proto3" json:"output_artifacts,omitempty"`
 	// Credentials for the bucket of the artifacts, valid for about 15 minutes. Read the details again for new ones.
-	// Secret: never logged.
+	// Missing unless the gateway's operator includes them (`--artifact-credentials include`). Secret: never logged.
 	ArtifactCredentials *AwsSessionCredentials `protobuf:"bytes,6,opt,name=artifact_credentials,json=artifactCredentials,proto3" json:"artifact_credentials,omitempty"`
 	// The token of the job that this job continues, from its PutThirdPartyJobSuccessResult. Secret: never logged.
 	ContinuationToken string `protobuf:"bytes,7,opt,name=continuation_token,json=continuationToken,proto3" json:"continuation_token,omitempty"`

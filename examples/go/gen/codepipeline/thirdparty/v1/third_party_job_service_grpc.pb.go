@@ -70,8 +70,9 @@ const (
 //     delay: retry immediately, another replica responds.
 //   - DEADLINE_EXCEEDED: DEADLINE_EXCEEDED, AWS_TIMEOUT. See `outcome`.
 //   - UNKNOWN: AWS_UNAVAILABLE, AWS_REQUEST_TIMEOUT, AWS_CONNECTION_LOST, AWS_UNRECOGNIZED_ERROR, and
-//     GATEWAY_SHUTTING_DOWN with an unknown outcome. See `outcome`. For PollForThirdPartyJobs and
-//     GetThirdPartyJobDetails, the unknown outcomes are UNAVAILABLE instead, because a retry does no harm.
+//     GATEWAY_SHUTTING_DOWN with an unknown outcome. See `outcome`.
+//   - For PollForThirdPartyJobs and GetThirdPartyJobDetails, AWS_UNAVAILABLE, AWS_REQUEST_TIMEOUT,
+//     AWS_CONNECTION_LOST, AWS_TIMEOUT, and GATEWAY_SHUTTING_DOWN are UNAVAILABLE, because a retry does no harm.
 //   - INTERNAL: GATEWAY_ACCESS_DENIED, GATEWAY_CREDENTIALS_REJECTED, AWS_BAD_RESPONSE, GATEWAY_BUG. The gateway's
 //     operator must act. See `outcome`: the last two may be unknown.
 //
@@ -249,8 +250,9 @@ func (c *thirdPartyJobServiceClient) PutThirdPartyJobFailureResult(ctx context.C
 //     delay: retry immediately, another replica responds.
 //   - DEADLINE_EXCEEDED: DEADLINE_EXCEEDED, AWS_TIMEOUT. See `outcome`.
 //   - UNKNOWN: AWS_UNAVAILABLE, AWS_REQUEST_TIMEOUT, AWS_CONNECTION_LOST, AWS_UNRECOGNIZED_ERROR, and
-//     GATEWAY_SHUTTING_DOWN with an unknown outcome. See `outcome`. For PollForThirdPartyJobs and
-//     GetThirdPartyJobDetails, the unknown outcomes are UNAVAILABLE instead, because a retry does no harm.
+//     GATEWAY_SHUTTING_DOWN with an unknown outcome. See `outcome`.
+//   - For PollForThirdPartyJobs and GetThirdPartyJobDetails, AWS_UNAVAILABLE, AWS_REQUEST_TIMEOUT,
+//     AWS_CONNECTION_LOST, AWS_TIMEOUT, and GATEWAY_SHUTTING_DOWN are UNAVAILABLE, because a retry does no harm.
 //   - INTERNAL: GATEWAY_ACCESS_DENIED, GATEWAY_CREDENTIALS_REJECTED, AWS_BAD_RESPONSE, GATEWAY_BUG. The gateway's
 //     operator must act. See `outcome`: the last two may be unknown.
 //
