@@ -23,7 +23,8 @@ use crate::state::State;
 /// The largest request body.
 const BODY_LIMIT: usize = 1 << 20;
 
-/// The number of characters of a job ID in a record. The ID in a request can be as long as the body.
+/// The number of characters of a job ID in a record. The ID in a request can be as long as the
+/// body.
 const RECORDED_ID: usize = 512;
 
 /// The next step of the connection.
