@@ -175,6 +175,8 @@ impl fmt::Debug for SessionCredentials {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::action_type::ActionTypes;
     use super::*;
     use crate::error::Reason;
@@ -230,6 +232,22 @@ mod tests {
             let data = Details::respond(output).job_details.unwrap().data.unwrap();
             assert_eq!(data.artifact_credentials.is_some(), shown);
             assert_eq!(data.continuation_token, "secret-continuation");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_request_is_valid_exactly_within_the_limits(
+            job_id in "\\PC{0,8}|\\PC{505,520}",
+            client_token in "\\PC{0,8}|\\PC{250,262}",
+        ) {
+            let out = |text: &str, max: usize| !(1..=max).contains(&text.chars().count());
+            let mut expected = Vec::new();
+            if out(&job_id, 512) { expected.push("job_id"); }
+            if out(&client_token, 256) { expected.push("client_token"); }
+            let failure = Details::parse(proto::GetThirdPartyJobDetailsRequest { job_id, client_token }).err();
+            let violated: Vec<_> = failure.iter().flat_map(|f| &f.violations).map(|v| v.field).collect();
+            prop_assert_eq!(violated, expected);
         }
     }
 }
