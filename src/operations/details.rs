@@ -245,7 +245,8 @@ mod tests {
             let mut expected = Vec::new();
             if out(&job_id, 512) { expected.push("job_id"); }
             if out(&client_token, 256) { expected.push("client_token"); }
-            let failure = Details::parse(proto::GetThirdPartyJobDetailsRequest { job_id, client_token }).err();
+            let request = proto::GetThirdPartyJobDetailsRequest { job_id, client_token };
+            let failure = Details::parse(request).err();
             let violated: Vec<_> = failure.iter().flat_map(|f| &f.violations).map(|v| v.field).collect();
             prop_assert_eq!(violated, expected);
         }
