@@ -19,15 +19,18 @@ impl Reason {
     /// never has that code, unless a second call of the method does no harm.
     #[must_use]
     pub fn code(self, outcome: Outcome, method: &Method) -> Code {
-        match (self.row(), outcome, method.idempotency) {
-            (Row { code: Code::Unavailable, .. }, Outcome::Unknown, Idempotency::None) => Code::Unknown,
-            (
-                Row { outcomes: Outcomes::Always(Outcome::Unknown), .. },
-                _,
-                Idempotency::Retryable | Idempotency::NoSideEffects,
-            ) => Code::Unavailable,
-            (row, _, _) => row.code,
+        let code = self.row().code;
+        let harmful = outcome == Outcome::Unknown && method.idempotency == Idempotency::None;
+        match code {
+            _ if self.is_harmless(method) => Code::Unavailable,
+            Code::Unavailable if harmful => Code::Unknown,
+            _ => code,
         }
+    }
+
+    /// Whether the outcome is always unknown, and a second call of the method does no harm.
+    fn is_harmless(self, method: &Method) -> bool {
+        self.outcomes() == Outcomes::Always(Outcome::Unknown) && method.idempotency != Idempotency::None
     }
 
     /// Which outcomes it can have.
@@ -39,9 +42,7 @@ impl Reason {
     /// Whether waiting helps. The error then says how long (`RetryInfo`).
     #[must_use]
     pub fn has_retry_info(self, method: &Method) -> bool {
-        let Row { outcomes, retry_info, .. } = self.row();
-        retry_info
-            || (outcomes == Outcomes::Always(Outcome::Unknown) && method.idempotency != Idempotency::None)
+        self.row().retry_info || self.is_harmless(method)
     }
 
     /// The operations whose calls can have it; none for errors of other methods.
