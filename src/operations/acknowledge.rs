@@ -71,16 +71,12 @@ fn job_status(aws: &str) -> JobStatus {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::tests::violated;
     use super::*;
 
     fn request(job_id: &str, nonce: &str, client_token: &str) -> AcknowledgeThirdPartyJobRequest {
         let (job_id, nonce, client_token) = (job_id.into(), nonce.into(), client_token.into());
         AcknowledgeThirdPartyJobRequest { job_id, nonce, client_token }
-    }
-
-    fn violated(request: AcknowledgeThirdPartyJobRequest) -> Vec<&'static str> {
-        let failure = Acknowledge::parse(request).err();
-        failure.map(|f| f.violations.iter().map(|v| v.field).collect()).unwrap_or_default()
     }
 
     #[test]
@@ -105,7 +101,7 @@ mod tests {
             if out(&job_id, 512) { expected.push("job_id"); }
             if out(&nonce, 50) { expected.push("nonce"); }
             if out(&client_token, 256) { expected.push("client_token"); }
-            prop_assert_eq!(violated(request(&job_id, &nonce, &client_token)), expected);
+            prop_assert_eq!(violated::<Acknowledge>(request(&job_id, &nonce, &client_token)), expected);
         }
 
         #[test]

@@ -178,6 +178,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::action_type::ActionTypes;
+    use super::super::tests::violated;
     use super::*;
     use crate::error::Reason;
 
@@ -246,9 +247,7 @@ mod tests {
             if out(&job_id, 512) { expected.push("job_id"); }
             if out(&client_token, 256) { expected.push("client_token"); }
             let request = proto::GetThirdPartyJobDetailsRequest { job_id, client_token };
-            let failure = Details::parse(request).err();
-            let violated: Vec<_> = failure.iter().flat_map(|f| &f.violations).map(|v| v.field).collect();
-            prop_assert_eq!(violated, expected);
+            prop_assert_eq!(violated::<Details>(request), expected);
         }
     }
 }

@@ -101,6 +101,7 @@ fn failure_kind(kind: FailureType) -> Option<FailureKind> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::tests::violated;
     use super::*;
     use crate::proto::FailureDetails;
 
@@ -116,15 +117,10 @@ mod tests {
         }
     }
 
-    fn violated(request: PutThirdPartyJobFailureResultRequest) -> Vec<&'static str> {
-        let failure = Failure::parse(request).err();
-        failure.map(|f| f.violations.iter().map(|v| v.field).collect()).unwrap_or_default()
-    }
-
     #[test]
     fn missing_details_violate_their_required_fields() {
         let expected = ["job_id", "client_token", "failure_details.type", "failure_details.message"];
-        assert_eq!(violated(PutThirdPartyJobFailureResultRequest::default()), expected);
+        assert_eq!(violated::<Failure>(PutThirdPartyJobFailureResultRequest::default()), expected);
     }
 
     #[test]
@@ -143,7 +139,7 @@ mod tests {
             if !(1..=6).contains(&kind) { expected.push("failure_details.type"); }
             if !(1..=5000).contains(&message.chars().count()) { expected.push("failure_details.message"); }
             if id.chars().count() > 1500 { expected.push("failure_details.external_execution_id"); }
-            prop_assert_eq!(violated(request(kind, &message, &id)), expected);
+            prop_assert_eq!(violated::<Failure>(request(kind, &message, &id)), expected);
         }
     }
 }

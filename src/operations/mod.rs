@@ -72,3 +72,14 @@ pub trait Operation: Sized + Send + Sync + 'static {
     /// The response for what AWS returned.
     fn respond(output: Self::Output) -> Self::Response;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Operation;
+
+    /// The fields of the request that break a rule; none for a valid request.
+    pub(super) fn violated<O: Operation>(request: O::Request) -> Vec<&'static str> {
+        let failure = O::parse(request).err();
+        failure.map(|f| f.violations.iter().map(|v| v.field).collect()).unwrap_or_default()
+    }
+}

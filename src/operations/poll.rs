@@ -85,18 +85,14 @@ impl Operation for Poll {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::tests::violated;
     use super::*;
     use crate::proto::ActionTypeId;
-
-    fn violated(request: PollForThirdPartyJobsRequest) -> Vec<&'static str> {
-        let failure = Poll::parse(request).err();
-        failure.map(|f| f.violations.iter().map(|v| v.field).collect()).unwrap_or_default()
-    }
 
     #[test]
     fn a_missing_action_type_violates_all_four_parts() {
         let parts = ["category", "owner", "provider", "version"].map(|part| format!("action_type_id.{part}"));
-        assert_eq!(violated(PollForThirdPartyJobsRequest::default()), parts);
+        assert_eq!(violated::<Poll>(PollForThirdPartyJobsRequest::default()), parts);
     }
 
     proptest! {
@@ -118,7 +114,7 @@ mod tests {
             if size.is_some_and(|size| !(1..=100).contains(&size)) { expected.push("max_batch_size"); }
             let id = ActionTypeId { category, owner, provider, version };
             let request = PollForThirdPartyJobsRequest { action_type_id: Some(id), max_batch_size: size };
-            prop_assert_eq!(violated(request), expected);
+            prop_assert_eq!(violated::<Poll>(request), expected);
         }
     }
 }

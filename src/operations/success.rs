@@ -142,12 +142,8 @@ mod tests {
     use proptest::prelude::*;
     use prost_types::Timestamp;
 
+    use super::super::tests::violated;
     use super::*;
-
-    fn violated(request: PutThirdPartyJobSuccessResultRequest) -> Vec<&'static str> {
-        let failure = Success::parse(request).err();
-        failure.map(|f| f.violations.iter().map(|v| v.field).collect()).unwrap_or_default()
-    }
 
     fn valid() -> PutThirdPartyJobSuccessResultRequest {
         PutThirdPartyJobSuccessResultRequest {
@@ -168,7 +164,7 @@ mod tests {
     fn a_continuation_token_that_is_set_and_empty_is_rejected() {
         let request =
             PutThirdPartyJobSuccessResultRequest { continuation_token: Some(String::new()), ..valid() };
-        assert_eq!(violated(request), ["continuation_token"]);
+        assert_eq!(violated::<Success>(request), ["continuation_token"]);
     }
 
     #[test]
@@ -199,7 +195,7 @@ mod tests {
             "execution_details.external_execution_id",
             "execution_details.percent_complete",
         ];
-        assert_eq!(violated(request), expected);
+        assert_eq!(violated::<Success>(request), expected);
     }
 
     #[test]
@@ -229,7 +225,7 @@ mod tests {
                 ..proto::ExecutionDetails::default()
             });
             let request = PutThirdPartyJobSuccessResultRequest { execution_details, ..valid() };
-            prop_assert_eq!(violated(request).is_empty(), (0..=100).contains(&percent));
+            prop_assert_eq!(violated::<Success>(request).is_empty(), (0..=100).contains(&percent));
         }
     }
 }
