@@ -108,7 +108,8 @@ impl KeyCache {
         self.current()
     }
 
-    fn current(&self) -> Result<Arc<VerificationKeys>, NoKeys> {
+    /// The cached keys, unless they are stale.
+    pub(super) fn current(&self) -> Result<Arc<VerificationKeys>, NoKeys> {
         let state = self.lock();
         let cached = state.cached.as_ref().filter(|cached| cached.seen.elapsed() < self.schedule.stale);
         cached.map(|cached| cached.keys.clone()).ok_or(NoKeys)
