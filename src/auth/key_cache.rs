@@ -143,7 +143,7 @@ impl KeyCache {
         loop {
             self.lock().refreshing = true;
             let loaded = self.source.load().await;
-            metrics.jwt_keys_looked_for(loaded.is_ok());
+            metrics.jwt_keys_refreshed(loaded.is_ok());
             failures = if loaded.is_ok() { 0 } else { failures + 1 };
             // Logs failures 1, 2, 4, 8, and so on. The metric counts every one.
             if let Err(why) = &loaded

@@ -154,14 +154,18 @@ impl Metrics {
 
     /// Credentials were loaded.
     pub(crate) fn credentials_loaded(&self, expiry: Option<SystemTime>) {
-        self.refreshes.get_or_create(&[("result", "ok")]).inc();
+        count(&self.refreshes, true);
         self.credentials_expiry.set(expiry.map_or(0.0, since_epoch));
+    }
+
+    /// Credentials couldn't be loaded.
+    pub(crate) fn credentials_failed(&self) {
+        count(&self.refreshes, false);
     }
 
     /// New TLS files were loaded, or are unusable.
     pub(crate) fn certificate_loaded(&self, usable: bool) {
-        let result = if usable { "ok" } else { "error" };
-        self.certificate_loads.get_or_create(&[("result", result)]).inc();
+        count(&self.certificate_loads, usable);
     }
 
     /// Sets when the TLS certificate in use expires, in seconds since the epoch.
@@ -170,17 +174,11 @@ impl Metrics {
     }
 
     /// A refresh of the JWKS succeeded or failed.
-    pub(crate) fn jwt_keys_looked_for(&self, found: bool) {
-        let result = if found { "ok" } else { "error" };
-        self.jwt_key_refreshes.get_or_create(&[("result", result)]).inc();
-        if found {
+    pub(crate) fn jwt_keys_refreshed(&self, succeeded: bool) {
+        count(&self.jwt_key_refreshes, succeeded);
+        if succeeded {
             self.jwt_keys_loaded.set(since_epoch(SystemTime::now()));
         }
-    }
-
-    /// Credentials couldn't be loaded.
-    pub(crate) fn credentials_failed(&self) {
-        self.refreshes.get_or_create(&[("result", "error")]).inc();
     }
 
     /// This many spans had this result.
@@ -216,6 +214,11 @@ impl fmt::Debug for Metrics {
 }
 
 /// The seconds since the epoch.
+/// Counts a result, by the label `result`.
+fn count(results: &Family<Labels<1>, Counter>, succeeded: bool) {
+    results.get_or_create(&[("result", if succeeded { "ok" } else { "error" })]).inc();
+}
+
 fn since_epoch(time: SystemTime) -> f64 {
     time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
