@@ -48,12 +48,10 @@ impl AllowList {
 
     /// Whether a caller with this identity may call this method.
     pub(super) fn check(&self, name: &str, method: &Method) -> Allowed {
-        let mut matching = self.0.iter().filter(|rule| rule.matches(name)).peekable();
-        match (matching.peek().is_some(), matching.any(|rule| rule.allows(method))) {
-            (false, _) => Allowed::No,
-            (true, false) => Allowed::NotThisOperation,
-            (true, true) => Allowed::Yes,
-        }
+        let matching = self.0.iter().filter(|rule| rule.matches(name));
+        let allowed =
+            matching.map(|rule| if rule.allows(method) { Allowed::Yes } else { Allowed::NotThisOperation });
+        allowed.min().unwrap_or(Allowed::No)
     }
 }
 

@@ -39,7 +39,6 @@ pub use rule::{Entry, Rule};
 use crate::call::Call;
 use crate::error::{Failure, Reason};
 use crate::telemetry::Metrics;
-use allow_list::Allowed;
 
 /// The authentication mode, with the callers that it allows.
 #[derive(Clone, Debug)]
@@ -117,11 +116,9 @@ impl fmt::Display for Auth {
 
 /// Authorizes a call by the identities in its client certificate, and sets its caller.
 fn authorize(list: &AllowList, identities: &Identities, call: &Call) -> Result<(), Failure> {
-    let names = identities.names();
-    let first = names.first().ok_or_else(|| Failure::not_sent(Reason::CallerUnauthenticated))?;
-    let checked = names.iter().map(|name| (name, list.check(name, call.method())));
+    let checked = identities.names().iter().map(|name| (name, list.check(name, call.method())));
     let best = checked.min_by_key(|(_, allowed)| *allowed);
-    let (name, allowed) = best.unwrap_or((first, Allowed::No));
+    let (name, allowed) = best.ok_or_else(|| Failure::not_sent(Reason::CallerUnauthenticated))?;
     call.set_caller(name);
     allowed.into_result()
 }
