@@ -69,16 +69,16 @@ impl AccessLogEntry {
     fn write(&mut self, code: Code, end: &End) {
         let (call, failure, aws) = (&self.call, end.failure, &end.aws);
         let took = call.started().elapsed();
-        self.metrics.call_ended(self.call.method(), code, took, failure.map(|(reason, _)| reason));
+        self.metrics.call_ended(call.method(), code, took, failure.map(|(reason, _)| reason));
         if let Some(span) = self.span.take() {
             span.end(call, code, end);
         }
-        if self.call.method().role == Role::Health {
+        if call.method().role == Role::Health {
             return;
         }
         tracing::info!(
-            service = self.call.method().service,
-            method = self.unknown.as_deref().unwrap_or(self.call.method().name),
+            service = call.method().service,
+            method = self.unknown.as_deref().unwrap_or(call.method().name),
             code = code_name(code),
             reason = failure.map(|(reason, _)| reason.name()),
             outcome = failure.map(|(_, outcome)| outcome.as_str()),
@@ -107,12 +107,7 @@ impl Drop for AccessLogEntry {
     fn drop(&mut self) {
         if !self.answered {
             let failure = self.call.interrupted(Reason::CallerCancelled);
-            let end = End {
-                failure: Some((failure.reason, failure.outcome)),
-                aws: failure.aws.clone(),
-                ..End::default()
-            };
-            self.write(failure.code(self.call.method()), &end);
+            self.write(failure.code(self.call.method()), &End::from(&failure));
         }
     }
 }
