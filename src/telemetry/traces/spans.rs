@@ -42,19 +42,21 @@ impl ServerSpan {
         peer: SocketAddr,
         caller: Option<&SpanContext>,
     ) -> Self {
-        let mut attributes = vec![
-            KeyValue::new("rpc.system.name", "grpc"),
-            KeyValue::new("rpc.method", method.full_name().unwrap_or("_OTHER")),
-            KeyValue::new("network.peer.address", peer.ip().to_canonical().to_string()),
-            KeyValue::new("network.peer.port", i64::from(peer.port())),
-        ];
-        if method.full_name().is_none() {
-            attributes
-                .push(KeyValue::new("rpc.method_original", shorten(path.trim_start_matches('/')).to_owned()));
-        }
         let name = method.full_name().unwrap_or("grpc");
-        let span = SpanBuilder::from_name(name).with_kind(SpanKind::Server).with_attributes(attributes);
-        Self(Box::new(tracer.build_with_context(span, &context_of(caller.cloned()))))
+        let span = SpanBuilder::from_name(name).with_kind(SpanKind::Server);
+        let mut span = tracer.build_with_context(span, &context_of(caller.cloned()));
+        // Not before, because no sampler needs them, and most spans can be left out.
+        if span.is_recording() {
+            span.set_attribute(KeyValue::new("rpc.system.name", "grpc"));
+            span.set_attribute(KeyValue::new("rpc.method", method.full_name().unwrap_or("_OTHER")));
+            span.set_attribute(KeyValue::new("network.peer.address", peer.ip().to_canonical().to_string()));
+            span.set_attribute(KeyValue::new("network.peer.port", i64::from(peer.port())));
+            if method.full_name().is_none() {
+                let original = shorten(path.trim_start_matches('/')).to_owned();
+                span.set_attribute(KeyValue::new("rpc.method_original", original));
+            }
+        }
+        Self(Box::new(span))
     }
 
     /// The trace that the span belongs to.
