@@ -28,7 +28,7 @@ pub(crate) async fn follow(
 ) {
     let updates = async {
         loop {
-            readiness.send_replace(of(&credentials.borrow_and_update(), *keys.borrow_and_update()));
+            readiness.send_replace(of(*credentials.borrow_and_update(), *keys.borrow_and_update()));
             tokio::select! {
                 // A channel without a sender can't change any more. The other one still can.
                 Ok(()) = credentials.changed() => {}
@@ -45,10 +45,10 @@ pub(crate) async fn follow(
     std::future::pending::<()>().await;
 }
 
-fn of(credentials: &CredentialStatus, keys: KeyStatus) -> Readiness {
+fn of(credentials: CredentialStatus, keys: KeyStatus) -> Readiness {
     // The cause is only in the log, because any client that reaches the admin port can read this.
     match (credentials, keys) {
-        (CredentialStatus::Held { .. }, KeyStatus::Ready) => Readiness::Ready,
+        (CredentialStatus::Held, KeyStatus::Ready) => Readiness::Ready,
         (CredentialStatus::Loading, _) => Readiness::NotReady("the AWS credentials are being loaded"),
         (CredentialStatus::Failed, _) => {
             Readiness::NotReady("no AWS credentials could be loaded; the log says why")

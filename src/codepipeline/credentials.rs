@@ -35,15 +35,12 @@ const RENEW_BEFORE_EXPIRY: Duration = Duration::from_secs(15 * 60);
 const MIN_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The state of the gateway's credentials.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialStatus {
     /// The first load is running.
     Loading,
     /// Credentials are cached.
-    Held {
-        /// When they expire, if they do.
-        expiry: Option<SystemTime>,
-    },
+    Held,
     /// No load has succeeded yet. The log has the error.
     Failed,
 }
@@ -83,7 +80,7 @@ impl CredentialCache {
 
     fn load_failed(&self) {
         self.status.send_if_modified(|status| {
-            let first = !matches!(status, CredentialStatus::Held { .. });
+            let first = *status != CredentialStatus::Held;
             if first {
                 *status = CredentialStatus::Failed;
             }
@@ -92,9 +89,8 @@ impl CredentialCache {
     }
 
     fn store(&self, credentials: Credentials) {
-        let status = CredentialStatus::Held { expiry: credentials.expiry() };
         self.current.send_replace(Some(credentials));
-        self.status.send_replace(status);
+        self.status.send_replace(CredentialStatus::Held);
     }
 }
 

@@ -32,7 +32,7 @@ impl CodePipeline for Panicking {
 pub async fn panicking_gateway(after_an_attempt: bool) -> (SocketAddr, Shutdown, JoinHandle<io::Result<()>>) {
     let listeners = Listeners { grpc: loopback().await, admin: loopback().await };
     let address = listeners.grpc.local_addr().unwrap();
-    let (shutdown, status) = (Shutdown::new(), watch::Sender::new(CredentialStatus::Held { expiry: None }));
+    let (shutdown, status) = (Shutdown::new(), watch::Sender::new(CredentialStatus::Held));
     let codepipeline = Panicking { after_an_attempt };
     let backend = Backend { codepipeline, region: REGION.into(), credentials: status.subscribe() };
     let served = serve(listeners, backend, settings(), Arc::new(Metrics::new()), shutdown.clone());

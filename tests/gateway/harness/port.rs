@@ -28,7 +28,7 @@ impl Port {
         let (cache, metrics) = (CredentialCache::empty(), Arc::new(Metrics::new()));
         let mut status = cache.status();
         let refresh = tokio::spawn(keep_fresh(aws.clone(), cache.clone(), metrics.clone()));
-        let held = status.wait_for(|status| matches!(status, CredentialStatus::Held { .. }));
+        let held = status.wait_for(|status| *status == CredentialStatus::Held);
         within("credentials", PATIENCE, held).await.unwrap();
         let codepipeline = AwsCodePipeline::new(&aws, cache, limits, metrics, Traces::default());
         Self { codepipeline, _refresh: AbortOnDropHandle::new(refresh) }
