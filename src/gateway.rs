@@ -140,21 +140,22 @@ pub async fn serve<C: CodePipeline>(
     let follow = readiness::follow(sender, credentials, settings.auth.key_status(), shutdown.begun());
     let jobs = JobService::new(codepipeline, settings.policy.clone());
     let server = Server { jobs, region, readiness, settings: settings.server(), metrics };
-    let grpc = server.serve(listeners.grpc, &shutdown);
-    let (mut grpc, mut follow) = (pin!(grpc), pin!(follow));
+    let serving = async {
+        tokio::select! {
+            ended = server.serve(listeners.grpc, &shutdown) => ended,
+            // Never ends. It reports to health watches whether the gateway is ready.
+            () = follow => Ok(()),
+        }
+    };
+    let mut serving = pin!(serving);
     let result = tokio::select! {
-        ended = &mut grpc => ended,
-        () = &mut follow => Ok(()),
+        ended = &mut serving => ended,
         ended = &mut admin => {
             // Without probes and metrics the gateway can't stay, but its calls can still finish.
             let error = ended.ok().and_then(Result::err).map(tracing::field::display);
             tracing::error!(error, "lost the admin listener; draining");
             shutdown.begin();
-            tokio::select! {
-                _served = &mut grpc => {}
-                // Never ends. It reports to health watches that the gateway isn't ready any more.
-                () = &mut follow => {}
-            }
+            let _ = serving.await;
             return Err(io::Error::other("lost the admin listener"));
         }
     };
