@@ -24,12 +24,10 @@ use super::peer::Peer;
 use super::response_body::EndOnClose;
 use super::settings::Settings;
 use super::tonic_errors;
-use crate::auth::Auth;
-use crate::call::{Call, Deadlines, End};
+use crate::call::{Call, End};
 use crate::error::{Failure, Reason, into_response};
 use crate::methods::{Method, Role, UNKNOWN};
-use crate::operations::OperationSet;
-use crate::telemetry::{AccessLogEntry, Metrics, Traces};
+use crate::telemetry::{AccessLogEntry, Metrics};
 
 /// Deadline of a health check. The check is unauthenticated and needs only its own message, so it
 /// gets less time than a call.
@@ -44,14 +42,10 @@ pub(super) struct GrpcCalls {
 
 #[derive(Debug)]
 struct Shared {
-    auth: Auth,
-    operations: OperationSet,
-    deadlines: Deadlines,
-    reflection: bool,
+    settings: Settings,
     region: Arc<str>,
     admission: Admission,
     metrics: Arc<Metrics>,
-    traces: Traces,
     drain_over: CancellationToken,
 }
 
@@ -70,14 +64,10 @@ impl<B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static> RequestB
 impl GrpcCalls {
     pub(super) fn new(routes: Routes, settings: &Settings, region: Arc<str>, metrics: Arc<Metrics>) -> Self {
         let shared = Shared {
-            auth: settings.auth.clone(),
-            operations: settings.operations.clone(),
-            deadlines: settings.deadlines,
-            reflection: settings.reflection,
+            settings: settings.clone(),
             region,
             admission: Admission::new(settings.max_in_flight, settings.max_connections, metrics.clone()),
             metrics,
-            traces: settings.traces.clone(),
             drain_over: CancellationToken::new(),
         };
         Self { routes, shared: Arc::new(shared) }
@@ -115,7 +105,7 @@ impl GrpcCalls {
             &request,
             peer.address,
             self.shared.metrics.clone(),
-            &self.shared.traces,
+            &self.shared.settings.traces,
         );
         let context = CallContext { call: &call, peer };
         let response = self.with_details(request, context).await;
@@ -125,10 +115,10 @@ impl GrpcCalls {
 
     fn begin<B>(&self, request: &Request<B>) -> Call {
         let mut method = Method::of(request.uri().path());
-        if method.role == Role::Reflection && !self.shared.reflection {
+        if method.role == Role::Reflection && !self.shared.settings.reflection {
             method = &UNKNOWN;
         }
-        Call::begin(method, request.headers(), self.shared.deadlines, self.shared.region.clone())
+        Call::begin(method, request.headers(), self.shared.settings.deadlines, self.shared.region.clone())
     }
 
     /// Replaces tonic's own errors, which have no details.
@@ -194,11 +184,12 @@ impl GrpcCalls {
         let CallContext { call, peer } = context;
         let role = call.method().role;
         if role != Role::Health
-            && let Err(failure) = self.shared.auth.admit(request.headers_mut(), &peer.identities, call).await
+            && let Err(failure) =
+                self.shared.settings.auth.admit(request.headers_mut(), &peer.identities, call).await
         {
             return context.fail(&failure);
         }
-        if !self.shared.operations.contains(call.method()) {
+        if !self.shared.settings.operations.contains(call.method()) {
             return context.fail(&Failure::not_sent(Reason::OperationDisabled));
         }
         if matches!(role, Role::Health | Role::Reflection) {

@@ -10,10 +10,13 @@ use tonic::Status;
 use tonic_types::StatusExt;
 
 use super::*;
+use crate::auth::Auth;
 use crate::auth::Identities;
+use crate::call::Deadlines;
 use crate::methods::ACKNOWLEDGE;
 use crate::operations::OperationSet;
 use crate::server::peer::{ConnectionLimits, Tasks};
+use crate::telemetry::Traces;
 
 /// Handles calls with this router, and admits one call at a time.
 fn grpc_calls(routes: Router) -> GrpcCalls {
