@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::grpc_call::GrpcCalls;
-use super::http2;
+use super::http2::{self, HANDSHAKE_TIME};
 use super::peer::{ConnectionLimits, EXTRA_STREAMS, Peer, Tasks};
 use super::preface::{PrefaceIo, PrefaceSeen};
 use super::settings::Settings;
@@ -30,8 +30,6 @@ use super::stack::stack;
 use crate::auth::Identities;
 use crate::util::backoff::jitter;
 
-/// Time limit of the TLS handshake, and of the wait for HTTP/2's connection preface.
-const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// Time that a connection without calls has to end after GOAWAY. If its client has vanished, hyper
 /// waits without a limit (hyperium/hyper#4170).
 const GOAWAY_GRACE: Duration = Duration::from_secs(2);
@@ -111,7 +109,7 @@ impl Connections {
             closing: self.closing.child_token(),
         });
         let service = stack(peer.tasks.clone(), self.grpc_calls.clone().service(peer.clone()));
-        let http = http2::connections(peer.tasks.clone(), self.max_streams, HANDSHAKE_TIME);
+        let http = http2::connections(peer.tasks.clone(), self.max_streams);
         let connection = http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
         if let Err(error) = self.run(pin!(connection), &peer, &preface_seen).await {
             tracing::debug!(peer = %address, error, "the connection ended badly");

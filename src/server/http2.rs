@@ -42,15 +42,17 @@ const MAX_PENDING_RESETS: usize = 20;
 /// one closes the connection with ENHANCE_YOUR_CALM ("MadeYouReset", CVE-2025-8671). A correct
 /// client can cause some of them if it is rejected while it still sends its message.
 const MAX_ERROR_RESETS: usize = 1024;
+/// The maximum time for a TLS handshake, for the HTTP/2 connection preface, and for HTTP/1 headers.
+pub(super) const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+
 /// Serves one connection, whose streams run as these tasks. The time limit covers HTTP/1 headers
-/// only;
-/// `connection` limits the wait for HTTP/2's connection preface.
-pub(super) fn connections(tasks: Tasks, max_streams: u32, header_time: Duration) -> auto::Builder<Tasks> {
+/// only; `connection` limits the wait for HTTP/2's connection preface.
+pub(super) fn connections(tasks: Tasks, max_streams: u32) -> auto::Builder<Tasks> {
     let mut http = auto::Builder::new(tasks);
     // HTTP/1 is served only to reject it with a text (see `grpc_only`).
     http.http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(header_time)
+        .header_read_timeout(HANDSHAKE_TIME)
         .max_buf_size(MAX_HEADERS as usize)
         .keep_alive(false);
     let (least, most) = CONNECTION_WINDOW;
