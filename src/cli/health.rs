@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use codepipeline_gateway::util::error_chain::causes;
 use tonic::Status;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 use tonic_health::pb::HealthCheckRequest;
@@ -104,19 +105,18 @@ impl Health {
 }
 
 /// The innermost cause. The outer ones only say "transport error".
-fn last_cause(error: &dyn Error) -> String {
-    let last = std::iter::successors(error.source(), |&error| error.source()).last();
-    last.map_or_else(|| error.to_string(), ToString::to_string)
+fn last_cause(error: &(dyn Error + 'static)) -> String {
+    causes(error).last().unwrap_or(error).to_string()
 }
 
 /// The error for files that TLS can't use.
-fn tls_error(error: &dyn Error) -> String {
+fn tls_error(error: &(dyn Error + 'static)) -> String {
     let cause = last_cause(error);
     if cause.contains("KeyMismatch") { "the key isn't the certificate's".into() } else { cause }
 }
 
 /// The error if the connection failed.
-fn connect_error(error: &dyn Error) -> String {
+fn connect_error(error: &(dyn Error + 'static)) -> String {
     let cause = last_cause(error);
     // rustls has this error for bytes that aren't TLS.
     if cause.contains("InvalidContentType") {

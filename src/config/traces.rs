@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use codepipeline_gateway::telemetry::TraceSettings;
+use codepipeline_gateway::util::error_chain::causes;
 use http::Uri;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -132,7 +133,7 @@ fn collector(name: &str, url: &Uri) -> Result<Endpoint, String> {
         }
     };
     endpoint.tls_config(tls).map_err(|error| {
-        let why = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+        let why = causes(&error).nth(1).unwrap_or(&error);
         format!("{name}: TLS can't be set up with the files that are named: {why}")
     })
 }

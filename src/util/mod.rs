@@ -2,7 +2,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod backoff;
-pub(crate) mod error_chain;
+pub mod error_chain;
 pub(crate) mod file_watch;
 pub(crate) mod grpc_status;
 pub(crate) mod pem;
