@@ -1,7 +1,7 @@
 //! The flags for what the gateway offers: its operations, their action types, and the artifact
 //! credentials.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use codepipeline_gateway::gateway::Settings;
 use codepipeline_gateway::methods::Method;
 use codepipeline_gateway::operations::{ActionTypes, ArtifactCredentials, OperationSet, Pattern, Policy};
@@ -20,16 +20,7 @@ pub(crate) struct AccessArgs {
     action_types: Vec<Pattern>,
     /// Whether job details include the AWS credentials for the job's artifacts
     #[arg(long, env = "GATEWAY_ARTIFACT_CREDENTIALS", value_name = "MODE", default_value = "withhold")]
-    artifact_credentials: CredentialsArg,
-}
-
-/// The values of `--artifact-credentials`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum CredentialsArg {
-    /// The gateway removes them from its responses
-    Withhold,
-    /// Callers get them
-    Include,
+    artifact_credentials: ArtifactCredentials,
 }
 
 impl AccessArgs {
@@ -40,10 +31,7 @@ impl AccessArgs {
         }
         settings.policy = Policy {
             action_types: ActionTypes::new(self.action_types),
-            artifact_credentials: match self.artifact_credentials {
-                CredentialsArg::Withhold => ArtifactCredentials::Withhold,
-                CredentialsArg::Include => ArtifactCredentials::Include,
-            },
+            artifact_credentials: self.artifact_credentials,
         };
     }
 }

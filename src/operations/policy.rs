@@ -13,12 +13,12 @@ pub struct Policy {
 }
 
 /// Whether callers get the AWS credentials for a job's artifacts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum ArtifactCredentials {
-    /// The gateway removes them.
+    /// The gateway removes them from its responses
     #[default]
     Withhold,
-    /// Callers get them.
+    /// Callers get them
     Include,
 }
 
