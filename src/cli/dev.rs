@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use codepipeline_gateway::auth::Auth;
 use codepipeline_gateway::codepipeline::{Aws, FakeKeys, Source};
 use codepipeline_gateway::gateway::Listeners;
+use codepipeline_gateway::methods::{ACKNOWLEDGE, DETAILS, FAILURE, Method, POLL, SUCCESS};
 use codepipeline_gateway::operations::ArtifactCredentials;
 use codepipeline_gateway::server::Shutdown;
 use codepipeline_simulator::{AccessKey, ActionType, AnswerFault, Artifact, CallMoment, Config, Fault, Job};
@@ -19,7 +20,6 @@ use crate::config::{LimitArgs, Logs, address};
 
 /// The count of a fault that never ends, so that each line gives the same result every time.
 const ALWAYS: u32 = u32::MAX;
-const SERVICE: &str = "codepipeline.thirdparty.v1.ThirdPartyJobService";
 
 /// The flags of `dev`.
 #[derive(clap::Args, Debug)]
@@ -91,38 +91,33 @@ const DEMO_CALLS: [DemoCall; 11] = [
 
 /// The calls that take one job to its success and another to its failure, in this order: title,
 /// result, method, and request.
-const WHOLE_JOB: [(&str, &str, &str, &str); 7] = [
+const WHOLE_JOB: [(&str, &str, &Method, &str); 7] = [
     (
         "a whole job, first the poll for jobs of an action type",
         "OK",
-        "PollForThirdPartyJobs",
+        &POLL,
         concat!(
             r#"{"action_type_id":{"category":"Deploy","owner":"ThirdParty","provider":"Demo","#,
             r#""version":"1"},"max_batch_size":2}"#
         ),
     ),
-    (
-        "its details, with the nonce",
-        "OK",
-        "GetThirdPartyJobDetails",
-        r#"{"job_id":"job-whole","client_token":"token-whole"}"#,
-    ),
+    ("its details, with the nonce", "OK", &DETAILS, r#"{"job_id":"job-whole","client_token":"token-whole"}"#),
     (
         "acknowledge it",
         "OK",
-        "AcknowledgeThirdPartyJob",
+        &ACKNOWLEDGE,
         r#"{"job_id":"job-whole","nonce":"nonce-whole","client_token":"token-whole"}"#,
     ),
     (
         "report its success",
         "OK",
-        "PutThirdPartyJobSuccessResult",
+        &SUCCESS,
         r#"{"job_id":"job-whole","client_token":"token-whole","execution_details":{"summary":"deployed"}}"#,
     ),
     (
         "report a second result of the same job",
         "FAILED_PRECONDITION INVALID_JOB_STATE",
-        "PutThirdPartyJobFailureResult",
+        &FAILURE,
         concat!(
             r#"{"job_id":"job-whole","client_token":"token-whole","failure_details":"#,
             r#"{"type":"FAILURE_TYPE_JOB_FAILED","message":"too late"}}"#
@@ -131,13 +126,13 @@ const WHOLE_JOB: [(&str, &str, &str, &str); 7] = [
     (
         "acknowledge the other job of the poll",
         "OK",
-        "AcknowledgeThirdPartyJob",
+        &ACKNOWLEDGE,
         r#"{"job_id":"job-failing","nonce":"nonce-failing","client_token":"token-failing"}"#,
     ),
     (
         "report its failure",
         "OK",
-        "PutThirdPartyJobFailureResult",
+        &FAILURE,
         concat!(
             r#"{"job_id":"job-failing","client_token":"token-failing","failure_details":"#,
             r#"{"type":"FAILURE_TYPE_JOB_FAILED","message":"a check failed"}}"#
@@ -161,11 +156,9 @@ impl Dev {
             grpc: bind(self.grpc_addr, "--grpc-addr").await?,
             admin: bind(self.admin_addr, "--admin-addr").await?,
         };
-        let aws = Aws::load(source(simulator.endpoint_url()))
-            .await
-            .map_err(|error| CliError::Failed(error.to_string()))?;
-        let address = listeners.grpc.local_addr().map_err(|error| CliError::Failed(error.to_string()))?;
-        let admin = listeners.admin.local_addr().map_err(|error| CliError::Failed(error.to_string()))?;
+        let aws = Aws::load(source(simulator.endpoint_url())).await.map_err(CliError::failed)?;
+        let address = listeners.grpc.local_addr().map_err(CliError::failed)?;
+        let admin = listeners.admin.local_addr().map_err(CliError::failed)?;
         // The lines follow when the gateway serves, because a script can run them immediately.
         let print = async {
             until_serving(address).await?;
@@ -231,18 +224,27 @@ fn print_demo_calls(address: SocketAddr) -> Result<(), CliError> {
     print_line("  # what there is: OK")?;
     print_line(format!("  grpcurl -plaintext {address} list"))?;
     print_line("  # the call, its fields and its errors, described: OK")?;
-    print_line(format!("  grpcurl -plaintext {address} describe {SERVICE}"))?;
+    print_line(format!("  grpcurl -plaintext {address} describe {}", ACKNOWLEDGE.service))?;
     print_line("  # is it healthy: OK")?;
     print_line(format!("  grpcurl -plaintext {address} grpc.health.v1.Health/Check"))?;
     for DemoCall { title, result, job, nonce, token, options } in &DEMO_CALLS {
-        print_line(format!("  # {title}: {result}"))?;
         let request = format!(r#"{{"job_id":"{job}","nonce":"{nonce}","client_token":"{token}"}}"#);
-        let method = "AcknowledgeThirdPartyJob";
-        print_line(format!("  grpcurl -plaintext {options}-d '{request}' {address} {SERVICE}/{method}"))?;
+        print_call(address, (title, result), &ACKNOWLEDGE, options, &request)?;
     }
     for (title, result, method, request) in WHOLE_JOB {
-        print_line(format!("  # {title}: {result}"))?;
-        print_line(format!("  grpcurl -plaintext -d '{request}' {address} {SERVICE}/{method}"))?;
+        print_call(address, (title, result), method, "", request)?;
     }
     print_line("")
+}
+
+fn print_call(
+    address: SocketAddr,
+    (title, result): (&str, &str),
+    method: &Method,
+    options: &str,
+    request: &str,
+) -> Result<(), CliError> {
+    print_line(format!("  # {title}: {result}"))?;
+    let name = method.full_name().unwrap_or_default();
+    print_line(format!("  grpcurl -plaintext {options}-d '{request}' {address} {name}"))
 }

@@ -61,7 +61,7 @@ pub(crate) fn run() -> Result<(), CliError> {
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) if !error.use_stderr() => {
-            return error.print().map_err(|error| CliError::Failed(error.to_string()));
+            return error.print().map_err(CliError::failed);
         }
         Err(error) => {
             let (all, given) = (command(), std::env::args_os().nth(1).unwrap_or_default());

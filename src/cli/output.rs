@@ -1,5 +1,6 @@
 //! The output of the subcommands: lines on standard output, and an error on standard error.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -13,6 +14,11 @@ pub(crate) enum CliError {
 }
 
 impl CliError {
+    /// The failure that this error is.
+    pub(crate) fn failed(error: impl Display) -> Self {
+        Self::Failed(error.to_string())
+    }
+
     /// Writes one line to standard error.
     pub(crate) fn report(self) -> ExitCode {
         let (line, code) = match self {

@@ -91,8 +91,7 @@ pub(super) async fn gateway(
     settings: Settings,
     shutdown: Shutdown,
 ) -> Result<(), CliError> {
-    let address =
-        |listener: &TcpListener| listener.local_addr().map_err(|error| CliError::Failed(error.to_string()));
+    let address = |listener: &TcpListener| listener.local_addr().map_err(CliError::failed);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         grpc = %address(&listeners.grpc)?,
@@ -107,7 +106,7 @@ pub(super) async fn gateway(
         tracing::warn!("{warning}");
     }
     let result = gateway::run(listeners, aws, settings, shutdown).await;
-    result.map_err(|error| CliError::Failed(error.to_string()))
+    result.map_err(CliError::failed)
 }
 
 /// A warning for each protection that the gateway leaves to its environment.
@@ -130,7 +129,7 @@ pub(super) fn start_logs(logs: &Logs) -> Result<impl Drop + use<>, CliError> {
     let on_terminal = if io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json };
     let started =
         telemetry::init(logs.log_format.unwrap_or(on_terminal), logs.log_level.clone(), io::stderr());
-    started.map_err(|error| CliError::Failed(error.to_string()))
+    started.map_err(CliError::failed)
 }
 
 /// SIGTERM and SIGINT. The first signal starts the shutdown, and the second one makes it immediate.
