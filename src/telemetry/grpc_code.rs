@@ -4,7 +4,7 @@ use tonic::Code;
 
 /// The code's name in gRPC's specification, such as `INVALID_ARGUMENT`.
 #[must_use]
-pub fn code_name(code: Code) -> &'static str {
+pub(super) fn code_name(code: Code) -> &'static str {
     names(code).0
 }
 

@@ -13,7 +13,6 @@ mod traces;
 
 pub(crate) use access_log::AccessLogEntry;
 pub(crate) use aws_metrics::AttemptResult;
-pub use grpc_code::code_name;
 pub use logging::{LogFormat, init};
 pub use metrics::Metrics;
 pub(crate) use traces::{AttemptSpan, AwsEndpoint};
