@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Limited};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use uuid::Uuid;
 
+use crate::bucket;
 use crate::control;
 use crate::faults::{CallMoment, ErrorFault, Fault, Then};
 use crate::operations::name::OperationName;
 use crate::operations::{self, Context};
-use crate::protocol::{AwsError, AwsResponse, HttpRequest};
+use crate::protocol::{AwsError, AwsResponse, HttpRequest, read_body};
 use crate::records::{InFlight, Processed, RequestOutcome, RequestRecord};
 use crate::signature::{self, Checked};
 use crate::state::State;
@@ -48,12 +48,19 @@ pub(crate) enum ConnectionEnd {
 /// Responds to a request on the connection with this number.
 pub(crate) async fn respond(state: Arc<State>, connection: usize, request: Request<Incoming>) -> Reply {
     let request_id = Uuid::new_v4().to_string();
-    let Some(request) = read(request).await else {
+    let (head, body) = request.into_parts();
+    let mut request = HttpRequest::of(head);
+    let control_path = request.path.strip_prefix("/_simulator/").map(str::to_owned);
+    if control_path.is_none() && bucket::is_for_bucket(&request) {
+        return Reply::Send(bucket::respond(&state, connection, request, body).await);
+    }
+    let Some(body) = read_body(body, BODY_LIMIT).await else {
         let too_large = ErrorFault { http_status: 413, ..ErrorFault::new("RequestEntityTooLargeException") };
         return Reply::Send(AwsResponse::from(&too_large).into_response(&request_id, &state.clock));
     };
-    if let Some(path) = request.path.strip_prefix("/_simulator/") {
-        let response = control::respond(&state, path, &request);
+    request.body = body;
+    if let Some(path) = control_path {
+        let response = control::respond(&state, &path, &request);
         return Reply::Send(response.into_response(&request_id, &state.clock));
     }
 
@@ -80,24 +87,6 @@ pub(crate) async fn respond(state: Arc<State>, connection: usize, request: Reque
         Some(fault) => call.apply(fault).await,
         None => call.finish(),
     }
-}
-
-/// Reads a request to its end. `None` means that the body is too large, or that the client
-/// disconnected, in which case no response matters.
-async fn read(request: Request<Incoming>) -> Option<HttpRequest> {
-    let (head, body) = request.into_parts();
-    // The response to a body that is announced as too large doesn't wait for the body.
-    if body.size_hint().lower() > BODY_LIMIT as u64 {
-        return None;
-    }
-    let body = Limited::new(body, BODY_LIMIT).collect().await.ok()?.to_bytes();
-    Some(HttpRequest {
-        method: head.method.as_str().to_owned(),
-        path: head.uri.path().to_owned(),
-        query: head.uri.query().unwrap_or_default().to_owned(),
-        headers: head.headers,
-        body,
-    })
 }
 
 struct Call<'a> {

@@ -24,11 +24,15 @@ pub struct Config {
     /// Known action types. The action types of all jobs are known too. A poll for any other action
     /// type gets `ActionTypeNotFoundException`.
     pub action_types: Vec<ActionType>,
+    /// The maximum size of an object in bytes.
+    pub max_object_size: usize,
+    /// The maximum number of objects in all buckets together.
+    pub max_objects: usize,
 }
 
 impl Default for Config {
-    /// Both fake keys, any region, `InvalidNonceException` for a second acknowledge, and the same
-    /// nonce after 15 seconds.
+    /// Both fake keys, any region, `InvalidNonceException` for a second acknowledge, the same nonce
+    /// after 15 seconds, and up to 1,000 objects of 10 MiB.
     fn default() -> Self {
         Self {
             keys: vec![AccessKey::fake(), AccessKey::fake_temporary()],
@@ -37,6 +41,8 @@ impl Default for Config {
             redispatch_after: Duration::from_secs(15),
             redispatch_nonce: RedispatchNonce::default(),
             action_types: Vec::new(),
+            max_object_size: 10 << 20,
+            max_objects: 1000,
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
+use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -11,10 +12,12 @@ use serde_json::{Value, json};
 use crate::faults::{self, ConnectionFault, Fault, PlannedFault};
 use crate::jobs::JobFile;
 use crate::ledger::JobLedger;
+use crate::object_store::{Object, ObjectName};
 use crate::operations::name::OperationName;
 use crate::protocol::{AwsResponse, HttpRequest};
 use crate::state::State;
 
+const BINARY: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// An error status and its reason in one sentence.
@@ -24,6 +27,9 @@ type Outcome = Result<Value, ControlError>;
 
 /// Responds to a request for `/_simulator/` + `path`.
 pub(crate) fn respond(state: &State, path: &str, request: &HttpRequest) -> AwsResponse {
+    if let Some(object) = path.strip_prefix("objects/").and_then(|name| get_object(state, name, request)) {
+        return object;
+    }
     let outcome = match (path, &*request.method) {
         ("jobs", "GET") => Ok(get_jobs(state)),
         ("jobs", "PUT") => put_jobs(state, request),
@@ -34,14 +40,23 @@ pub(crate) fn respond(state: &State, path: &str, request: &HttpRequest) -> AwsRe
         }
         ("clock", "POST") => post_clock(state, request),
         ("ledger", "GET") => Ok(get_ledger(state)),
-        ("requests", "GET") => Ok(json!({ "requests": state.records.all() })),
+        ("requests", "GET") => {
+            let (requests, bucket_requests) = (state.records.all(), state.bucket_records.all());
+            Ok(json!({ "requests": requests, "bucket_requests": bucket_requests }))
+        }
+        ("objects", "GET") => Ok(get_objects(state)),
+        ("objects", "DELETE") => {
+            state.objects().clear();
+            Ok(json!({}))
+        }
         ("jobs", method) => Err(wrong_method(method, "GET and PUT")),
         ("faults", method) => Err(wrong_method(method, "POST and DELETE")),
+        ("objects", method) => Err(wrong_method(method, "GET and DELETE")),
         ("clock", method) => Err(wrong_method(method, "POST")),
         ("ledger" | "requests", method) => Err(wrong_method(method, "GET")),
         _ => {
             let known = "there are /_simulator/jobs, /_simulator/faults, /_simulator/clock, \
-                         /_simulator/ledger, and /_simulator/requests";
+                         /_simulator/ledger, /_simulator/requests, and /_simulator/objects";
             Err(ControlError(StatusCode::NOT_FOUND, format!("Nothing is at /_simulator/{path}: {known}.")))
         }
     };
@@ -67,6 +82,28 @@ fn get_jobs(state: &State) -> Value {
 fn get_ledger(state: &State) -> Value {
     let entry = |(id, ledger): (String, JobLedger)| LedgerEntry { job_id: id, ledger };
     json!({ "ledger": state.ledgers().into_iter().map(entry).collect::<Vec<_>>() })
+}
+
+fn get_objects(state: &State) -> Value {
+    let objects = state.objects();
+    let entry = |(name, object): (&ObjectName, &Object)| {
+        json!({
+            "bucket": name.bucket,
+            "key": name.key,
+            "size": object.body.len(),
+            "content_type": object.content_type,
+            "encryption": object.encryption,
+        })
+    };
+    json!({ "objects": objects.all().map(entry).collect::<Vec<_>>() })
+}
+
+/// The content of an object. `name` is its bucket and its key with a slash between them.
+fn get_object(state: &State, name: &str, request: &HttpRequest) -> Option<AwsResponse> {
+    let (bucket, key) = name.split_once('/').filter(|_| request.method == "GET")?;
+    let [bucket, key] = [bucket, key].map(|text| percent_decode_str(text).decode_utf8_lossy().into_owned());
+    let object = state.objects().get(&ObjectName { bucket, key })?.clone();
+    Some(AwsResponse::new(StatusCode::OK, BINARY, object.body))
 }
 
 /// The history of a job with the job's id.

@@ -65,6 +65,16 @@ impl JobStore {
         self.jobs.contains_key(id)
     }
 
+    /// Whether a job has an artifact in this bucket.
+    pub(crate) fn has_bucket(&self, name: &str) -> bool {
+        self.jobs.values().any(|JobEntry { job, .. }| {
+            job.input_artifacts
+                .iter()
+                .chain(&job.output_artifacts)
+                .any(|artifact| artifact.bucket_name == name)
+        })
+    }
+
     pub(crate) fn ledger(&self, id: &str) -> JobLedger {
         self.jobs.get(id).map(|entry| entry.ledger.clone()).unwrap_or_default()
     }

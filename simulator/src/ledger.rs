@@ -35,6 +35,19 @@ pub enum JobResult {
     Failure(FailureDetails),
 }
 
+impl JobResult {
+    /// The id of the execution in the worker's own system.
+    #[must_use]
+    pub fn external_execution_id(&self) -> Option<&str> {
+        match self {
+            Self::Success { execution_details, .. } => {
+                execution_details.as_ref()?.external_execution_id.as_deref()
+            }
+            Self::Failure(details) => details.external_execution_id.as_deref(),
+        }
+    }
+}
+
 /// The revision in a success.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct CurrentRevision {

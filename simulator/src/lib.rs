@@ -9,10 +9,13 @@
 //! connection and applies its faults, and `call` takes one request to its response. `protocol`
 //! reads the request and writes the response, `signature` authenticates the client, and
 //! `operations` decide on the jobs in `job_store`. `faults` describe failures, and `plan`
-//! selects the next one. `records` store every request. `simulator` is the handle for tests, and
-//! `control` offers the same functions to other processes.
+//! selects the next one. `records` store every request. `bucket` decides on requests for artifacts,
+//! whose objects are in `object_store` and whose records are in `bucket_records`. `simulator` is
+//! the handle for tests, and `control` offers the same functions to other processes.
 
 mod artifact_keys;
+mod bucket;
+mod bucket_records;
 mod call;
 mod clock;
 mod config;
@@ -22,6 +25,7 @@ mod faults;
 mod job_store;
 pub mod jobs;
 mod ledger;
+mod object_store;
 mod operations;
 mod plan;
 mod protocol;
@@ -31,15 +35,18 @@ mod signature;
 mod simulator;
 mod state;
 
+pub use bucket_records::BucketRecord;
 pub use config::{AccessKey, Config, RedispatchNonce, SecondAcknowledge};
 pub use faults::{
     AnswerFault, CallMoment, ConnectionFault, ConnectionMoment, ErrorFault, Fault, MessageKey, PlannedFault,
     Shape, Then,
 };
 pub use jobs::{
-    ActionType, AnswerStatus, Artifact, EncryptionKey, Job, JobFile, JobFileError, PipelineContext,
+    ActionType, AnswerStatus, Artifact, ArtifactContent, EncryptionKey, Job, JobFile, JobFileError,
+    PipelineContext,
 };
 pub use ledger::{CurrentRevision, ExecutionDetails, FailureDetails, JobLedger, JobResult};
+pub use object_store::{Encryption, Object};
 pub use operations::name::OperationName;
 pub use records::{Processed, RequestOutcome, RequestRecord};
 pub use signature::SignatureVerdict;

@@ -47,17 +47,11 @@ impl Plan {
 
     /// Takes the fault for a new connection and decrements its count.
     pub(crate) fn take_connection(&mut self) -> Option<ConnectionFault> {
-        loop {
-            let (times, fault) = self.connections.front_mut()?;
-            let fault = (*times > 0).then_some(*fault);
-            *times = times.saturating_sub(1);
-            if *times == 0 {
-                self.connections.pop_front();
-            }
-            if fault.is_some() {
-                return fault;
-            }
-        }
+        // The Rust API accepts a fault with a count of zero. Such a fault never applies.
+        self.connections.retain(|(times, _)| *times > 0);
+        let (times, fault) = self.connections.front_mut()?;
+        *times -= 1;
+        Some(*fault)
     }
 }
 

@@ -9,10 +9,12 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::bucket_records::BucketRecord;
 use crate::config::{AccessKey, Config};
 use crate::faults::{ConnectionFault, Fault, PlannedFault};
 use crate::jobs::Job;
 use crate::ledger::JobLedger;
+use crate::object_store::{Object, ObjectName};
 use crate::operations::name::OperationName;
 use crate::records::RequestRecord;
 use crate::server::{self, ListenCommand};
@@ -87,6 +89,19 @@ impl Simulator {
     #[must_use]
     pub fn artifact_key(&self, access_key_id: &str) -> Option<AccessKey> {
         self.state.artifact_key(access_key_id)
+    }
+
+    /// The object with this key in a bucket, if a job uploaded it.
+    #[must_use]
+    pub fn object(&self, bucket: impl Into<String>, key: impl Into<String>) -> Option<Object> {
+        let name = ObjectName { bucket: bucket.into(), key: key.into() };
+        self.state.objects().get(&name).cloned()
+    }
+
+    /// The latest 10,000 requests to buckets in the order of their responses.
+    #[must_use]
+    pub fn bucket_requests(&self) -> Vec<BucketRecord> {
+        self.state.bucket_records.all()
     }
 
     /// Adds a fault for the next `n` calls. Faults of a call's own job take precedence.

@@ -4,24 +4,28 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use tokio_util::sync::CancellationToken;
 
+use crate::bucket_records::BucketRecords;
 use crate::clock::Clock;
 use crate::config::{AccessKey, Config};
 use crate::job_store::JobStore;
 use crate::jobs::Job;
 use crate::ledger::JobLedger;
+use crate::object_store::ObjectStore;
 use crate::plan::Plan;
 use crate::records::Records;
 
 /// State shared by the handle and every connection. Code that needs several locks takes them in the
-/// order of the fields: config, jobs, plan.
+/// order of the fields: config, jobs, plan, objects.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) clock: Clock,
     pub(crate) records: Arc<Records>,
+    pub(crate) bucket_records: BucketRecords,
     pub(crate) stop_token: CancellationToken,
     config: RwLock<Config>,
     jobs: Mutex<JobStore>,
     plan: Mutex<Plan>,
+    objects: Mutex<ObjectStore>,
 }
 
 impl State {
@@ -29,10 +33,12 @@ impl State {
         Self {
             clock: Clock::default(),
             records: Arc::new(Records::new()),
+            bucket_records: BucketRecords::default(),
             stop_token: CancellationToken::new(),
             config: RwLock::new(config),
             jobs: Mutex::default(),
             plan: Mutex::default(),
+            objects: Mutex::default(),
         }
     }
 
@@ -50,6 +56,10 @@ impl State {
 
     pub(crate) fn plan(&self) -> MutexGuard<'_, Plan> {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn objects(&self) -> MutexGuard<'_, ObjectStore> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn add_job(&self, mut job: Job) {
@@ -81,7 +91,7 @@ impl State {
     }
 
     pub(crate) fn artifact_key(&self, access_key_id: &str) -> Option<AccessKey> {
-        self.jobs().artifact_keys.find(access_key_id, self.clock.now())
+        self.jobs().artifact_keys.find(access_key_id, self.clock.now()).map(|issued| issued.key)
     }
 
     pub(crate) fn stop(&self) {

@@ -68,7 +68,13 @@ impl Fault {
     /// A bare status with an empty body, as a load balancer sends it.
     #[must_use]
     pub fn status(http_status: u16) -> Self {
-        Self::Answer(AnswerFault { http_status, ..AnswerFault::default() })
+        Self::answer(http_status, "")
+    }
+
+    /// A response with this status and body. [`AnswerFault`] can also have headers.
+    #[must_use]
+    pub fn answer(http_status: u16, body: impl Into<String>) -> Self {
+        Self::Answer(AnswerFault { http_status, body: body.into(), ..AnswerFault::default() })
     }
 
     /// An ordinary response that is `ms` milliseconds late. The call is processed after the delay.

@@ -1,7 +1,7 @@
 //! The action that a job belongs to: its type, its place in a pipeline, and its artifacts.
 
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An action type. Workers poll for the jobs of one action type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +76,9 @@ pub struct Artifact {
     pub bucket_name: String,
     /// The key of the object in the bucket.
     pub object_key: String,
+    /// The content of an input artifact that no job uploaded.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub content: ArtifactContent,
 }
 
 impl Artifact {
@@ -87,7 +90,34 @@ impl Artifact {
         object_key: impl Into<String>,
     ) -> Self {
         let (name, bucket_name, object_key) = (name.into(), bucket_name.into(), object_key.into());
-        Self { name, revision: None, bucket_name, object_key }
+        Self { name, revision: None, bucket_name, object_key, content: ArtifactContent::Default }
+    }
+}
+
+/// The content of an artifact. JSON leaves it out, or has `null`, or has a text.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ArtifactContent {
+    /// A short text with the artifact's name.
+    #[default]
+    Default,
+    /// There is no object.
+    Missing,
+    /// This text.
+    Text(String),
+}
+
+impl Serialize for ArtifactContent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Default | Self::Missing => serializer.serialize_none(),
+            Self::Text(text) => serializer.serialize_str(text),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ArtifactContent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::<String>::deserialize(deserializer)?.map_or(Self::Missing, Self::Text))
     }
 }
 
@@ -117,4 +147,8 @@ fn kms() -> String {
 pub(super) fn non_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.is_empty() { Err(D::Error::custom("a job's values must not be empty")) } else { Ok(text) }
+}
+
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::action::{ActionType, Artifact, EncryptionKey, PipelineContext, non_empty};
+use super::action::{ActionType, Artifact, EncryptionKey, PipelineContext, is_default, non_empty};
 use super::status;
 use crate::faults::{Fault, PlannedFault};
 use crate::operations::name::OperationName;
@@ -203,8 +203,4 @@ const fn yes() -> bool {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 const fn is_yes(value: &bool) -> bool {
     *value
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }

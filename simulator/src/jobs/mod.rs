@@ -5,6 +5,6 @@ mod file;
 mod job;
 pub(crate) mod status;
 
-pub use self::action::{ActionType, Artifact, EncryptionKey, PipelineContext};
+pub use self::action::{ActionType, Artifact, ArtifactContent, EncryptionKey, PipelineContext};
 pub use self::file::{JobFile, JobFileError, from_json};
 pub use self::job::{AnswerStatus, Job};

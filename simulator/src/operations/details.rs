@@ -36,7 +36,7 @@ impl Operation for Details {
             return Err(AwsError::new("InvalidJobException", text));
         }
         let job = entry.job.clone();
-        let key = job.artifact_credentials.then(|| jobs.artifact_keys.issue(context.now));
+        let key = job.artifact_credentials.then(|| jobs.artifact_keys.issue(&job.id, context.now));
         let details = json!({ "id": job.id, "nonce": job.nonce, "data": data(&job, key) });
         Ok(AwsResponse::ok(json!({ "jobDetails": details }).to_string()))
     }

@@ -7,5 +7,5 @@ mod response;
 
 pub(crate) use self::error::AwsError;
 pub(crate) use self::input::{Input, Text};
-pub(crate) use self::request::HttpRequest;
+pub(crate) use self::request::{HttpRequest, read_body};
 pub(crate) use self::response::AwsResponse;

@@ -3,6 +3,10 @@
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::{Body as _, Incoming};
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::error::AwsError;
@@ -21,7 +25,41 @@ pub(crate) struct HttpRequest {
     pub(crate) body: Bytes,
 }
 
+/// Reads a body to its end. `None` means that the body is too large, or that the client
+/// disconnected, in which case no response matters.
+pub(crate) async fn read_body(body: Incoming, limit: usize) -> Option<Bytes> {
+    // The response to a body that is announced as too large doesn't wait for the body.
+    if body.size_hint().lower() > limit as u64 {
+        return None;
+    }
+    Some(Limited::new(body, limit).collect().await.ok()?.to_bytes())
+}
+
 impl HttpRequest {
+    /// The request with this head and without its body.
+    pub(crate) fn of(head: Parts) -> Self {
+        Self {
+            method: head.method.as_str().to_owned(),
+            path: head.uri.path().to_owned(),
+            query: head.uri.query().unwrap_or_default().to_owned(),
+            headers: head.headers,
+            body: Bytes::new(),
+        }
+    }
+
+    /// The value of a query parameter. SigV4 doesn't read `+` as a space.
+    pub(crate) fn query_parameter(&self, name: &str) -> Option<String> {
+        self.query_parameters().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    /// The names and values in the query.
+    pub(crate) fn query_parameters(&self) -> impl Iterator<Item = (String, String)> {
+        let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let parameters = self.query.split('&').filter(|parameter| !parameter.is_empty());
+        let parameters = parameters.map(|parameter| parameter.split_once('=').unwrap_or((parameter, "")));
+        parameters.map(move |(name, value)| (decode(name), decode(value)))
+    }
+
     /// The text of a header, if the request has the header and it is readable.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()

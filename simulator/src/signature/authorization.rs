@@ -3,28 +3,26 @@
 
 use std::collections::HashMap;
 
+use super::credential::Credential;
 use super::verdict::Rejection;
 use crate::protocol::HttpRequest;
 
-pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+pub(crate) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
 /// The parameters of a request's signature.
 #[derive(Debug)]
-pub(super) struct Authorization {
-    pub(super) access_key_id: String,
-    pub(super) scope_date: String,
-    pub(super) scope_region: String,
-    pub(super) scope_service: String,
-    pub(super) terminator: String,
-    /// In lower case, in the order of the header.
-    pub(super) signed_headers: Vec<String>,
-    pub(super) signature: String,
-    /// The `X-Amz-Date` or `Date` header, unparsed.
-    pub(super) date: String,
+pub(crate) struct Authorization {
+    pub(crate) credential: Credential,
+    /// In lower case, in the order of the request.
+    pub(crate) signed_headers: Vec<String>,
+    pub(crate) signature: String,
+    /// The date of the signature, unparsed.
+    pub(crate) date: String,
 }
 
 impl Authorization {
-    pub(super) fn parse(request: &HttpRequest) -> Result<Self, Rejection> {
+    /// Reads the `Authorization` header. The date is in the `X-Amz-Date` or the `Date` header.
+    pub(crate) fn parse(request: &HttpRequest) -> Result<Self, Rejection> {
         let header = request.header("authorization").unwrap_or_default().trim();
         if !header.starts_with("AWS4-") {
             return Err(Rejection::Missing);
@@ -41,30 +39,23 @@ impl Authorization {
         if algorithm != ALGORITHM {
             return Err(Rejection::Incomplete(format!("Unsupported AWS 'algorithm': '{algorithm}'.")));
         }
-        let elements: Vec<_> = credential.split('/').map(str::to_owned).collect();
-        let Ok([access_key_id, scope_date, scope_region, scope_service, terminator]) =
-            <[String; 5]>::try_from(elements)
-        else {
-            return Err(Rejection::Incomplete(format!(
+        let credential = Credential::parse(credential).ok_or_else(|| {
+            Rejection::Incomplete(format!(
                 "Credential must have exactly 5 slash-delimited elements, \
                  e.g. keyid/date/region/service/term, got '{credential}'"
-            )));
-        };
-        Ok(Self {
-            access_key_id,
-            scope_date,
-            scope_region,
-            scope_service,
-            terminator,
+            ))
+        })?;
+        Ok(Self::new(credential, signed_headers, signature, date))
+    }
+
+    /// The parameters with the names of the headers as a list with semicolons.
+    pub(crate) fn new(credential: Credential, signed_headers: &str, signature: &str, date: &str) -> Self {
+        Self {
+            credential,
             signed_headers: signed_headers.split(';').map(str::to_ascii_lowercase).collect(),
             signature: signature.to_owned(),
             date: date.to_owned(),
-        })
-    }
-
-    /// The credential scope, as it is signed.
-    pub(super) fn scope(&self) -> String {
-        [&*self.scope_date, &self.scope_region, &self.scope_service, &self.terminator].join("/")
+        }
     }
 }
 

@@ -3,14 +3,20 @@
 
 mod authorization;
 mod canonical;
+mod credential;
+mod date;
+mod signed_request;
 mod verdict;
 
-use subtle::ConstantTimeEq as _;
-use time::macros::format_description;
-use time::{Duration, OffsetDateTime, PrimitiveDateTime};
+use time::{Duration, OffsetDateTime};
 
-use self::authorization::Authorization;
-use self::verdict::Rejection;
+pub(crate) use self::authorization::{ALGORITHM, Authorization};
+pub(crate) use self::canonical::{object_path, payload_hash};
+pub(crate) use self::credential::Credential;
+use self::date::basic;
+pub(crate) use self::date::{extended, parse_basic};
+pub(crate) use self::signed_request::{SignedRequest, same};
+pub(crate) use self::verdict::Rejection;
 pub use self::verdict::SignatureVerdict;
 use crate::config::Config;
 use crate::protocol::HttpRequest;
@@ -42,7 +48,7 @@ pub(crate) fn check(request: &HttpRequest, config: &Config, now: OffsetDateTime)
         Err(rejection) => return Checked { access_key_id: None, result: Err(rejection) },
     };
     let result = verify(request, &authorization, config, now);
-    Checked { access_key_id: Some(authorization.access_key_id), result }
+    Checked { access_key_id: Some(authorization.credential.access_key_id), result }
 }
 
 /// Checks in AWS's order, as far as it is known: date, signed headers, scope, key, signature,
@@ -58,13 +64,12 @@ fn verify(
         return Err(Rejection::HostNotSigned);
     }
     in_scope(authorization, config.region.as_deref())?;
-    let known = config.keys.iter().find(|key| key.access_key_id == authorization.access_key_id);
+    let known = config.keys.iter().find(|key| key.access_key_id == authorization.credential.access_key_id);
     let key = known.ok_or(Rejection::UnknownKey)?;
 
-    let canonical = canonical::request(request, &authorization.signed_headers);
-    let to_sign = canonical::string_to_sign(&authorization.date, &authorization.scope(), &canonical);
-    let expected = canonical::signature(&key.secret_access_key, &authorization.scope(), &to_sign);
-    if !same(&expected, &authorization.signature) {
+    // Every operation of the protocol has the path `/`, which needs no normalization.
+    let (path, payload_hash) = (&request.path, &payload_hash(&request.body));
+    if !(SignedRequest { request, authorization, path, payload_hash }).is_signed_by(&key.secret_access_key) {
         return Err(Rejection::Mismatch);
     }
 
@@ -76,19 +81,12 @@ fn verify(
     if key.expired { Err(Rejection::TokenExpired) } else { Ok(()) }
 }
 
-fn same(one: &str, other: &str) -> bool {
-    one.as_bytes().ct_eq(other.as_bytes()).into()
-}
-
 fn within_skew(date: &str, now: OffsetDateTime) -> Result<(), Rejection> {
-    let Ok(signed) =
-        PrimitiveDateTime::parse(date, format_description!("[year][month][day]T[hour][minute][second]Z"))
-    else {
+    let Some(signed) = parse_basic(date) else {
         return Err(Rejection::Incomplete(format!(
             "Date must be in ISO-8601 'basic format'. Got '{date}'. See http://en.wikipedia.org/wiki/ISO_8601"
         )));
     };
-    let signed = signed.assume_utc();
     let (earliest, latest) = (now - SKEW, now + SKEW);
     if signed < earliest {
         Err(Rejection::Expired { date: date.to_owned(), earliest: basic(earliest), now: basic(now) })
@@ -99,30 +97,17 @@ fn within_skew(date: &str, now: OffsetDateTime) -> Result<(), Rejection> {
     }
 }
 
-/// The time in the basic format of ISO 8601, as in `X-Amz-Date`.
-fn basic(time: OffsetDateTime) -> String {
-    let (date, clock) = (time.date(), time.time());
-    format!(
-        "{:04}{:02}{:02}T{:02}{:02}{:02}Z",
-        date.year(),
-        u8::from(date.month()),
-        date.day(),
-        clock.hour(),
-        clock.minute(),
-        clock.second()
-    )
-}
-
 /// AWS names every error in a scope in one message.
 fn in_scope(authorization: &Authorization, region: Option<&str>) -> Result<(), Rejection> {
-    let Authorization { scope_date, scope_region, scope_service, terminator, date, .. } = authorization;
+    let Authorization { credential, date, .. } = authorization;
+    let Credential { day: scope_day, region: scope_region, service, terminator, .. } = credential;
     let day = date.get(..8).unwrap_or(date);
     let complaints = [
         (
             region.is_none_or(|region| region == scope_region),
             format!("Credential should be scoped to a valid region, not '{scope_region}'. "),
         ),
-        (scope_service == SERVICE, format!("Credential should be scoped to correct service: '{SERVICE}'. ")),
+        (service == SERVICE, format!("Credential should be scoped to correct service: '{SERVICE}'. ")),
         (
             terminator == "aws4_request",
             format!(
@@ -130,10 +115,10 @@ fn in_scope(authorization: &Authorization, region: Option<&str>) -> Result<(), R
             ),
         ),
         (
-            scope_date == day,
+            scope_day == day,
             format!(
                 "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: \
-                 '{scope_date}' != '{day}', from '{date}'. "
+                 '{scope_day}' != '{day}', from '{date}'. "
             ),
         ),
     ];

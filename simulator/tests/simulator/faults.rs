@@ -96,7 +96,7 @@ async fn any_response_is_possible() {
     assert_eq!((empty.status, &*empty.body), (503, ""));
     let redirect = with_fault(&simulator, Fault::status(302)).await.unwrap();
     assert_eq!(redirect.status, 302);
-    let wrong_type = AnswerFault { body: r#"{"status":7}"#.to_owned(), ..AnswerFault::default() };
+    let wrong_type = Fault::answer(200, r#"{"status":7}"#);
     assert_eq!(with_fault(&simulator, wrong_type).await.unwrap().json(), json!({ "status": 7 }));
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use codepipeline_simulator::{
-    ActionType, AnswerStatus, Artifact, CallMoment, Config, EncryptionKey, ErrorFault, Fault, Job,
-    MessageKey, OperationName, PipelineContext, RedispatchNonce, SecondAcknowledge, Shape, jobs,
+    ActionType, AnswerStatus, Artifact, ArtifactContent, CallMoment, Config, EncryptionKey, ErrorFault,
+    Fault, Job, MessageKey, OperationName, PipelineContext, RedispatchNonce, SecondAcknowledge, Shape, jobs,
 };
 
 const EXAMPLE: &str = include_str!("../../jobs.example.json");
@@ -44,7 +44,10 @@ fn settings_and_details_are_read() {
             "action_type": { "category": "Build", "owner": "ThirdParty", "provider": "P", "version": "1" },
             "configuration": { "key": "value" },
             "pipeline_context": { "pipeline_name": "p" },
-            "input_artifacts": [{ "name": "i", "revision": "r", "bucket_name": "b", "object_key": "k" }],
+            "input_artifacts": [
+                { "name": "i", "revision": "r", "bucket_name": "b", "object_key": "k", "content": "text" },
+                { "name": "m", "bucket_name": "b", "object_key": "m", "content": null }
+            ],
             "output_artifacts": [{ "name": "o", "bucket_name": "b", "object_key": "l" }],
             "artifact_credentials": false,
             "encryption_key": { "id": "e" },
@@ -63,7 +66,14 @@ fn settings_and_details_are_read() {
     let job = Job {
         client_id: "c".to_owned(),
         pipeline_context: PipelineContext { pipeline_name: "p".to_owned(), ..PipelineContext::default() },
-        input_artifacts: vec![Artifact { revision: Some("r".to_owned()), ..Artifact::new("i", "b", "k") }],
+        input_artifacts: vec![
+            Artifact {
+                revision: Some("r".to_owned()),
+                content: ArtifactContent::Text("text".to_owned()),
+                ..Artifact::new("i", "b", "k")
+            },
+            Artifact { content: ArtifactContent::Missing, ..Artifact::new("m", "b", "m") },
+        ],
         output_artifacts: vec![Artifact::new("o", "b", "l")],
         artifact_credentials: false,
         encryption_key: Some(EncryptionKey::kms("e")),

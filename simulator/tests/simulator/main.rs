@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test reports a failure by a panic")]
 
 mod acknowledge;
+mod bucket;
+mod bucket_client;
+mod bucket_limits;
+mod bucket_signatures;
 mod client;
 mod connections;
 mod control;
