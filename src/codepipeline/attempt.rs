@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sdk_codepipeline::operation::RequestId;
@@ -15,6 +15,7 @@ use super::redact::redact;
 use super::retry::{AttemptFailed, Policy, attempts};
 use super::transmit_probe::TransmitProbe;
 use super::{AwsOperation, CodePipeline, classify, credentials, error_response};
+use crate::artifacts::Presigner;
 use crate::call::Call;
 use crate::error::{AwsResponse, Failure, Outcome, Reason};
 use crate::methods::Method;
@@ -37,6 +38,7 @@ pub struct Limits {
 pub struct AwsCodePipeline {
     client: Client,
     credentials: Arc<credentials::CredentialCache>,
+    presigner: Presigner,
     limits: Limits,
     endpoint: AwsEndpoint,
     metrics: Arc<Metrics>,
@@ -56,7 +58,8 @@ impl AwsCodePipeline {
         let transport = aws.transport(limits.connect_timeout, limits.idle_timeout);
         let client = Client::new(&transport, credentials.clone());
         let endpoint = AwsEndpoint::new(aws.region(), aws.endpoint());
-        Self { client, credentials, limits, endpoint, metrics, traces }
+        let presigner = aws.presigner();
+        Self { client, credentials, presigner, limits, endpoint, metrics, traces }
     }
 
     async fn attempt<O: AwsOperation>(
@@ -79,7 +82,12 @@ impl AwsCodePipeline {
                 let request_id = output.request_id().and_then(error_response::plain_id);
                 let aws = AwsResponse { request_id, http_status: probe.http_status(), error_code: None };
                 record.accepted(&aws);
-                return Ok((O::output(output), aws));
+                let mut output = O::output(output);
+                // AWS's clock decides when a presigned request expires, and the gateway's own can
+                // be wrong.
+                let now = probe.date().unwrap_or_else(SystemTime::now);
+                O::complete(&mut output, &self.presigner, now).await;
+                return Ok((output, aws));
             }
             Ok(Err(error)) => failure_of(&error, &probe, O::FIELDS),
             Err(_elapsed) if probe.may_be_sent() => Failure::new(Reason::AwsTimeout, Outcome::Unknown).into(),
@@ -127,6 +135,7 @@ impl CodePipeline for AwsCodePipeline {
             max_attempts: self.limits.max_attempts,
             deadline: call.deadline()?,
             idempotency: O::METHOD.idempotency,
+            retries_throttling: !call.is_background(),
         };
         attempts(policy, call.progress(), || self.attempt(operation, call)).await
     }

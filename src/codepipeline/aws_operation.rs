@@ -1,10 +1,12 @@
 //! What the gateway has to know about an operation's AWS side.
 
 use std::fmt::Debug;
+use std::time::SystemTime;
 
 use aws_sdk_codepipeline::operation::RequestId;
 use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
 
+use crate::artifacts::Presigner;
 use crate::operations::Operation;
 
 /// The names of fields: at AWS, and in the proto file.
@@ -40,6 +42,13 @@ pub trait AwsOperation: Operation {
 
     /// What AWS returned.
     fn output(output: Self::SdkOutput) -> Self::Output;
+
+    /// Adds to AWS's response what the gateway computes from it. `now` is the time by AWS's clock,
+    /// if the response has a date.
+    #[must_use]
+    fn complete(_: &mut Self::Output, _: &Presigner, _now: SystemTime) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 
     /// The request's secrets, which AWS's error messages can repeat.
     fn secrets(&self) -> Vec<&str>;

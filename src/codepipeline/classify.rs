@@ -12,23 +12,23 @@ use crate::error::{AwsResponse, Failure, Outcome, Reason, Violation};
 
 /// The meaning of a response with a status other than 2xx. AWS's code has priority, then the
 /// status, then the body.
-pub(super) fn error_answer(answer: &ErrorResponse, fields: Fields) -> Failure {
-    let message = answer.message.as_deref().unwrap_or_default();
-    let by_code = answer.code.as_deref().and_then(|code| reason_of_code(code, message));
-    let reason = by_code.unwrap_or_else(|| reason_of_status(answer));
+pub(super) fn to_failure(response: &ErrorResponse, fields: Fields) -> Failure {
+    let message = response.message.as_deref().unwrap_or_default();
+    let by_code = response.code.as_deref().and_then(|code| reason_of_code(code, message));
+    let reason = by_code.unwrap_or_else(|| reason_of_status(response));
     let outcome = match reason {
         Reason::AwsUnavailable | Reason::AwsRequestTimeout => Outcome::Unknown,
         _ => Outcome::Rejected,
     };
     Failure {
         aws: AwsResponse {
-            error_code: answer.code.clone(),
-            request_id: answer.request_id.clone(),
-            http_status: Some(answer.status),
+            error_code: response.code.clone(),
+            request_id: response.request_id.clone(),
+            http_status: Some(response.status),
         },
-        retry_after: answer.retry_after,
+        retry_after: response.retry_after,
         ..if reason == Reason::ValidationFailed {
-            Failure::value_refused(named_fields(message, fields))
+            Failure::value_rejected(named_fields(message, fields))
         } else {
             Failure::new(reason, outcome)
         }
@@ -113,13 +113,13 @@ fn is_about_the_clock(message: &str) -> bool {
     message.starts_with("Signature expired") || message.starts_with("Signature not yet current")
 }
 
-fn reason_of_status(answer: &ErrorResponse) -> Reason {
-    match answer.status {
+fn reason_of_status(response: &ErrorResponse) -> Reason {
+    match response.status {
         500.. => Reason::AwsUnavailable,
         429 => Reason::AwsThrottled,
         408 => Reason::AwsRequestTimeout,
         // AWS's services send a code. A response without one is from something in between.
-        400..500 if answer.code.is_none() => Reason::AwsBadResponse,
+        400..500 if response.code.is_none() => Reason::AwsBadResponse,
         _ => Reason::AwsUnrecognizedError,
     }
 }
@@ -129,6 +129,6 @@ fn named_fields(message: &str, fields: Fields) -> Vec<Violation> {
     fields
         .iter()
         .filter(|(aws, _)| message.contains(&format!("at '{aws}'")))
-        .map(|(_, field)| Violation { field, description: "was refused by AWS".into() })
+        .map(|(_, field)| Violation { field, description: "was rejected by AWS".into() })
         .collect()
 }

@@ -15,20 +15,13 @@ use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
 use aws_runtime::service_clock_skew::ServiceClockSkewInterceptor;
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_async::time::SystemTimeSource;
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
-use aws_smithy_http_client::{Connector, ConnectorBuilder};
 use aws_smithy_json::protocol::aws_json_rpc::AwsJsonRpcProtocol;
-use aws_smithy_runtime::client::http::connection_poisoning::ConnectionPoisoningInterceptor;
 use aws_smithy_runtime::client::identity::IdentityCache;
 use aws_smithy_runtime::client::orchestrator::endpoints::StaticUriEndpointResolver;
 use aws_smithy_runtime::client::orchestrator::{AuthSchemeAndEndpointOrchestrationV2, invoke};
-use aws_smithy_runtime::client::retries::classifiers::HttpStatusCodeClassifier;
 use aws_smithy_runtime::client::retries::strategy::NeverRetryStrategy;
 use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
-use aws_smithy_runtime_api::client::http::{
-    HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
-};
+use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::identity::SharedIdentityResolver;
 use aws_smithy_runtime_api::client::interceptors::context::{Error, Input};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -50,6 +43,7 @@ use aws_types::SigningName;
 use aws_types::region::{Region, SigningRegion};
 
 use super::AwsOperation;
+use super::http::{Connector, Pool};
 use super::request_setup::RequestSetup;
 use super::transmit_probe::ProbeInterceptor;
 use crate::methods::Method;
@@ -165,31 +159,23 @@ fn components<P: ProvideCredentials + 'static>(
         // called expired.
         .with_identity_cache(Some(IdentityCache::no_cache()))
         .with_identity_resolver(SCHEME_ID, SharedIdentityResolver::new(credentials))
-        .with_interceptor(ConnectionPoisoningInterceptor::new())
         .with_interceptor(ServiceClockSkewInterceptor::new())
         .with_interceptor(ProbeInterceptor)
         .with_interceptor(RequestSetup { user_agent: transport.user_agent.clone() })
-        // Only for connection poisoning: after 500, 502, 503, or 504, the connection isn't used
-        // again.
-        .with_retry_classifier(HttpStatusCodeClassifier::default())
         .with_retry_strategy(Some(NeverRetryStrategy::new()))
         .with_time_source(Some(SystemTimeSource::new()))
         .with_sleep_impl(Some(TokioSleep::new()))
 }
 
-/// The SDK's own HTTPS client, with its proxy variables. Its connections are shared by all
-/// operations.
+/// The HTTP client. Its connections are shared by all operations.
 fn http_client(transport: &Transport) -> SharedHttpClient {
-    let settings = HttpConnectorSettings::builder().connect_timeout(transport.connect_timeout).build();
-    let connector: Connector = ConnectorBuilder::default()
-        .tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc))
-        .connector_settings(settings)
-        .sleep_impl(TokioSleep::new())
-        .proxy_config(ProxyConfig::from_env())
-        .pool_idle_timeout(transport.idle_timeout)
-        .build();
-    let connector = SharedHttpConnector::new(connector);
-    http_client_fn(move |_, _| connector.clone())
+    #[expect(
+        clippy::expect_used,
+        reason = "proof: `Aws::load` checks that the endpoint is a URL with a host"
+    )]
+    let connector = Connector::new(&transport.endpoint, transport.connect_timeout).expect("an endpoint");
+    let pool = SharedHttpConnector::new(Pool::new(connector, transport.idle_timeout));
+    http_client_fn(move |_, _| pool.clone())
 }
 
 #[cfg(test)]

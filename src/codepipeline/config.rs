@@ -19,7 +19,9 @@ use aws_types::SdkConfig;
 use aws_types::os_shim_internal::{Env, Fs};
 use aws_types::service_config::ServiceConfigKey;
 
+use super::advice::region_advice;
 use super::client::Transport;
+use crate::artifacts::Presigner;
 
 /// The switches for the kind of endpoint: the variable, and the key in the profile.
 pub const ENDPOINT_SWITCHES: [(&str, &str); 2] = [
@@ -54,6 +56,15 @@ pub enum Source {
     },
 }
 
+impl Source {
+    fn shared_files(&self) -> &[PathBuf] {
+        match self {
+            Self::Environment { shared_files, .. } => shared_files,
+            Self::Fixed { .. } => &[],
+        }
+    }
+}
+
 /// Keys for a CodePipeline simulator. Their `Debug` output has no secret.
 #[derive(Clone)]
 pub struct FakeKeys {
@@ -74,15 +85,15 @@ impl fmt::Debug for FakeKeys {
 /// Why the SDK's configuration can't be used. The text names the setting.
 #[derive(Debug, thiserror::Error)]
 pub enum AwsError {
-    /// No region is configured.
-    #[error("no AWS region: set AWS_REGION, or `region` in the profile of the shared config file")]
-    NoRegion,
+    /// No region is configured. The text says how to add one to the profile.
+    #[error("no AWS region: set AWS_REGION, or {0}")]
+    NoRegion(String),
     /// The region can't be part of a host name.
     #[error("AWS_REGION (or `region` in the profile): {0:?} is not a region; one looks like eu-west-1")]
     BadRegion(String),
     /// The endpoint isn't an http or https URL.
-    #[error("AWS_ENDPOINT_URL_CODEPIPELINE or AWS_ENDPOINT_URL (or `endpoint_url` in the profile): {0}")]
-    BadEndpoint(String),
+    #[error("{0} or AWS_ENDPOINT_URL (or `endpoint_url` in the profile): {1}")]
+    BadEndpoint(&'static str, String),
     /// The value of a switch, a variable or a key in the profile, is neither true nor false.
     #[error("{0}: {1:?} is neither true nor false")]
     BadSwitch(String, String),
@@ -95,6 +106,7 @@ pub struct Aws {
     config: SdkConfig,
     region: Arc<str>,
     endpoint: String,
+    presigner: Presigner,
 }
 
 impl fmt::Debug for Aws {
@@ -118,12 +130,15 @@ impl Aws {
             check_switches(switches).await?;
         }
         let config = sdk_config(&source).await;
-        let region = config.region().map(ToString::to_string).ok_or(AwsError::NoRegion)?;
+        let Some(region) = config.region().map(ToString::to_string) else {
+            return Err(AwsError::NoRegion(region_advice(source.shared_files()).await));
+        };
         if !is_region(&region) {
             return Err(AwsError::BadRegion(region));
         }
         let endpoint = endpoint(&config, &region).await?;
-        Ok(Self { source, config, region: region.into(), endpoint })
+        let presigner = presigner(&config).await?;
+        Ok(Self { source, config, region: region.into(), endpoint, presigner })
     }
 
     /// The region that requests are signed for.
@@ -136,6 +151,17 @@ impl Aws {
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// The URL of S3, to which the host or the path of a presigned request adds the bucket.
+    #[must_use]
+    pub fn s3_endpoint(&self) -> &str {
+        self.presigner.endpoint()
+    }
+
+    /// Signs requests for artifacts in S3.
+    pub(super) fn presigner(&self) -> Presigner {
+        self.presigner.clone()
     }
 
     /// How requests are made with this configuration.
@@ -156,10 +182,7 @@ impl Aws {
 
     /// The files that can contain credentials.
     pub(super) fn shared_files(&self) -> &[PathBuf] {
-        match &self.source {
-            Source::Environment { shared_files, .. } => shared_files,
-            Source::Fixed { .. } => &[],
-        }
+        self.source.shared_files()
     }
 
     /// The provider chain for the environment and the files as they are now.
@@ -227,33 +250,36 @@ fn is_region(region: &str) -> bool {
 /// The endpoint that the SDK resolves. It is resolved at the start, so that an invalid one is
 /// reported then, and not at the first call.
 async fn endpoint(config: &SdkConfig, region: &str) -> Result<String, AwsError> {
-    let configured = service_endpoint(config).or_else(|| config.endpoint_url().map(str::to_owned));
-    if let Some(url) = &configured {
-        check_url(url)?;
-    }
+    let bad = |why| AwsError::BadEndpoint("AWS_ENDPOINT_URL_CODEPIPELINE", why);
     let params = Params::builder()
         .region(region)
         .set_use_fips(config.use_fips())
         .set_use_dual_stack(config.use_dual_stack())
-        .set_endpoint(configured)
+        .set_endpoint(configured_endpoint(config, "CodePipeline").map_err(bad)?)
         .build()
-        .map_err(|error| AwsError::BadEndpoint(error.to_string()))?;
+        .map_err(|error| bad(error.to_string()))?;
     let resolved = DefaultResolver::new().resolve_endpoint(&params).await;
-    Ok(resolved.map_err(|error| AwsError::BadEndpoint(error.to_string()))?.url().to_owned())
+    Ok(resolved.map_err(|error| bad(error.to_string()))?.url().to_owned())
 }
 
-/// The endpoint for this service alone: AWS_ENDPOINT_URL_CODEPIPELINE, or `codepipeline` in a
-/// services section.
-fn service_endpoint(config: &SdkConfig) -> Option<String> {
-    let key = ServiceConfigKey::builder()
-        .service_id("CodePipeline")
-        .env("AWS_ENDPOINT_URL")
-        .profile("endpoint_url");
-    config.service_config()?.load_config(key.build().ok()?)
+/// The same for S3, which the gateway never calls.
+async fn presigner(config: &SdkConfig) -> Result<Presigner, AwsError> {
+    let bad = |why| AwsError::BadEndpoint("AWS_ENDPOINT_URL_S3", why);
+    let configured = configured_endpoint(config, "S3").map_err(bad)?;
+    Presigner::new(config, configured).await.map_err(bad)
 }
 
-fn check_url(url: &str) -> Result<(), AwsError> {
-    // A URL with a password isn't shown.
-    let shown = if url.contains('@') { String::new() } else { format!("{url:?}: ") };
-    crate::util::url::parse(url).map(drop).map_err(|why| AwsError::BadEndpoint(format!("{shown}{why}")))
+/// The endpoint in the configuration, if there is one: for this service alone, such as
+/// AWS_ENDPOINT_URL_S3 or `s3` in a services section, or for all services.
+fn configured_endpoint(config: &SdkConfig, service_id: &str) -> Result<Option<String>, String> {
+    let key =
+        ServiceConfigKey::builder().service_id(service_id).env("AWS_ENDPOINT_URL").profile("endpoint_url");
+    let of_service = key.build().ok().and_then(|key| config.service_config()?.load_config(key));
+    let configured = of_service.or_else(|| config.endpoint_url().map(str::to_owned));
+    if let Some(url) = &configured {
+        // A URL with a password isn't shown.
+        let shown = if url.contains('@') { String::new() } else { format!("{url:?}: ") };
+        crate::util::url::parse(url).map_err(|why| format!("{shown}{why}"))?;
+    }
+    Ok(configured)
 }

@@ -15,6 +15,7 @@ use aws_credential_types::provider::{ProvideCredentials, future};
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
+use super::advice::explain;
 use super::config::Aws;
 use super::redact::redact_words;
 use crate::error::Reason;
@@ -28,8 +29,9 @@ use crate::util::rfc3339::rfc3339;
 const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// The delay after a failed load.
 const RETRY: Backoff = Backoff { first: Duration::from_secs(1), max: Duration::from_secs(30) };
-/// Credentials are renewed this long before they expire, or in the last quarter of a shorter life.
-const RENEW_BEFORE_EXPIRY: Duration = Duration::from_secs(15 * 60);
+/// Credentials are renewed in the last quarter of their life, and at most this long before they
+/// expire. If renewing fails, operators see it while the cached credentials are still valid.
+const RENEW_BEFORE_EXPIRY: Duration = Duration::from_secs(3 * 3600);
 /// The minimum time between two loads, also for credentials that expire soon or that AWS rejects
 /// repeatedly.
 const MIN_INTERVAL: Duration = Duration::from_secs(5);
@@ -162,7 +164,8 @@ pub(super) async fn load(aws: &Aws) -> Result<Credentials, String> {
             .map_err(|error| redact_words(&chain(&error)))
     };
     match timeout(LOAD_TIMEOUT, run).await {
-        Ok(loaded) => loaded,
+        Ok(Ok(loaded)) => Ok(loaded),
+        Ok(Err(error)) => Err(explain(error, aws.shared_files()).await),
         Err(_elapsed) => Err(format!("the provider didn't answer within {LOAD_TIMEOUT:?}")),
     }
 }
@@ -205,7 +208,8 @@ mod tests {
         let renewed =
             |left: u64| renew_in(Some(now + Duration::from_secs(left)), now).map(|wait| wait.as_secs());
         assert_eq!(renew_in(None, now), None);
-        assert_eq!(renewed(6 * 3600), Some(6 * 3600 - 15 * 60));
+        assert_eq!(renewed(36 * 3600), Some(33 * 3600));
+        assert_eq!(renewed(6 * 3600), Some(6 * 3600 - 90 * 60));
         assert_eq!(renewed(1200), Some(900));
         assert_eq!(renewed(0), Some(5));
     }

@@ -1,5 +1,7 @@
 //! GetThirdPartyJobDetails in the SDK.
 
+use std::time::SystemTime;
+
 use aws_sdk_codepipeline::operation::get_third_party_job_details::{
     GetThirdPartyJobDetails, GetThirdPartyJobDetailsInput, GetThirdPartyJobDetailsOutput,
 };
@@ -7,6 +9,7 @@ use aws_sdk_codepipeline::types;
 use aws_smithy_types::error::operation::BuildError;
 
 use super::{AwsOperation, Fields};
+use crate::artifacts::Presigner;
 use crate::operations::{ActionType, Artifact, Details, JobDetails, PipelineContext, SessionCredentials};
 
 impl AwsOperation for Details {
@@ -27,6 +30,13 @@ impl AwsOperation for Details {
 
     fn output(output: Self::SdkOutput) -> Option<JobDetails> {
         output.job_details.map(job_details)
+    }
+
+    async fn complete(output: &mut Option<JobDetails>, presigner: &Presigner, now: SystemTime) {
+        if let Some(details) = output {
+            // In a box: the SDK's futures are large, and each future around them would hold them.
+            Box::pin(presigner.presign(details, now)).await;
+        }
     }
 
     fn secrets(&self) -> Vec<&str> {
@@ -90,6 +100,7 @@ fn artifact(artifact: types::Artifact) -> Artifact {
         revision: artifact.revision.unwrap_or_default(),
         bucket_name,
         object_key,
+        request: None,
     }
 }
 

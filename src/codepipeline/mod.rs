@@ -1,13 +1,14 @@
 //! AWS CodePipeline: the port that the service calls, and its implementation with the AWS SDK.
 //!
-//! Nothing outside this folder imports an AWS crate. A call's way through it: `retry` makes
-//! attempts, one or more; `attempt` makes one, observed by `transmit_probe`, with the operation's
-//! own file (`acknowledge`) for the SDK's input and output and `client` for the transport.
-//! `outcome` decides what is known about a failed attempt, `error_response` reads AWS's error, and
-//! `classify` maps it to a reason. `config` loads the SDK's standard configuration, and
-//! `credentials` keeps the gateway's credentials fresh.
+//! Nothing outside this folder and `artifacts` imports an AWS crate. A call's way through it:
+//! `retry` makes attempts, one or more; `attempt` makes one, observed by `transmit_probe`, with the
+//! operation's own file (`acknowledge`) for the SDK's input and output and `client` for the
+//! transport. `outcome` decides what is known about a failed attempt, `error_response` reads AWS's
+//! error, and `classify` maps it to a reason. `config` loads the SDK's standard configuration, and
+//! `credentials` keeps the gateway's credentials fresh. `advice` explains why there are none.
 
 mod acknowledge;
+mod advice;
 mod attempt;
 mod aws_operation;
 mod classify;
@@ -17,6 +18,7 @@ mod credentials;
 mod details;
 mod error_response;
 mod failure;
+mod http;
 mod outcome;
 mod poll;
 mod redact;
@@ -32,6 +34,7 @@ pub use aws_operation::{AwsOperation, Fields};
 pub use classify::error_codes;
 pub use config::{Aws, AwsError, ENDPOINT_SWITCHES, FakeKeys, Source};
 pub use credentials::{CredentialCache, CredentialStatus, describe_credentials, keep_fresh};
+pub(crate) use redact::redact;
 
 use crate::call::Call;
 use crate::error::{AwsResponse, Failure};
@@ -60,7 +63,7 @@ pub fn meaning_of_error<'a, O: AwsOperation>(
     header: impl Fn(&str) -> Option<&'a str>,
     body: &[u8],
 ) -> Failure {
-    classify::error_answer(&error_response::read(status, header, body), O::FIELDS)
+    classify::to_failure(&error_response::read(status, header, body), O::FIELDS)
 }
 
 /// What a 2xx response of AWS with this body contains; none if the gateway can't read it. Never

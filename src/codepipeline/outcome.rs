@@ -62,7 +62,7 @@ fn accepted_but_unreadable(error: &(dyn Error + 'static), response: &HttpRespons
 fn rejected(error: &(dyn Error + 'static), response: &HttpResponse, fields: Fields) -> AttemptFailed {
     let body = response.body().bytes().unwrap_or_default();
     let answer = error_response::read(response.status().as_u16(), |name| response.headers().get(name), body);
-    let mut failure = classify::error_answer(&answer, fields);
+    let mut failure = classify::to_failure(&answer, fields);
     // The missing code could be one with an unknown outcome, such as RequestTimeoutException.
     if failure.reason == Reason::AwsBadResponse && Body::of(error, response) == Body::BrokenOff {
         (failure.reason, failure.outcome) = (Reason::AwsConnectionLost, Outcome::Unknown);
@@ -75,23 +75,16 @@ fn rejected(error: &(dyn Error + 'static), response: &HttpResponse, fields: Fiel
 }
 
 /// No response. The SDK's kinds of error don't say whether the request may have reached AWS: a
-/// broken connection and a refused one are both "io". The probe and hyper's own error do.
+/// broken connection and a refused one are both "io". The probe does.
 fn unanswered(error: &(dyn Error + 'static), probe: &TransmitProbe) -> Failure {
     let failure = if causes(error).any(<dyn Error>::is::<CredentialsError>) {
         Failure::not_sent(Reason::GatewayCredentialsUnavailable)
     } else if !probe.reached_transmit() {
         Failure::not_sent(Reason::GatewayBug)
-    } else if probe.may_be_sent() && !causes(error).any(says_unsent) {
+    } else if probe.may_be_sent() {
         Failure::new(Reason::AwsConnectionLost, Outcome::Unknown)
     } else {
         Failure::not_sent(Reason::AwsUnreachable)
     };
     Failure { log_text: Some(chain(error)), ..failure }
-}
-
-fn says_unsent(error: &(dyn Error + 'static)) -> bool {
-    error
-        .downcast_ref::<hyper_util::client::legacy::Error>()
-        .is_some_and(hyper_util::client::legacy::Error::is_connect)
-        || error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled)
 }

@@ -63,7 +63,7 @@ mod tests {
                 provider: "provider".into(),
                 version: "version".into(),
             }),
-            max_batch_size: None,
+            ..PollForThirdPartyJobsRequest::default()
         });
     }
 }

@@ -12,7 +12,7 @@ const MIN_SECRET: usize = 6;
 
 /// The text with each secret replaced, truncated to a length that fits into a log line. If a secret
 /// is too short to redact, the whole text is left out.
-pub(super) fn redact(text: &str, secrets: &[&str]) -> String {
+pub(crate) fn redact(text: &str, secrets: &[&str]) -> String {
     if secrets.iter().any(|secret| (1..MIN_SECRET).contains(&secret.len())) {
         return "[left out: a secret of this call is too short to be redacted in it]".into();
     }

@@ -28,6 +28,8 @@ pub(super) struct Policy {
     pub(super) deadline: Instant,
     /// What a second call of the operation does.
     pub(super) idempotency: Idempotency,
+    /// Whether to ask AWS again if it throttles an attempt.
+    pub(super) retries_throttling: bool,
 }
 
 /// An attempt's failure, with what the loop has to know in addition.
@@ -72,7 +74,9 @@ where
         let corrects_clock = failure.reason == Reason::GatewayClockSkew && knows_aws_time && !clock_corrected;
         let safe = match failure.outcome {
             Outcome::NotSent => failure.reason == Reason::AwsUnreachable,
-            Outcome::Rejected => failure.reason == Reason::AwsThrottled || corrects_clock,
+            Outcome::Rejected => {
+                corrects_clock || (failure.reason == Reason::AwsThrottled && policy.retries_throttling)
+            }
             Outcome::Unknown => {
                 policy.idempotency == Idempotency::NoSideEffects && failure.reason != Reason::AwsBadResponse
             }
@@ -112,6 +116,10 @@ mod tests {
 
     use super::*;
 
+    fn policy(max_attempts: u32, time: Duration, idempotency: Idempotency) -> Policy {
+        Policy { max_attempts, deadline: Instant::now() + time, idempotency, retries_throttling: true }
+    }
+
     /// Runs the loop on a paused clock. The attempts fail with these failures, then one succeeds.
     async fn run(
         failures: Vec<AttemptFailed>,
@@ -120,7 +128,7 @@ mod tests {
     ) -> (Result<(), Failure>, usize) {
         let progress = Progress::default();
         let (next, made) = (Cell::new(failures.into_iter()), Cell::new(0));
-        let policy = Policy { max_attempts, deadline: Instant::now() + time, idempotency: Idempotency::None };
+        let policy = policy(max_attempts, time, Idempotency::None);
         let result = attempts(policy, &progress, || {
             made.set(made.get() + 1);
             let mut left = next.take();
@@ -174,7 +182,7 @@ mod tests {
         for idempotency in [Idempotency::None, Idempotency::Retryable, Idempotency::NoSideEffects] {
             for reason in reasons {
                 let made = Cell::new(0);
-                let policy = Policy { max_attempts: 3, deadline: Instant::now() + LONG, idempotency };
+                let policy = policy(3, LONG, idempotency);
                 let _ = attempts(policy, &Progress::default(), || {
                     made.set(made.get() + 1);
                     async move { Err::<(), _>(failed(reason, Outcome::Unknown)) }
@@ -192,8 +200,7 @@ mod tests {
             failed(Reason::AwsUnreachable, Outcome::NotSent),
             failed(Reason::AwsConnectionLost, Outcome::Unknown),
         ]);
-        let (deadline, idempotency) = (Instant::now() + LONG, Idempotency::NoSideEffects);
-        let policy = Policy { max_attempts: 2, deadline, idempotency };
+        let policy = policy(2, LONG, Idempotency::NoSideEffects);
         let progress = Progress::default();
         let result = attempts(policy, &progress, || {
             let mut left = failures.take();
@@ -207,11 +214,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_read_that_timed_out_is_retried_in_the_rest_of_its_time() {
-        let policy = Policy {
-            max_attempts: 3,
-            deadline: Instant::now() + Duration::from_secs(10),
-            idempotency: Idempotency::NoSideEffects,
-        };
+        let policy = policy(3, Duration::from_secs(10), Idempotency::NoSideEffects);
         let made = Cell::new(0);
         let progress = Progress::default();
         let result = attempts(policy, &progress, || {
@@ -237,6 +240,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_policy_can_leave_throttling_to_the_caller() {
+        let (made, progress) = (Cell::new(0), Progress::default());
+        let policy = Policy { retries_throttling: false, ..policy(3, LONG, Idempotency::Retryable) };
+        let result = attempts(policy, &progress, || {
+            made.set(made.get() + 1);
+            async { Err::<(), _>(throttled(None)) }
+        });
+        assert_eq!((result.await.unwrap_err().reason, made.get()), (Reason::AwsThrottled, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn attempts_and_time_are_limits() {
         let many = || (0..9).map(|_| throttled(None)).collect::<Vec<_>>();
         assert_eq!(run(many(), 1, LONG).await.1, 1);
@@ -253,7 +267,7 @@ mod tests {
         for _ in 0..2000 {
             let (deadline, cut) = (Instant::now() + Duration::from_millis(120), Cell::new(0));
             let progress = Progress::default();
-            let policy = Policy { max_attempts: 9, deadline, idempotency: Idempotency::None };
+            let policy = Policy { deadline, ..policy(9, LONG, Idempotency::None) };
             let result = attempts(policy, &progress, || {
                 if Instant::now() + Duration::from_millis(30) > deadline {
                     cut.set(cut.get() + 1);

@@ -1,19 +1,19 @@
 //! Observes one attempt from inside the SDK: whether its request may have left, and which HTTP
-//! status came back.
+//! status and which date came back.
 
-use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::connection::CaptureSmithyConnection;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::DateTime;
 use aws_smithy_types::config_bag::ConfigBag;
-use http_body_util::Limited;
+use aws_smithy_types::date_time::Format;
 use tokio::task_local;
 
 /// Observes an attempt.
@@ -22,12 +22,14 @@ pub(super) struct TransmitProbe(Arc<Observed>);
 
 #[derive(Debug)]
 struct Observed {
-    /// Empty until the request is ready to go. Then it holds the SDK's capture of the connection
-    /// that the request gets. While the capture is empty, not one byte of the request can have
-    /// left.
-    connection: OnceLock<Option<CaptureSmithyConnection>>,
+    /// Whether the request was ready to go.
+    ready: AtomicBool,
+    /// Whether a byte of the request may have left.
+    sent: AtomicBool,
     /// 0 until a response arrives.
     status: AtomicU16,
+    /// The date of the response, in seconds since 1970. 0 until a response with a date arrives.
+    date: AtomicU64,
     /// The longest response that is read, in bytes.
     max_response: usize,
 }
@@ -35,7 +37,9 @@ struct Observed {
 impl TransmitProbe {
     /// A probe for an attempt whose response has at most this many bytes.
     pub(super) fn new(max_response: usize) -> Self {
-        Self(Arc::new(Observed { connection: OnceLock::new(), status: AtomicU16::new(0), max_response }))
+        let (ready, sent) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (status, date) = (AtomicU16::new(0), AtomicU64::new(0));
+        Self(Arc::new(Observed { ready, sent, status, date, max_response }))
     }
 
     /// Runs the attempt under this probe.
@@ -45,7 +49,7 @@ impl TransmitProbe {
 
     /// Whether the request was ready to go.
     pub(super) fn reached_transmit(&self) -> bool {
-        self.0.connection.get().is_some()
+        self.0.ready.load(Ordering::Relaxed)
     }
 
     /// The response's HTTP status, once there is a response.
@@ -53,14 +57,31 @@ impl TransmitProbe {
         Some(self.0.status.load(Ordering::Relaxed)).filter(|status| *status != 0)
     }
 
+    /// The response's date, by AWS's clock.
+    pub(super) fn date(&self) -> Option<SystemTime> {
+        let seconds = Some(self.0.date.load(Ordering::Relaxed)).filter(|seconds| *seconds != 0)?;
+        Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+    }
+
     /// Whether a byte of the request may have left.
     pub(super) fn may_be_sent(&self) -> bool {
-        match self.0.connection.get() {
-            None => false,
-            // Without a capture it can't be ruled out.
-            Some(None) => true,
-            Some(Some(capture)) => capture.get().is_some(),
-        }
+        self.0.sent.load(Ordering::Relaxed)
+    }
+
+    /// Records for this task's attempt whether a byte of its request may have left.
+    ///
+    /// # Errors
+    /// The task makes no attempt. Nothing can be sent then, because the outcome could not be known.
+    pub(super) fn set_sent(sent: bool) -> Result<(), BoxError> {
+        Ok(CURRENT.try_with(|probe| probe.0.sent.store(sent, Ordering::Relaxed))?)
+    }
+
+    /// The longest response of this task's attempt, in bytes.
+    ///
+    /// # Errors
+    /// The task makes no attempt.
+    pub(super) fn max_response() -> Result<usize, BoxError> {
+        Ok(CURRENT.try_with(|probe| probe.0.max_response)?)
     }
 }
 
@@ -86,33 +107,46 @@ impl Intercept for ProbeInterceptor {
         &self,
         _: &BeforeTransmitInterceptorContextRef<'_>,
         _: &RuntimeComponents,
-        config: &mut ConfigBag,
+        _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // The SDK's own interceptor put it there, and on the request, in the step before
-        // (`modify_before_transmit`).
-        let connection = config.load::<CaptureSmithyConnection>().cloned();
-        // Without a probe this is an error and nothing is sent, because the outcome could not be
-        // known.
-        CURRENT.try_with(|probe| {
-            let _ = probe.0.connection.set(connection);
-        })?;
-        Ok(())
+        Ok(CURRENT.try_with(|probe| probe.0.ready.store(true, Ordering::Relaxed))?)
     }
 
-    fn modify_before_deserialization(
+    fn read_before_deserialization(
         &self,
-        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let status = context.response().status().as_u16();
-        let max_response = CURRENT.try_with(|probe| {
+        let date = context.response().headers().get("date").and_then(seconds);
+        CURRENT.try_with(|probe| {
             probe.0.status.store(status, Ordering::Relaxed);
-            probe.0.max_response
+            probe.0.date.store(date.unwrap_or_default(), Ordering::Relaxed);
         })?;
-        let body = context.response_mut().body_mut();
-        let whole = std::mem::replace(body, SdkBody::taken());
-        *body = SdkBody::from_body_1_x(Limited::new(whole, max_response));
         Ok(())
+    }
+}
+
+/// The seconds since 1970 of an HTTP date; none for another text and for an earlier date.
+fn seconds(date: &str) -> Option<u64> {
+    DateTime::from_str(date, Format::HttpDate).ok()?.secs().try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_http_date_since_1970_is_read() {
+        for (date, expected) in [
+            ("Fri, 15 Jan 2027 08:00:00 GMT", Some(1_800_000_000)),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", Some(253_402_300_799)),
+            ("Wed, 31 Dec 1969 23:59:59 GMT", None),
+            ("2027-01-15T08:00:00Z", None),
+            ("", None),
+        ] {
+            assert_eq!(seconds(date), expected, "{date}");
+        }
     }
 }

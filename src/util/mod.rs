@@ -9,4 +9,5 @@ pub(crate) mod pem;
 pub(crate) mod rfc3339;
 pub(crate) mod sha256;
 pub(crate) mod text;
+pub(crate) mod tls;
 pub mod url;

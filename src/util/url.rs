@@ -9,17 +9,17 @@ use http::Uri;
 /// # Errors
 /// What is wrong with the URL. The text never contains the URL, which can have a password.
 pub fn parse(text: &str) -> Result<Uri, &'static str> {
-    let uri: Uri = text.parse().map_err(|_| "it is not a URL")?;
+    let uri: Uri = text.parse().map_err(|_| "it isn't a URL")?;
     let (Some("http" | "https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-        return Err("it is not an http or https URL");
+        return Err("it isn't an http or https URL");
     };
     let (authority, host) = (authority.as_str(), authority.host());
     if authority.contains('@') {
-        return Err("it has a user name or password in it");
+        return Err("it contains a user name or password");
     }
     let port = authority.strip_prefix(host).filter(|_| !host.is_empty()).ok_or("it has no host")?;
     if !port.is_empty() && uri.port_u16().is_none_or(|port| port == 0) {
-        return Err("it has a port that is none");
+        return Err("its port must be from 1 to 65535");
     }
     Ok(uri)
 }
