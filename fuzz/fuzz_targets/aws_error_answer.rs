@@ -66,7 +66,7 @@ fn check_texts<O: AwsOperation>(failure: &CallFailure) {
     let CallFailure { reason, outcome, aws, violations, .. } = failure;
     for violation in violations {
         let known = O::FIELDS.iter().any(|(_, field)| *field == violation.field);
-        assert!(known && violation.description == "was refused by AWS", "{violation:?}");
+        assert!(known && violation.description == "was rejected by AWS", "{violation:?}");
     }
     // The message is the table's own: no byte of it came from the response.
     if violations.is_empty() {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::proto;
 
 /// An action type: category, owner, provider, and version. Not a secret.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ActionType {
     /// What the action does, such as `Deploy`.
     pub category: String,

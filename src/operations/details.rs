@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::Operation;
 use super::action_type::ActionType;
+use super::artifact::{Artifact, SessionCredentials};
 use super::fields::{JobId, MAX_CLIENT_TOKEN, MAX_JOB_ID, SecretText, Violations};
 use super::policy::{ArtifactCredentials, Policy};
 use crate::call::Subject;
@@ -57,30 +58,6 @@ pub struct PipelineContext {
     pub action_name: String,
     /// The id of the action's execution.
     pub action_execution_id: String,
-}
-
-/// An artifact in S3.
-#[derive(Clone, Debug, Default)]
-pub struct Artifact {
-    /// Its name in the pipeline.
-    pub name: String,
-    /// Its revision.
-    pub revision: String,
-    /// The bucket.
-    pub bucket_name: String,
-    /// The object's key.
-    pub object_key: String,
-}
-
-/// Temporary AWS credentials. Secret.
-#[derive(Clone)]
-pub struct SessionCredentials {
-    /// The access key id.
-    pub access_key_id: String,
-    /// The secret access key.
-    pub secret_access_key: String,
-    /// The session token.
-    pub session_token: String,
 }
 
 impl fmt::Debug for JobDetails {
@@ -151,25 +128,6 @@ impl From<PipelineContext> for proto::PipelineContext {
     fn from(context: PipelineContext) -> Self {
         let PipelineContext { pipeline_name, stage_name, action_name, action_execution_id } = context;
         Self { pipeline_name, stage_name, action_name, action_execution_id }
-    }
-}
-
-impl From<Artifact> for proto::Artifact {
-    fn from(Artifact { name, revision, bucket_name, object_key }: Artifact) -> Self {
-        Self { name, revision, bucket_name, object_key }
-    }
-}
-
-impl From<SessionCredentials> for proto::AwsSessionCredentials {
-    fn from(credentials: SessionCredentials) -> Self {
-        let SessionCredentials { access_key_id, secret_access_key, session_token } = credentials;
-        Self { access_key_id, secret_access_key, session_token }
-    }
-}
-
-impl fmt::Debug for SessionCredentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SessionCredentials(redacted)")
     }
 }
 

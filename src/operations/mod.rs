@@ -6,6 +6,7 @@
 
 mod acknowledge;
 mod action_type;
+mod artifact;
 mod details;
 mod failure;
 mod fields;
@@ -16,10 +17,12 @@ mod success;
 
 pub use acknowledge::{Acknowledge, Acknowledged};
 pub use action_type::{ActionType, ActionTypes, Pattern};
-pub use details::{Artifact, Details, JobDetails, PipelineContext, SessionCredentials};
+pub use artifact::{Artifact, ArtifactRequest, SessionCredentials};
+pub use details::{Details, JobDetails, PipelineContext};
 pub use failure::{Failure, FailureKind};
 pub use fields::{JobId, SecretText};
 pub use policy::{ArtifactCredentials, Policy};
+pub(crate) use poll::MAX_BATCH_SIZE;
 pub use poll::{Poll, PolledJob};
 pub use set::OperationSet;
 pub use success::{CurrentRevision, ExecutionDetails, Success};

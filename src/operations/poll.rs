@@ -1,4 +1,6 @@
-//! PollForThirdPartyJobs: a job worker asks for jobs.
+//! PollForThirdPartyJobs: a job worker asks for jobs, or waits for them.
+
+use std::time::Duration;
 
 use super::Operation;
 use super::action_type::ActionType;
@@ -17,7 +19,9 @@ const MAX_PROVIDER: usize = 35;
 /// The longest version, in characters.
 const MAX_VERSION: usize = 9;
 /// The maximum batch size of the gateway. AWS has none.
-const MAX_BATCH_SIZE: i32 = 100;
+pub(crate) const MAX_BATCH_SIZE: usize = 100;
+/// The longest time that a call can wait for jobs.
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// A valid request for jobs.
 #[derive(Debug)]
@@ -26,6 +30,15 @@ pub struct Poll {
     pub action_type: ActionType,
     /// The maximum number of jobs, if the caller set one.
     pub max_batch_size: Option<i32>,
+    /// How long the call waits for jobs. Without it, the call returns what AWS has now.
+    pub wait: Option<Duration>,
+}
+
+impl Poll {
+    /// The number of jobs that a waiting call takes: one, unless the caller set a number.
+    pub(crate) fn places(&self) -> usize {
+        self.max_batch_size.and_then(|size| usize::try_from(size).ok()).unwrap_or(1)
+    }
 }
 
 /// A job that AWS dispatched.
@@ -57,13 +70,23 @@ impl Operation for Poll {
         violations.check_name("action_type_id.owner", &id.owner, MAX_NAME);
         violations.check_name("action_type_id.provider", &id.provider, MAX_PROVIDER);
         violations.check_name("action_type_id.version", &id.version, MAX_VERSION);
-        if request.max_batch_size.is_some_and(|size| !(1..=MAX_BATCH_SIZE).contains(&size)) {
+        let is_batch =
+            |size: i32| usize::try_from(size).is_ok_and(|size| (1..=MAX_BATCH_SIZE).contains(&size));
+        if request.max_batch_size.is_some_and(|size| !is_batch(size)) {
             violations.add("max_batch_size", "must be from 1 to 100");
+        }
+        let wait = request.wait.map_or(Some(Duration::ZERO), duration);
+        if wait.is_none_or(|wait| wait > MAX_WAIT) {
+            violations.add("wait", "must be from 0 to 30 seconds");
         }
         violations.into_result()?;
         let action_type =
             ActionType { category: id.category, owner: id.owner, provider: id.provider, version: id.version };
-        Ok(Self { action_type, max_batch_size: request.max_batch_size })
+        Ok(Self {
+            action_type,
+            max_batch_size: request.max_batch_size,
+            wait: wait.filter(|wait| !wait.is_zero()),
+        })
     }
 
     fn check(&self, policy: &Policy) -> Result<(), Failure> {
@@ -79,6 +102,12 @@ impl Operation for Poll {
             output.into_iter().map(|PolledJob { job_id, client_id }| ThirdPartyJob { job_id, client_id });
         PollForThirdPartyJobsResponse { jobs: jobs.collect() }
     }
+}
+
+/// The duration, unless it is negative or malformed. prost's own conversion can overflow.
+fn duration(prost_types::Duration { seconds, nanos }: prost_types::Duration) -> Option<Duration> {
+    let nanos = u32::try_from(nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
+    Some(Duration::new(u64::try_from(seconds).ok()?, nanos))
 }
 
 #[cfg(test)]
@@ -113,7 +142,11 @@ mod tests {
             if out(&version, 9) { expected.push("action_type_id.version"); }
             if size.is_some_and(|size| !(1..=100).contains(&size)) { expected.push("max_batch_size"); }
             let id = ActionTypeId { category, owner, provider, version };
-            let request = PollForThirdPartyJobsRequest { action_type_id: Some(id), max_batch_size: size };
+            let request = PollForThirdPartyJobsRequest {
+                action_type_id: Some(id),
+                max_batch_size: size,
+                ..PollForThirdPartyJobsRequest::default()
+            };
             prop_assert_eq!(violated::<Poll>(request), expected);
         }
     }
