@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use codepipeline_gateway::error::{Outcome, Reason};
-use codepipeline_gateway::proto::{AcknowledgeThirdPartyJobRequest, GetThirdPartyJobDetailsResponse};
+use codepipeline_gateway::proto::{
+    AcknowledgeThirdPartyJobRequest, GetThirdPartyJobDetailsResponse, PollForThirdPartyJobsRequest,
+};
 use codepipeline_simulator::{ActionType, Job, OperationName};
 use fastrand::Rng;
 use tokio::time::{sleep, timeout};
@@ -15,8 +17,7 @@ use super::chaos::Chaos;
 use super::ledger::{End, Entry, Values};
 use super::trouble;
 use crate::harness::{
-    Client, JobRequest, NONCE, PATIENCE, TOKEN, details_request, failure_request, poll_request, request,
-    success_request,
+    Client, JobRequest, NONCE, PATIENCE, TOKEN, details_request, failure_by, poll_for, request, success_by,
 };
 
 /// A secret value in the configuration of each job.
@@ -99,7 +100,14 @@ impl Caller {
         }
         self.chaos.simulator.add_job(job);
         for _ in 0..4 {
-            match self.call("", Values::Correct, poll_request(&action_type)).await {
+            // Half of the polls are long polls, which share one poller.
+            let wait = Duration::from_millis(self.rng.u64(1..1500));
+            let wait = self.rng.bool().then(|| wait.try_into().expect("a short time"));
+            let poll =
+                PollForThirdPartyJobsRequest { max_batch_size: Some(1), wait, ..poll_for(&action_type) };
+            let polled = self.call("", Values::Correct, poll).await;
+            self.entries.last_mut().expect("the poll").waited = wait.is_some();
+            match polled {
                 Ok(polled) => {
                     if let Some(job) = polled.jobs.first() {
                         self.entries.last_mut().expect("the poll").job.clone_from(&job.job_id);
@@ -122,14 +130,14 @@ impl Caller {
         }
         let worker = self.number.to_string();
         if self.rng.u8(..12) == 0 {
-            let mut wrong = success_request(id, &worker);
+            let mut wrong = success_by(&worker, id);
             wrong.client_token = "wrong-token".into();
             let _ = self.call(id, Values::Wrong, wrong).await;
         }
         if self.rng.u8(..4) == 0 {
-            self.put(id, failure_request(id, &worker)).await;
+            self.put(id, failure_by(&worker, id)).await;
         } else {
-            let mut success = success_request(id, &worker);
+            let mut success = success_by(&worker, id);
             let continues = data.continuation_token.is_empty() && self.rng.u8(..4) == 0;
             success.continuation_token = continues.then(|| CONTINUATION.to_owned());
             self.put(id, success).await;
@@ -221,6 +229,7 @@ impl Caller {
             job: job.to_owned(),
             values,
             end,
+            waited: false,
         });
         result
     }

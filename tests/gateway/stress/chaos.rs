@@ -59,6 +59,7 @@ pub fn serve(simulator: &Simulator, secret: &Secret, keys: &Scratch, args: &[&st
         "--log-level=info,codepipeline_gateway=debug",
         "--max-connection-age=3s",
         "--max-in-flight=16",
+        "--poll-interval=1s",
         "--default-deadline=3s",
         "--max-deadline=4s",
         "--aws-attempt-timeout=1s",

@@ -44,6 +44,8 @@ pub struct Entry {
     pub job: String,
     pub values: Values,
     pub end: End,
+    /// Whether it is a poll that waited for a job.
+    pub waited: bool,
 }
 
 impl End {

@@ -1,4 +1,5 @@
-//! Stress tests of the real binary, with figures: `just chaos`, `just hostile`, `just overload`.
+//! Stress tests of the real binary, with figures: `just chaos`, `just hostile`, `just overload`,
+//! `just waiters`.
 //!
 //! `RUN_SECONDS` is the duration of the fault test. The restart test lasts a third of it.
 //! `RUN_ROUNDS` is the number of attack rounds, and `RUN_SEED` repeats the random choices of an
@@ -26,6 +27,7 @@ mod rotation;
 mod trouble;
 mod victim;
 mod vitals;
+mod waiters;
 
 use std::env;
 

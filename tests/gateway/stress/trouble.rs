@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use codepipeline_simulator::{
-    AnswerFault, CallMoment, ConnectionFault, ConnectionMoment, ErrorFault, Fault, Simulator, Then,
+    CallMoment, ConnectionFault, ConnectionMoment, ErrorFault, Fault, Simulator, Then,
 };
 use fastrand::Rng;
 use tokio::time::sleep;
@@ -51,12 +51,7 @@ fn garbage(rng: &mut Rng) -> Fault {
         1 => "{\"status\": ".to_owned(),
         _ => std::iter::repeat_with(|| rng.alphanumeric()).take(200).collect(),
     };
-    AnswerFault {
-        http_status: *rng.choice(&[200, 302, 400, 403, 503]).unwrap(),
-        body,
-        ..AnswerFault::default()
-    }
-    .into()
+    Fault::answer(*rng.choice(&[200, 302, 400, 403, 503]).unwrap(), body)
 }
 
 /// Breaks connections to AWS, and sometimes refuses all connections for a while.

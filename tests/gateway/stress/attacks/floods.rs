@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::{ATTACK_TIME, ended_by_gateway, expect_calm, plain, summary, tolerated};
+use super::{ATTACK_TIME, ended_by_gateway, expect_calm, summary, tolerated};
 use crate::harness::http2::{PING, SETTINGS, begin, call, frame, full_preface, id, rst, window_update};
 use crate::harness::{ACKNOWLEDGE, CHECK};
 
@@ -24,11 +24,11 @@ pub async fn made_you_reset(address: SocketAddr) -> String {
 
 pub async fn settings_flood(address: SocketAddr) -> String {
     let flood = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 255, 255]).repeat(20_000);
-    summary(&tolerated(address, &plain(), flood).await)
+    summary(&tolerated(address, flood).await)
 }
 
 pub async fn ping_flood(address: SocketAddr) -> String {
-    summary(&tolerated(address, &plain(), frame(PING, 0, 0, b"12345678").repeat(20_000)).await)
+    summary(&tolerated(address, frame(PING, 0, 0, b"12345678").repeat(20_000)).await)
 }
 
 /// Sends without end and reads nothing. The gateway must not queue its responses without a limit.

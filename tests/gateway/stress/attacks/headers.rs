@@ -2,14 +2,14 @@
 
 use std::net::SocketAddr;
 
-use super::{ended_by_gateway, plain, summary, tolerated};
+use super::{ended_by_gateway, summary, tolerated};
 use crate::harness::ACKNOWLEDGE;
 use crate::harness::http2::{CONTINUATION, END_HEADERS, HEADERS, block, field, frame};
 
 pub async fn giant_headers(address: SocketAddr) -> String {
     let mut giant = block(ACKNOWLEDGE);
     giant.extend(field("x-giant", &"a".repeat(1 << 20)));
-    summary(&tolerated(address, &plain(), split(&giant, true)).await)
+    summary(&tolerated(address, split(&giant, true)).await)
 }
 
 /// A field of 4 KiB in the HPACK table, and 16 KiB of references to it: together 64 MiB.
@@ -19,7 +19,7 @@ pub async fn hpack_bomb(address: SocketAddr) -> String {
     entry[0] = 0x40;
     bomb.extend(entry);
     bomb.extend(std::iter::repeat_n(0x80 | 0x3e, 16_000));
-    summary(&tolerated(address, &plain(), split(&bomb, true)).await)
+    summary(&tolerated(address, split(&bomb, true)).await)
 }
 
 /// A header block that never ends (CVE-2024-27316).

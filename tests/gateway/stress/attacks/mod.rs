@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 
 pub use self::malformed::garbage;
-use crate::harness::http2::{CALM, HEADERS, Raw, SETTINGS, Seen, frame};
+use crate::harness::http2::{CALM, HEADERS, Raw, Seen};
 
 pub type Attack = (&'static str, fn(SocketAddr, Rng) -> BoxFuture<'static, String>);
 
@@ -61,9 +61,9 @@ async fn ended_by_gateway(address: SocketAddr, bytes: Vec<u8>) -> Vec<Seen> {
 }
 
 /// Sends the same bytes over several connections. The gateway can tolerate them.
-async fn tolerated(address: SocketAddr, settings: &[u8], bytes: Vec<u8>) -> Vec<Seen> {
+async fn tolerated(address: SocketAddr, bytes: Vec<u8>) -> Vec<Seen> {
     let one = async || {
-        let mut raw = Raw::with_settings(address, settings).await;
+        let mut raw = Raw::plain(address).await;
         raw.send(&bytes).await;
         raw.until(ATTACK_TIME).await
     };
@@ -80,9 +80,4 @@ fn summary(seen: &[Seen]) -> String {
 fn expect_calm(seen: &[Seen]) -> String {
     assert!(seen.iter().all(|seen| seen.goaway.is_none_or(|code| code == CALM)), "{seen:#?}");
     summary(seen)
-}
-
-/// Empty SETTINGS.
-fn plain() -> Vec<u8> {
-    frame(SETTINGS, 0, 0, &[])
 }

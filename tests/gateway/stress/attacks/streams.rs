@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::sleep;
 
-use super::{ATTACK_TIME, plain, summary, tolerated};
+use super::{ATTACK_TIME, summary, tolerated};
 use crate::harness::grpc::{REFLECTION, WATCH};
 use crate::harness::http2::{
     DATA, END_HEADERS, HEADERS, PRIORITY, Raw, begin, block, call, field, frame, id, zero_window,
@@ -64,7 +64,7 @@ pub async fn small_frames(address: SocketAddr) -> String {
         ("PRIORITY", frame(PRIORITY, 0, 3, &[0, 0, 0, 1, 9]).repeat(50_000)),
         ("unknown", frame(0x42, 0, 0, &[0; 64]).repeat(20_000)),
     ] {
-        summaries.push(format!("{name}: {}", summary(&tolerated(address, &plain(), bytes).await)));
+        summaries.push(format!("{name}: {}", summary(&tolerated(address, bytes).await)));
     }
     summaries.join("; ")
 }
