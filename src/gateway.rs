@@ -19,6 +19,7 @@ use crate::codepipeline::{
     Aws, AwsCodePipeline, CodePipeline, CredentialCache, CredentialStatus, Limits, keep_fresh,
 };
 use crate::operations::{OperationSet, Policy};
+use crate::poller::{self, Poller};
 use crate::readiness::{self, Readiness};
 use crate::server::{self, Server, Shutdown, Tls};
 use crate::service::JobService;
@@ -38,6 +39,8 @@ pub struct Settings {
     pub deadlines: Deadlines,
     /// Most calls in flight over all connections. A further call is rejected.
     pub max_in_flight: usize,
+    /// How calls wait for jobs.
+    pub poll: poller::Settings,
     /// Most open connections. A further connection is closed immediately.
     pub max_connections: usize,
     /// Lifetime of a connection, 10 % more or less. Then GOAWAY, and its calls finish.
@@ -112,10 +115,10 @@ async fn while_refreshed(
         // The result isn't logged: a panic's text can contain secrets, and the hook has logged its
         // place.
         _stopped = refresh => {
-            tracing::error!("nobody keeps the credentials fresh any more; draining");
+            tracing::error!("credential refresh stopped; shutting down");
             shutdown.begin();
             let _ = serving.await;
-            Err(io::Error::other("nobody kept the credentials fresh any more"))
+            Err(io::Error::other("credential refresh stopped"))
         }
     }
 }
@@ -138,13 +141,18 @@ pub async fn serve<C: CodePipeline>(
     let admin = admin::serve(listeners.admin, metrics.clone(), readiness.clone(), drained.clone());
     let mut admin = AbortOnDropHandle::new(tokio::spawn(admin));
     let follow = readiness::follow(sender, credentials, settings.auth.key_status(), shutdown.begun());
-    let jobs = JobService::new(codepipeline, settings.policy.clone());
+    let codepipeline = Arc::new(codepipeline);
+    let (poller, polling) = Poller::new(settings.poll, shutdown.begun(), metrics.clone());
+    let polling = polling.run(codepipeline.clone(), region.clone());
+    let jobs = JobService::new(codepipeline, poller, settings.policy.clone());
     let server = Server { jobs, region, readiness, settings: settings.server(), metrics };
     let serving = async {
         tokio::select! {
             ended = server.serve(listeners.grpc, &shutdown) => ended,
             // Never ends. It reports to health watches whether the gateway is ready.
             () = follow => Ok(()),
+            // Never ends either.
+            () = polling => Ok(()),
         }
     };
     let mut serving = pin!(serving);
@@ -153,7 +161,7 @@ pub async fn serve<C: CodePipeline>(
         ended = &mut admin => {
             // Without probes and metrics the gateway can't stay, but its calls can still finish.
             let error = ended.ok().and_then(Result::err).map(tracing::field::display);
-            tracing::error!(error, "lost the admin listener; draining");
+            tracing::error!(error, "lost the admin listener; shutting down");
             shutdown.begin();
             let _ = serving.await;
             return Err(io::Error::other("lost the admin listener"));
@@ -174,6 +182,7 @@ impl Settings {
             operations: self.operations,
             deadlines: self.deadlines,
             max_in_flight: self.max_in_flight,
+            max_poll_waiters: self.poll.max_waiters,
             max_connections: self.max_connections,
             max_connection_age: self.max_connection_age,
             shutdown_delay: self.shutdown_delay,
@@ -200,7 +209,7 @@ mod tests {
         let mut refresh = AbortOnDropHandle::new(tokio::spawn(async {}));
         let served =
             timeout(Duration::from_secs(60), while_refreshed(serving, &mut refresh, &shutdown)).await;
-        assert_eq!(served.unwrap().unwrap_err().to_string(), "nobody kept the credentials fresh any more");
+        assert_eq!(served.unwrap().unwrap_err().to_string(), "credential refresh stopped");
         assert!(drained.is_cancelled());
     }
 }

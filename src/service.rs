@@ -1,6 +1,8 @@
 //! The gRPC service. Each RPC is one line: parse, call AWS, respond. The layers in front of it
 //! watch the deadline.
 
+use std::sync::Arc;
+
 use tonic::metadata::MetadataValue;
 use tonic::{Response, Status};
 
@@ -8,6 +10,7 @@ use crate::call::{Call, End};
 use crate::codepipeline::{AwsOperation, CodePipeline};
 use crate::error::{AwsResponse, Failure as CallFailure};
 use crate::operations::{Acknowledge, Details, Failure, Operation, Policy, Poll, Success};
+use crate::poller::Poller;
 use crate::proto::third_party_job_service_server::ThirdPartyJobService;
 
 type Request<O> = tonic::Request<<O as Operation>::Request>;
@@ -16,9 +19,42 @@ type Reply<O> = Result<Response<<O as Operation>::Response>, Status>;
 /// Answers the calls of `ThirdPartyJobService` with the responses of AWS CodePipeline.
 #[derive(Debug)]
 pub struct JobService<C> {
-    codepipeline: C,
+    codepipeline: Arc<C>,
+    poller: Poller,
     policy: Policy,
 }
+
+/// How the service gets an operation's output: with one call to AWS, unless the operation says
+/// otherwise.
+trait Forward: AwsOperation {
+    /// # Errors
+    /// Why the call failed, and what is known about it.
+    fn forward<C: CodePipeline>(
+        &self,
+        service: &JobService<C>,
+        call: &Call,
+    ) -> impl Future<Output = Result<(Self::Output, AwsResponse), CallFailure>> + Send {
+        service.codepipeline.call(self, call)
+    }
+}
+
+impl Forward for Poll {
+    async fn forward<C: CodePipeline>(
+        &self,
+        service: &JobService<C>,
+        call: &Call,
+    ) -> Result<(Self::Output, AwsResponse), CallFailure> {
+        match self.wait {
+            Some(time) => service.poller.wait(self, time, call).await,
+            None => service.codepipeline.call(self, call).await,
+        }
+    }
+}
+
+impl Forward for Details {}
+impl Forward for Acknowledge {}
+impl Forward for Success {}
+impl Forward for Failure {}
 
 #[tonic::async_trait]
 impl<C: CodePipeline> ThirdPartyJobService for JobService<C> {
@@ -45,13 +81,13 @@ impl<C: CodePipeline> ThirdPartyJobService for JobService<C> {
 
 impl<C: CodePipeline> JobService<C> {
     /// A service that calls this CodePipeline, within the operator's policy.
-    pub fn new(codepipeline: C, policy: Policy) -> Self {
-        Self { codepipeline, policy }
+    pub fn new(codepipeline: Arc<C>, poller: Poller, policy: Policy) -> Self {
+        Self { codepipeline, poller, policy }
     }
 
-    async fn handle<O: AwsOperation>(&self, request: Request<O>) -> Reply<O> {
+    async fn handle<O: Forward>(&self, request: Request<O>) -> Reply<O> {
         let call = Call::of(request.extensions());
-        let (output, aws) = self.forward::<O>(request.into_inner(), &call).await.map_err(|failure| {
+        let (output, aws) = self.output::<O>(request.into_inner(), &call).await.map_err(|failure| {
             call.set_end(End::from(&failure));
             failure.to_status(&call.facts())
         })?;
@@ -60,7 +96,7 @@ impl<C: CodePipeline> JobService<C> {
         Ok(response)
     }
 
-    async fn forward<O: AwsOperation>(
+    async fn output<O: Forward>(
         &self,
         request: O::Request,
         call: &Call,
@@ -69,7 +105,7 @@ impl<C: CodePipeline> JobService<C> {
         O::describe(&request, call.subject());
         let operation = O::parse(request)?;
         operation.check(&self.policy)?;
-        let (mut output, aws) = self.codepipeline.call(&operation, call).await?;
+        let (mut output, aws) = operation.forward(self, call).await?;
         O::describe_output(&output, call.subject());
         match O::restrict(&mut output, &self.policy) {
             Ok(()) => Ok((output, aws)),

@@ -35,7 +35,8 @@ build_gateway() {
     GATEWAY_BIN=$target/debug/codepipeline-gateway
 }
 
-start_dev() {
+# shellcheck disable=SC2120 # most tests pass no flags
+start_dev() { # flags of dev…
     local name end
     [[ -n ${GATEWAY_BIN-} ]] || build_gateway
     # Nothing of the machine's own configuration may reach it.
@@ -52,7 +53,7 @@ start_dev() {
     ADMIN=127.0.0.1:$(free_port)
     SIMULATOR=127.0.0.1:$(free_port)
     trap stop_dev EXIT
-    "$GATEWAY_BIN" dev --grpc-addr "$GRPC" --admin-addr "$ADMIN" --simulator-addr "$SIMULATOR" >"$DEV_OUT" 2>"$dev_scratch/stderr" &
+    "$GATEWAY_BIN" dev --grpc-addr "$GRPC" --admin-addr "$ADMIN" --simulator-addr "$SIMULATOR" "$@" >"$DEV_OUT" 2>"$dev_scratch/stderr" &
     dev_pid=$!
     end=$((SECONDS + 30))
     until "$GATEWAY_BIN" health --addr "$GRPC" >/dev/null 2>&1; do

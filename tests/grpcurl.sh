@@ -71,7 +71,7 @@ wait_for_lines() {
         ((SECONDS < end)) || break
         sleep 0.3
         before=$now
-        now=$(grep -c '^  grpcurl ' "$DEV_OUT" || true)
+        now=$(grep -c -E '^  (grpc)?curl ' "$DEV_OUT" || true)
     done
 }
 
@@ -81,7 +81,7 @@ check_printed_lines() {
     while IFS= read -r line; do
         case $line in
             '  # '*) promise=${line#  \# } ;;
-            '  grpcurl '*)
+            '  grpcurl '* | '  curl '*)
                 count=$((count + 1))
                 ask bash -c "${line#  }"
                 what=${promise%:*}
@@ -99,7 +99,9 @@ check_printed_lines() {
         esac
     done <"$DEV_OUT"
     answer=$(<"$DEV_OUT")
-    if ((count >= 21)); then ok "dev printed $count lines to paste"; else not_ok 'dev' "printed only $count lines that begin with '  grpcurl '"; fi
+    if ((count >= 23)); then ok "dev printed $count lines to paste"; else not_ok 'dev' "printed only $count lines that begin with '  grpcurl ' or '  curl '"; fi
+    ask curl -sS --fail "http://$SIMULATOR/_simulator/objects/demo-artifacts/artifacts/result.txt"
+    expect 'the object that the curl line uploaded' OK 'built by curl'
 }
 
 # ---- the session in the README ------------------------------------------------------------------------------------------
@@ -219,6 +221,7 @@ check_calls() {
     expect 'an unknown method' UNIMPLEMENTED '"reason": "UNKNOWN_METHOD"' '"outcome": "not_sent"'
 }
 
+# shellcheck disable=SC2119 # no flags
 start_dev
 check_printed_lines
 check_readme

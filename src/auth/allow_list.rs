@@ -13,7 +13,7 @@ pub struct AllowList(Vec<Rule>);
 /// How far an allowlist allows a caller, the best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Allowed {
-    /// The caller may make the call.
+    /// The caller can make the call.
     Yes,
     /// A rule matches the caller, but none that does allows the operation.
     NotThisOperation,
@@ -23,7 +23,7 @@ pub(super) enum Allowed {
 
 impl Allowed {
     /// # Errors
-    /// `CALLER_NOT_ALLOWED`, unless the caller may make the call.
+    /// `CALLER_NOT_ALLOWED`, unless the caller can make the call.
     pub(super) fn into_result(self) -> Result<(), Failure> {
         let failure = Failure::not_sent(Reason::CallerNotAllowed);
         match self {
@@ -43,10 +43,10 @@ impl AllowList {
     /// # Errors
     /// The list is empty. It would allow no caller, so it is a configuration mistake.
     pub fn new(rules: Vec<Rule>) -> Result<Self, &'static str> {
-        if rules.is_empty() { Err("the list is empty, so nobody could call") } else { Ok(Self(rules)) }
+        if rules.is_empty() { Err("add at least one identity") } else { Ok(Self(rules)) }
     }
 
-    /// Whether a caller with this identity may call this method.
+    /// Whether a caller with this identity can call this method.
     pub(super) fn check(&self, name: &str, method: &Method) -> Allowed {
         let matching = self.0.iter().filter(|rule| rule.matches(name));
         let allowed =

@@ -23,9 +23,10 @@ use zeroize::Zeroizing;
 
 use crate::util::error_chain::chain;
 use crate::util::pem;
+use crate::util::tls::system_roots;
 
 /// The maximum size of a document, in bytes. Key sets have a few KiB.
-pub(super) const MAX_DOCUMENT: usize = 256 * 1024;
+const MAX_DOCUMENT: usize = 256 * 1024;
 /// The maximum time for one GET, from the name lookup to the last byte.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The maximum number of bytes that are read from a token file.
@@ -64,7 +65,7 @@ impl HttpsUrl {
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let uri = crate::util::url::parse(text)?;
         if uri.scheme_str() != Some("https") {
-            return Err("it is not an https URL");
+            return Err("it isn't an https URL");
         }
         if text.contains('#') {
             return Err("it has a fragment in it");
@@ -137,7 +138,7 @@ impl Access {
             send(&url.0, tls, authorization).await
         };
         let fetched = timeout(TIMEOUT, fetched).await;
-        let fetched = fetched.unwrap_or_else(|_elapsed| Err(format!("no answer within {TIMEOUT:?}")));
+        let fetched = fetched.unwrap_or_else(|_elapsed| Err(format!("no response within {TIMEOUT:?}")));
         fetched.map_err(|why| format!("{url}: {why}"))
     }
 }
@@ -161,7 +162,7 @@ async fn send(url: &Uri, tls: ClientConfig, authorization: Option<HeaderValue>) 
     }
     let response = client.request(request).await.map_err(|error| chain(&error))?;
     if response.status() != StatusCode::OK {
-        return Err(format!("it answered {}", response.status().as_u16()));
+        return Err(format!("it returned HTTP status {}", response.status().as_u16()));
     }
     let body = Limited::new(response.into_body(), MAX_DOCUMENT).collect().await;
     body.map(http_body_util::Collected::to_bytes).map_err(|error| chain(&*error))
@@ -171,13 +172,6 @@ fn read_ca(path: &Path) -> Result<RootCertStore, String> {
     let text = fs::read(path).map_err(|error| error.to_string())?;
     let found = pem::certificates(&text).ok_or("no certificate in PEM form in it")?;
     pem::roots(found).map_err(|error| error.to_string())
-}
-
-fn system_roots() -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    // If certificates are missing, the TLS handshake fails and its error reports that.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    roots
 }
 
 fn read_token(path: &Path) -> Result<HeaderValue, String> {

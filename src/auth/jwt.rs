@@ -67,7 +67,7 @@ impl Jwt {
             tracing::debug!(
                 request_id = call.request_id(),
                 why = &*failure.message(call.method()),
-                "refused a token"
+                "rejected a token"
             );
         })?;
         let name = format!("{SUBJECT}{subject}");

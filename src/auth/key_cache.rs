@@ -111,7 +111,7 @@ impl KeyCache {
     /// The cached keys, unless they are stale.
     pub(super) fn current(&self) -> Result<Arc<VerificationKeys>, NoKeys> {
         let state = self.lock();
-        let cached = state.cached.as_ref().filter(|cached| cached.seen.elapsed() < self.schedule.stale);
+        let cached = state.cached.as_ref().filter(|cached| !self.schedule.is_stale(cached.seen));
         cached.map(|cached| cached.keys.clone()).ok_or(NoKeys)
     }
 
@@ -157,7 +157,7 @@ impl KeyCache {
             tokio::select! {
                 () = sleep(self.schedule.delay(self.source.is_file(), failures)) => {}
                 () = requested => {
-                    tracing::debug!("a token names a key that isn't held; looking for new ones");
+                    tracing::debug!("a token names an unknown key; refreshing the keys");
                 }
             }
         }
@@ -170,8 +170,8 @@ impl KeyCache {
         state.cached = loaded.or_else(|| state.cached.take());
         let status = match &state.cached {
             None => KeyStatus::Failed,
-            Some(cached) if cached.seen.elapsed() < self.schedule.stale => KeyStatus::Ready,
-            Some(_) => KeyStatus::Stale,
+            Some(cached) if self.schedule.is_stale(cached.seen) => KeyStatus::Stale,
+            Some(_) => KeyStatus::Ready,
         };
         state.refreshing = false;
         self.finished.send_modify(|finished| *finished += 1);

@@ -13,6 +13,8 @@ use jsonwebtoken::jwk::{
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 
+use crate::util::sha256::{Sha256, sha256};
+
 /// The accepted sizes of an RSA key, in bits. Smaller keys are too weak (RFC 7518, section 3.3).
 /// aws-lc-rs verifies with no larger ones.
 const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
@@ -27,7 +29,8 @@ pub(super) struct KeySet {
     by_id: HashMap<String, Vec<Key>>,
     /// Why each skipped key can't be used.
     skipped: Vec<&'static str>,
-    document: Vec<u8>,
+    /// The digest of the document.
+    digest: Sha256,
 }
 
 /// A public key with the one algorithm that it verifies. The key's type decides the algorithm,
@@ -49,17 +52,17 @@ impl KeySet {
     /// # Errors
     /// The document isn't a key set, or has no usable key. An empty key set would reject every
     /// caller, so it counts as a mistake of the issuer.
-    pub(super) fn parse(document: Vec<u8>) -> Result<Self, String> {
+    pub(super) fn parse(document: &[u8]) -> Result<Self, String> {
         let parsed: Document =
-            serde_json::from_slice(&document).map_err(|_| "it is no JSON Web Key Set".to_owned())?;
-        let mut set = Self { by_id: HashMap::new(), skipped: Vec::new(), document };
+            serde_json::from_slice(document).map_err(|_| "it isn't a JSON Web Key Set".to_owned())?;
+        let mut set = Self { by_id: HashMap::new(), skipped: Vec::new(), digest: sha256(document) };
         for key in parsed.keys {
             if let Err(why) = set.add(key) {
                 set.skipped.push(why);
             }
         }
         if set.by_id.is_empty() {
-            return Err(format!("it has no key that can be used{}", set.skipped()));
+            return Err(format!("it has no usable key{}", set.skipped()));
         }
         Ok(set)
     }
@@ -96,7 +99,7 @@ impl KeySet {
 
     /// Whether both sets come from the same document.
     pub(super) fn is_same_document(&self, other: &Self) -> bool {
-        self.document == other.document
+        self.digest == other.digest
     }
 }
 
@@ -168,7 +171,7 @@ mod tests {
 
     /// Parses a set with this one key.
     fn set(key: &Value) -> Result<KeySet, String> {
-        KeySet::parse(json!({ "keys": [key] }).to_string().into())
+        KeySet::parse(json!({ "keys": [key] }).to_string().as_bytes())
     }
 
     fn rsa(bits: usize) -> Value {
@@ -232,14 +235,14 @@ mod tests {
             (with(p256(), "kid", "".into()), "no id"),
         ] {
             let parsed = set(&key).map(|set| set.len());
-            assert_eq!(parsed, Err(format!("it has no key that can be used (1 left out: {why})")), "{key}");
+            assert_eq!(parsed, Err(format!("it has no usable key (1 left out: {why})")), "{key}");
         }
     }
 
     #[test]
     fn an_unusable_key_does_not_affect_the_other_keys() {
         let keys = [json!(7), rsa(2048), json!({"kty": "new"}), with(ec("P-256", 32, 32), "kid", "e".into())];
-        let set = KeySet::parse(json!({ "keys": keys }).to_string().into()).unwrap();
+        let set = KeySet::parse(json!({ "keys": keys }).to_string().as_bytes()).unwrap();
         assert_eq!((set.len(), set.skipped.len()), (2, 2));
         let found = |id, algorithm| set.find(id, algorithm).count();
         assert_eq!((found("k", Algorithm::RS256), found("e", Algorithm::ES256)), (1, 1));
@@ -250,7 +253,7 @@ mod tests {
     #[test]
     fn one_id_has_at_most_four_keys_per_algorithm() {
         let keys = [vec![rsa(2048); 5], vec![ec("P-256", 32, 32); 5]].concat();
-        let set = KeySet::parse(json!({ "keys": keys }).to_string().into()).unwrap();
+        let set = KeySet::parse(json!({ "keys": keys }).to_string().as_bytes()).unwrap();
         assert_eq!((set.len(), set.skipped.len()), (8, 2));
     }
 }

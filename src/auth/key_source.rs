@@ -99,17 +99,17 @@ impl fmt::Display for KeySource {
 
 fn read(path: &Path) -> Result<KeySet, String> {
     let document = read_document(path).map_err(|error| error.to_string());
-    document.and_then(KeySet::parse).map_err(|why| format!("{}: {why}", path.display()))
+    document.and_then(|document| KeySet::parse(&document)).map_err(|why| format!("{}: {why}", path.display()))
 }
 
 async fn fetch(url: &HttpsUrl, access: &Access, configured: &HttpsUrl) -> Result<KeySet, String> {
-    KeySet::parse(access.get(url, configured).await?.into()).map_err(|why| format!("{url}: {why}"))
+    KeySet::parse(&access.get(url, configured).await?).map_err(|why| format!("{url}: {why}"))
 }
 
 /// The URL of the key set in a discovery document. The document must be the issuer's (section 4.3).
 fn jwks_url(document: &[u8], issuer: &str) -> Result<HttpsUrl, String> {
     let document: DiscoveryDocument = serde_json::from_slice(document)
-        .map_err(|_| "it is no discovery document with an issuer and a jwks_uri".to_owned())?;
+        .map_err(|_| "it isn't a discovery document with an issuer and a jwks_uri".to_owned())?;
     if document.issuer != issuer {
         return Err("it is another issuer's document: its `issuer` isn't exactly the configured one".into());
     }

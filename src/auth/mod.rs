@@ -107,7 +107,7 @@ impl Auth {
 impl fmt::Display for Auth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::None => write!(f, "{}: whoever reaches the port may call", self.mode()),
+            Self::None => write!(f, "{}: any client that reaches the port can call", self.mode()),
             Self::Mtls(list) => write!(f, "{}: {list}", self.mode()),
             Self::Jwt(jwt) => write!(f, "{}: {jwt}", self.mode()),
         }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::util::backoff::{Backoff, jitter};
 
 /// The share by which the interval for URLs varies, so that replicas don't refresh together.
@@ -43,6 +45,11 @@ impl RefreshSchedule {
         let regular = if is_file { self.file } else { jitter(self.url, URL_JITTER) };
         let backoff = Backoff { first: self.first_retry, max: self.last_retry };
         if failures == 0 { regular } else { backoff.delay(failures).min(regular) }
+    }
+
+    /// Whether keys that a refresh last loaded at this time are unusable.
+    pub(super) fn is_stale(&self, seen: Instant) -> bool {
+        seen.elapsed() >= self.stale
     }
 }
 

@@ -36,23 +36,33 @@ impl TokenRejection {
     const fn message(self) -> &'static str {
         match self {
             Self::Missing => {
-                "The call has no bearer token; send one as `authorization` metadata: Bearer, a space, \
-                 the token."
+                "The call has no bearer token. Nothing was sent. Send it as `authorization` metadata: \
+                 Bearer, a space, the token."
             }
             Self::Malformed => {
-                "The bearer token is malformed; one signed JWT of at most 8 KiB with kid, exp, iss, aud \
-                 and sub is accepted."
+                "The bearer token is malformed. Nothing was sent. Send one signed JWT of at most 8 KiB with \
+                 kid, exp, iss, aud and sub."
             }
             Self::Algorithm => {
-                "The bearer token is signed by an algorithm that isn't accepted; RS256 and ES256 are."
+                "The bearer token has an unsupported algorithm. Nothing was sent. Use RS256 or ES256."
             }
-            Self::Signature => "The bearer token isn't signed by a key that the gateway has from its issuer.",
-            Self::Expired => "The bearer token has expired; get a new one.",
+            Self::Signature => {
+                "No key of the gateway verifies the bearer token. Nothing was sent. Send a token of the \
+                 gateway's issuer."
+            }
+            Self::Expired => "The bearer token has expired. Nothing was sent. Get a new one.",
             Self::NotYetValid => {
-                "The bearer token isn't valid yet; compare the issuer's clock and the gateway's."
+                "The bearer token isn't valid yet. Nothing was sent. Compare the issuer's clock with the \
+                 gateway's."
             }
-            Self::Issuer => "The bearer token is from another issuer than the gateway's.",
-            Self::Audience => "The bearer token is for another audience than the gateway's.",
+            Self::Issuer => {
+                "The bearer token is from another issuer. Nothing was sent. Send a token of the gateway's \
+                 issuer."
+            }
+            Self::Audience => {
+                "The bearer token is for another audience. Nothing was sent. Send a token for the gateway's \
+                 audience."
+            }
         }
     }
 }

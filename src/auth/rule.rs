@@ -109,17 +109,17 @@ impl Rule {
         let name = wildcard.unwrap_or(text);
         let invalid = |why: &str| {
             Err(format!(
-                "{why}; a name looks like spiffe://domain/ns/team/*, dns:worker.example or \
+                "{why}; use a name such as spiffe://domain/ns/team/*, dns:worker.example or \
                  sub:system:serviceaccount:team:*"
             ))
         };
         if name.contains('*') || name.contains(char::is_whitespace) {
-            return invalid("a * may only stand at the end, and there are no spaces");
+            return invalid("a * can only be the last character, and a space isn't valid");
         }
         if let Some(host) = name.strip_prefix("dns:") {
             return match (host, wildcard) {
                 ("", _) => invalid("it has no host"),
-                (_, Some(_)) => invalid("a dns: name takes no *"),
+                (_, Some(_)) => invalid("a dns: name can't have a *"),
                 (host, None) => {
                     let name = format!("dns:{}", host.to_ascii_lowercase());
                     Ok(Self { name, is_prefix: false, operations: None })
@@ -130,12 +130,12 @@ impl Rule {
         let (required, missing) = match (name.strip_prefix("spiffe://"), name.strip_prefix(SUBJECT)) {
             (Some(path), _) => (path.split('/').next(), "it has no trust domain"),
             (None, Some(subject)) => (Some(subject), "it has no subject"),
-            (None, None) => return invalid("it is neither a spiffe:// nor a dns: nor a sub: name"),
+            (None, None) => return invalid("it isn't a spiffe://, dns: or sub: name"),
         };
         match (required.is_none_or(str::is_empty), wildcard.is_some()) {
             (true, _) => invalid(missing),
             // Without a separator, `…/ns/team*` would also match `…/ns/team-two`.
-            (false, true) if !name.ends_with(['/', ':']) => invalid("a * may only follow a / or a :"),
+            (false, true) if !name.ends_with(['/', ':']) => invalid("a * must follow a / or a :"),
             (false, is_prefix) => Ok(Self { name: name.to_owned(), is_prefix, operations: None }),
         }
     }

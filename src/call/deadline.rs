@@ -4,6 +4,15 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
+/// How long a call may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadlines {
+    /// For a caller that sends no deadline.
+    pub default: Duration,
+    /// The limit for a caller that sends a longer one.
+    pub max: Duration,
+}
+
 /// The value of `grpc-timeout`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Timeout {

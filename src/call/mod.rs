@@ -5,21 +5,25 @@
 //! what happened at AWS.
 
 mod deadline;
+mod end;
+mod in_flight;
 mod progress;
 mod subject;
 mod trace_context;
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use http::HeaderMap;
 use tokio::time::Instant;
 
+pub use deadline::Deadlines;
+pub use end::End;
+pub use in_flight::InFlight;
 pub use progress::Progress;
 pub use subject::Subject;
 pub use trace_context::TraceContext;
 
-use crate::error::{AwsResponse, CallFacts, Failure, Outcome, Reason};
+use crate::error::{CallFacts, Failure, Outcome, Reason};
 use crate::methods::Method;
 use crate::util::text::truncate;
 
@@ -28,15 +32,6 @@ pub const REQUEST_ID: &str = "x-request-id";
 
 /// The longest part of a caller's name that is kept, in bytes.
 const MAX_CALLER: usize = 256;
-
-/// How long a call may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Deadlines {
-    /// For a caller that sends no deadline.
-    pub default: Duration,
-    /// The limit for a caller that sends a longer one.
-    pub max: Duration,
-}
 
 /// What is known about one call.
 #[derive(Debug)]
@@ -50,31 +45,10 @@ pub struct Call {
     subject: Subject,
     trace: OnceLock<TraceContext>,
     progress: Progress,
+    in_flight: InFlight,
+    /// Whether the gateway itself makes the call.
+    background: bool,
     end: OnceLock<End>,
-}
-
-/// How a call ended, for its log line.
-#[derive(Debug, Default)]
-pub struct End {
-    /// Why it failed, and what is known about it; none for a success.
-    pub failure: Option<(Reason, Outcome)>,
-    /// The request's fields that break a rule of the gateway or of AWS.
-    pub invalid_fields: Vec<&'static str>,
-    /// What AWS answered.
-    pub aws: AwsResponse,
-    /// The error message of AWS or of the network, with secrets redacted.
-    pub log_text: Option<String>,
-}
-
-impl From<&Failure> for End {
-    fn from(failure: &Failure) -> Self {
-        Self {
-            failure: Some((failure.reason, failure.outcome)),
-            invalid_fields: failure.violations.iter().map(|violation| violation.field).collect(),
-            aws: failure.aws.clone(),
-            log_text: failure.log_text.clone(),
-        }
-    }
 }
 
 impl Call {
@@ -94,15 +68,32 @@ impl Call {
         };
         let request_id = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
         Self {
-            method,
             request_id: request_id.to_owned(),
+            deadline: timeout.map(|timeout| started + timeout),
+            ..Self::new(method, region, started)
+        }
+    }
+
+    /// A call of this method that the gateway itself makes. AWS isn't asked again if it throttles
+    /// the call.
+    #[must_use]
+    pub fn background(method: &'static Method, deadline: Instant, region: Arc<str>) -> Self {
+        Self { deadline: Some(deadline), background: true, ..Self::new(method, region, Instant::now()) }
+    }
+
+    fn new(method: &'static Method, region: Arc<str>, started: Instant) -> Self {
+        Self {
+            method,
+            request_id: String::new(),
             region,
             started,
-            deadline: timeout.map(|timeout| started + timeout),
+            deadline: None,
             caller: OnceLock::new(),
             subject: Subject::default(),
             trace: OnceLock::new(),
             progress: Progress::default(),
+            in_flight: InFlight::default(),
+            background: false,
             end: OnceLock::new(),
         }
     }
@@ -183,6 +174,18 @@ impl Call {
         &self.progress
     }
 
+    /// What it holds while it is in flight.
+    #[must_use]
+    pub fn in_flight(&self) -> &InFlight {
+        &self.in_flight
+    }
+
+    /// Whether the gateway itself makes the call.
+    #[must_use]
+    pub fn is_background(&self) -> bool {
+        self.background
+    }
+
     /// The span that the call's attempts belong under, if they are traced.
     #[must_use]
     pub fn trace(&self) -> Option<&TraceContext> {
@@ -236,7 +239,10 @@ impl Call {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::error::AwsResponse;
     use crate::methods::ACKNOWLEDGE;
 
     #[test]

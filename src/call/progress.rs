@@ -35,6 +35,11 @@ impl Progress {
         self.lock().attempts
     }
 
+    /// The gateway's poller made this many attempts for the call.
+    pub(crate) fn attempts_of_poller(&self, attempts: u32) {
+        self.lock().attempts = attempts;
+    }
+
     /// Another attempt starts. From now on, `may_be_sent` says whether its request may have reached
     /// AWS.
     pub fn attempt_started(&self, may_be_sent: impl Fn() -> bool + Send + 'static) {

@@ -24,7 +24,13 @@ pub(super) async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener,
         Some(97) if address.ip().is_unspecified() => listen((Ipv4Addr::UNSPECIFIED, address.port()).into()),
         _ => Err(error),
     });
-    bound.map_err(|error| CliError::Failed(format!("{flag}: can't listen on {address}: {error}")))
+    bound.map_err(|error| {
+        let advice = match error.kind() {
+            io::ErrorKind::AddrInUse => ". Stop the other program, or set another address",
+            _ => "",
+        };
+        CliError::Failed(format!("{flag}: can't listen on {address}: {error}{advice}"))
+    })
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
@@ -54,8 +60,8 @@ pub(super) fn raise_file_limit(settings: &Settings) -> Result<(), CliError> {
         Ok(limit) if limit < needed => {
             let [connections, calls] = ["--max-connections", "--max-in-flight"].map(flag::<LimitArgs>);
             Err(CliError::Usage(format!(
-                "the limit of open files is {limit}, and {connections} and {calls} may need {needed}: \
-                 raise it (ulimit -n) or lower them"
+                "the limit of open files is {limit}, and {connections} and {calls} can need {needed}: \
+                 raise the limit (ulimit -n), or lower these values"
             )))
         }
         _ => Ok(()),

@@ -8,7 +8,7 @@ use codepipeline_gateway::operations::ArtifactCredentials;
 use codepipeline_gateway::server::Tls;
 use humantime::format_duration as time;
 
-use super::aws_env::{credential_variables, environment, plaintext};
+use super::aws_env::{aws_warnings, credential_variables, environment};
 use super::bind::raise_file_limit;
 use super::output::{CliError, print_line};
 use super::serve::{Serve, security_warnings};
@@ -23,20 +23,21 @@ pub(super) async fn run(serve: Serve) -> Result<(), CliError> {
     raise_file_limit(&settings)?;
     print_line(format!("AWS region:          {}", aws.region()))?;
     print_line(format!("AWS endpoint:        {}", aws.endpoint()))?;
+    print_line(format!("S3 endpoint:         {}", aws.s3_endpoint()))?;
     if let Auth::Jwt(jwt) = &settings.auth {
         let found = jwt.describe_keys().await;
-        let found = found.map_err(|why| CliError::Failed(format!("no keys for bearer tokens: {why}")))?;
-        print_line(format!("keys of the issuer:  {found}"))?;
+        let found = found.map_err(|why| CliError::Failed(format!("no verification keys: {why}")))?;
+        print_line(format!("verification keys:   {found}"))?;
     }
     print_line(format!("AWS variables:       {}", credential_variables()))?;
     let found = describe_credentials(&aws).await;
     let found = found.map_err(|reason| CliError::Failed(format!("no AWS credentials: {reason}")))?;
     print_line(format!("AWS credentials:     {found}"))?;
-    let unprotected = security_warnings(&settings).into_iter().chain(plaintext(&aws)).map(str::to_owned);
+    let unprotected = security_warnings(&settings).into_iter().map(str::to_owned).chain(aws_warnings(&aws));
     for warning in serve.warnings().chain(unprotected).chain(traces.warnings) {
         print_line(format!("warning:             {warning}"))?;
     }
-    print_line("The configuration is good.")
+    print_line("The configuration is valid.")
 }
 
 fn print_settings(serve: &Serve, settings: &Settings, traces: &TraceConfig) -> Result<(), CliError> {
@@ -58,6 +59,12 @@ fn print_settings(serve: &Serve, settings: &Settings, traces: &TraceConfig) -> R
         time(settings.deadlines.max)
     ))?;
     print_line(format!("calls in flight:     at most {}", settings.max_in_flight))?;
+    let poll = settings.poll;
+    print_line(format!(
+        "waiting calls:       at most {}, a poll every {}",
+        poll.max_waiters,
+        time(poll.interval)
+    ))?;
     let (most, age) = (settings.max_connections, time(settings.max_connection_age));
     print_line(format!("connections:         at most {most}, for {age} each"))?;
     print_line(format!(

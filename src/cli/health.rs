@@ -18,25 +18,25 @@ use crate::config::positive;
 /// The flags of `health`.
 #[derive(clap::Args, Debug)]
 pub(super) struct Health {
-    /// Where the gateway's gRPC listens
+    /// Address of the gateway's gRPC port
     #[arg(long, value_name = "HOST:PORT", default_value = "localhost:50051")]
     addr: String,
-    /// Ask over TLS, with the system's roots unless --ca is given
+    /// Use TLS, with the system's CA certificates unless --ca is set
     #[arg(long)]
     tls: bool,
-    /// PEM roots that the gateway's certificate is checked against; means --tls
+    /// PEM file with the CA certificates for the gateway's certificate; implies --tls
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// PEM certificate to present; means --tls, and needs --key
+    /// PEM file with the client certificate; implies --tls and requires --key
     #[arg(long, value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
-    /// PEM key of that certificate
+    /// PEM file with the client certificate's private key
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
-    /// The name in the gateway's certificate, if it isn't the host of --addr; means --tls
+    /// Name in the gateway's certificate, if it isn't the host of --addr; implies --tls
     #[arg(long, value_name = "NAME")]
     server_name: Option<String>,
-    /// How long it may take to answer
+    /// Maximum time to wait for the response
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = positive)]
     timeout: Duration,
 }
@@ -44,7 +44,7 @@ pub(super) struct Health {
 impl Health {
     pub(super) async fn run(self) -> Result<(), CliError> {
         let invalid = |error: &dyn std::fmt::Display| {
-            CliError::Usage(format!("--addr: {:?} is not HOST:PORT: {error}", self.addr))
+            CliError::Usage(format!("--addr: {:?} isn't HOST:PORT: {error}", self.addr))
         };
         let tls = self.tls_config()?;
         let uses_tls = tls.is_some();
@@ -54,12 +54,12 @@ impl Health {
         let uri = endpoint.uri();
         let is_bare = uri.path_and_query().is_none_or(|path| path == "/") && !self.addr.contains('@');
         if uri.port().is_none() || !is_bare || uri.host().is_none_or(str::is_empty) {
-            return Err(invalid(&"one looks like localhost:50051"));
+            return Err(invalid(&"use an address such as localhost:50051"));
         }
         let endpoint = match tls {
             Some(tls) => endpoint
                 .tls_config(tls)
-                .map_err(|error| CliError::Usage(format!("--ca, --cert, --key: {}", tls_error(&error))))?,
+                .map_err(|error| CliError::Usage(format!("{}: {}", self.tls_files(), tls_error(&error))))?,
             None => endpoint,
         };
         let check = async {
@@ -75,13 +75,20 @@ impl Health {
             Ok(Ok(status)) => Err(CliError::Failed(format!("{}: {}", self.addr, status.as_str_name()))),
             Ok(Err(reason)) => Err(CliError::Failed(format!("{}: {reason}", self.addr))),
             Err(_elapsed) => {
-                Err(CliError::Failed(format!("{}: no answer within {:?}", self.addr, self.timeout)))
+                Err(CliError::Failed(format!("{}: no response within {:?}", self.addr, self.timeout)))
             }
         }
     }
 }
 
 impl Health {
+    /// The flags of the files that are in use.
+    fn tls_files(&self) -> String {
+        let given = [("--ca", self.ca.is_some()), ("--cert and --key", self.cert.is_some())];
+        let flags: Vec<&str> = given.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag).collect();
+        if flags.is_empty() { "--tls".into() } else { flags.join(", ") }
+    }
+
     fn tls_config(&self) -> Result<Option<ClientTlsConfig>, CliError> {
         if !self.tls && self.ca.is_none() && self.cert.is_none() && self.server_name.is_none() {
             return Ok(None);
@@ -120,7 +127,7 @@ fn connect_error(error: &(dyn Error + 'static)) -> String {
     let cause = last_cause(error);
     // rustls has this error for bytes that aren't TLS.
     if cause.contains("InvalidContentType") {
-        "what answers there speaks no TLS: leave out --tls, --ca, --cert and --server-name".into()
+        "the server doesn't use TLS; remove --tls, --ca, --cert and --server-name".into()
     } else {
         cause
     }
@@ -132,28 +139,32 @@ fn call_error(status: &Status, uses_tls: bool, has_certificate: bool) -> String 
         return status.message().to_owned();
     }
     let advice = match (has_certificate, uses_tls) {
-        (true, _) => ", it doesn't accept the certificate of --cert",
-        (false, true) => " and asks for a certificate, give --cert and --key",
-        (false, false) => " and has TLS, give --tls or --ca",
+        (true, _) => "it rejects the certificate of --cert",
+        (false, true) => "it requires a client certificate; set --cert and --key",
+        (false, false) => "it uses TLS; set --tls or --ca",
     };
-    format!("the connection was closed; if it is the gRPC port{advice}")
+    format!("the server closed the connection. If this is the gRPC port, {advice}")
 }
 
-/// Returns when the gateway of this process serves.
+/// A channel to the gateway of this process, as soon as it serves.
 #[cfg(feature = "simulator")]
-pub(super) async fn until_serving(address: std::net::SocketAddr) -> Result<(), CliError> {
+pub(super) async fn serving_channel(
+    address: std::net::SocketAddr,
+) -> Result<tonic::transport::Channel, CliError> {
     let failed =
-        |error: &dyn std::fmt::Display| CliError::Failed(format!("the gateway doesn't start: {error}"));
+        |error: &dyn std::fmt::Display| CliError::Failed(format!("the gateway didn't start: {error}"));
     let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|error| failed(&error))?;
     let channel = endpoint.connect().await.map_err(|error| failed(&error))?;
     let request = HealthCheckRequest { service: String::new() };
-    let watch =
-        HealthClient::new(channel).watch(request).await.map_err(|status| failed(&status.message()))?;
+    let watch = HealthClient::new(channel.clone())
+        .watch(request)
+        .await
+        .map_err(|status| failed(&status.message()))?;
     let mut watch = watch.into_inner();
     while let Some(status) = watch.message().await.map_err(|status| failed(&status.message()))? {
         if status.status() == ServingStatus::Serving {
-            return Ok(());
+            return Ok(channel);
         }
     }
-    Err(failed(&"its health ended"))
+    Err(failed(&"its health stream ended"))
 }

@@ -5,6 +5,7 @@ mod bind;
 mod check;
 #[cfg(feature = "simulator")]
 mod dev;
+mod gateway_env;
 mod health;
 mod output;
 mod serve;
@@ -17,11 +18,14 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use output::CliError;
 
 const AFTER_HELP: &str = "\
-Everything about AWS (region, endpoint, credentials, proxies) is the AWS SDK's own standard \
-configuration:\nAWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL_CODEPIPELINE and so on.
+Region, endpoint, credentials, and proxies of AWS are those of the AWS SDK's standard configuration:
+AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL_CODEPIPELINE, and its other variables and files.
 
-Exit codes: 0 done; 1 could not start or lost its listener, for health: it doesn't serve, for check: \
-no credentials or keys;\n64 bad usage or configuration.";
+Exit codes:
+  0   Success.
+  1   serve: the gateway can't start, or lost a listener. health: the gateway doesn't serve.
+      check: no credentials, or no verification keys.
+  64  Bad usage or configuration.";
 
 /// A gRPC gateway to AWS CodePipeline's third-party job API.
 #[derive(Parser, Debug)]
@@ -40,17 +44,17 @@ struct Cli {
 enum Command {
     /// Run the gateway
     Serve(serve::Serve),
-    /// Load and validate the configuration, resolve region, endpoint and credentials, and print
-    /// them redacted
+    /// Validate the configuration of serve, and print it redacted, with the AWS region, endpoint,
+    /// and credentials
     ///
-    /// Makes no call to CodePipeline. With --auth jwt it fetches the issuer's keys.
+    /// Makes no call to CodePipeline. With --auth jwt, it loads the issuer's keys.
     Check(serve::Serve),
-    /// Ask a running gateway whether it serves; exit 0 if it does
+    /// Read the health of a running gateway; the exit code is 0 if it serves
     Health(health::Health),
     /// Run a gateway and a CodePipeline simulator on loopback, and print grpcurl lines to try
     #[cfg(feature = "simulator")]
     Dev(dev::Dev),
-    /// Run the CodePipeline simulator alone, for tests of your own
+    /// Run the CodePipeline simulator alone, for your own tests
     #[cfg(feature = "simulator")]
     Simulator(simulator::Run),
 }
@@ -81,10 +85,13 @@ pub(crate) fn run() -> Result<(), CliError> {
 
 fn command() -> clap::Command {
     let command = Cli::command();
-    // `dev` has no load balancer that must notice the shutdown, so Ctrl-C ends it immediately.
+    // `dev` has no load balancer that must notice the shutdown, so Ctrl-C ends it immediately. The
+    // lines of reflection calls would push its own lines out of view.
     #[cfg(feature = "simulator")]
-    let command =
-        command.mut_subcommand("dev", |dev| dev.mut_arg("shutdown_delay", |delay| delay.default_value("0s")));
+    let command = command.mut_subcommand("dev", |dev| {
+        dev.mut_arg("shutdown_delay", |delay| delay.default_value("0s"))
+            .mut_arg("log_level", |level| level.default_value("info,codepipeline_gateway::reflection=warn"))
+    });
     command
 }
 

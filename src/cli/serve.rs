@@ -1,6 +1,7 @@
 //! The subcommand `serve`: runs the gateway with the SDK's own configuration until a signal ends
 //! it.
 
+use std::fmt::Display;
 use std::io::{self, IsTerminal};
 use std::pin::pin;
 
@@ -12,8 +13,9 @@ use codepipeline_gateway::telemetry::{self, LogFormat, Traces};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::aws_env::{credential_variables, environment, ignored_variables, plaintext};
+use super::aws_env::{aws_warnings, credential_variables, environment, ignored_variables};
 use super::bind::{bind, raise_file_limit};
+use super::gateway_env::unknown_variables;
 use super::output::CliError;
 use crate::config::{AccessArgs, AuthArgs, LimitArgs, Listen, Logs, TlsArgs, TraceArgs, flag};
 
@@ -49,7 +51,7 @@ impl Serve {
 
     /// A warning for each setting that is valid and probably a mistake.
     pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
-        self.limits.warning().into_iter().chain(ignored_variables())
+        self.limits.warning().into_iter().chain(ignored_variables()).chain(unknown_variables::<Self>())
     }
 
     /// Runs the gateway. Checks the whole configuration before it binds a port.
@@ -60,9 +62,7 @@ impl Serve {
         let mut settings = self.settings()?;
         let traces = self.traces.config().map_err(CliError::Usage)?;
         let _log = start_logs(&self.logs)?;
-        for warning in self.warnings().chain(traces.warnings) {
-            tracing::warn!("{warning}");
-        }
+        log_warnings(self.warnings().chain(traces.warnings));
         let aws = Aws::load(environment()).await.map_err(|error| CliError::Usage(error.to_string()))?;
         raise_file_limit(&settings)?;
         let listeners = Listeners {
@@ -73,12 +73,11 @@ impl Serve {
             let started = Traces::start(wanted);
             settings.traces =
                 started.map_err(|error| CliError::Failed(format!("can't start traces: {error}")))?;
-            tracing::info!("traces go {}", traces.shown);
+            tracing::info!(collector = traces.shown, "exporting traces");
         }
-        if let Some(warning) = plaintext(&aws) {
-            tracing::warn!("{warning}");
-        }
-        tracing::info!(variables = credential_variables(), "looking for AWS credentials");
+        log_warnings(aws_warnings(&aws));
+        log_warnings(security_warnings(&settings));
+        tracing::info!(variables = credential_variables(), "loading AWS credentials");
         let shutdown = Shutdown::new();
         signals.forward(&shutdown, gateway(listeners, aws, settings, shutdown.clone())).await
     }
@@ -102,9 +101,6 @@ pub(super) async fn gateway(
         auth = settings.auth.mode(),
         "listening"
     );
-    for warning in security_warnings(&settings) {
-        tracing::warn!("{warning}");
-    }
     let result = gateway::run(listeners, aws, settings, shutdown).await;
     result.map_err(CliError::failed)
 }
@@ -114,14 +110,24 @@ pub(super) fn security_warnings(settings: &Settings) -> Vec<&'static str> {
     let mut warnings = Vec::new();
     if settings.tls.is_none() {
         warnings.push(
-            "plaintext: nonces, client tokens and bearer tokens cross the network unprotected, \
-             unless a mesh protects them",
+            "TLS is off: nonces, client tokens and bearer tokens cross the network unencrypted; \
+             set --tls-cert and --tls-key, or use a mesh",
         );
     }
     if matches!(settings.auth, Auth::None) {
-        warnings.push("anybody who reaches the port may call: put a mesh or a network policy in front");
+        warnings.push(
+            "authentication is off: any client that reaches the port can call; \
+             set --auth, or restrict access with a mesh or a network policy",
+        );
     }
     warnings
+}
+
+/// Writes the warnings to the log.
+pub(super) fn log_warnings(warnings: impl IntoIterator<Item = impl Display>) {
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
 }
 
 /// Logs to standard error until the guard is dropped.

@@ -17,10 +17,11 @@ use crate::config::address;
 /// The flags of `simulator`.
 #[derive(clap::Args, Debug)]
 pub(super) struct Run {
-    /// Where it listens; it asks for no credential of its own, so keep it on loopback
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4599", value_parser = address)]
+    /// Address to listen on, a different one from dev's simulator; use loopback, because the
+    /// control API has no authentication
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4600", value_parser = address)]
     addr: SocketAddr,
-    /// The jobs that it holds from the start, as JSON
+    /// JSON file with the first jobs [default: none]
     #[arg(long, value_name = "FILE")]
     jobs: Option<PathBuf>,
 }
@@ -37,7 +38,7 @@ impl Run {
         let simulator = start(bind(self.addr, "--addr").await?, config, jobs)?;
         print_line(format!("CodePipeline simulator with {count} jobs. Point any AWS SDK at it:"))?;
         print_line(format!(
-            "  export AWS_ENDPOINT_URL_CODEPIPELINE={} AWS_REGION=eu-west-1",
+            "  export AWS_ENDPOINT_URL_CODEPIPELINE={} AWS_REGION=eu-west-1 AWS_DEFAULT_REGION=eu-west-1",
             simulator.endpoint_url()
         ))?;
         print_line(
@@ -45,7 +46,7 @@ impl Run {
              AWS_SECRET_ACCESS_KEY=fake-secret-access-key-for-the-simulator",
         )?;
         print_line(format!(
-            "Jobs and what came in: curl {}/_simulator/jobs, curl {0}/_simulator/requests",
+            "Jobs and requests: curl {}/_simulator/jobs, curl {0}/_simulator/requests",
             simulator.endpoint_url()
         ))?;
         signals.forward(&shutdown, shutdown.begun().cancelled()).await;

@@ -38,9 +38,16 @@ pub(super) fn line(error: &clap::Error, command: &Command) -> String {
         (ErrorKind::MissingRequiredArgument, _) => {
             format!("{} is missing; see --help", list(ContextKind::InvalidArg))
         }
-        (ErrorKind::UnknownArgument, Some(arg)) => format!("there is no {arg}; see --help"),
+        (ErrorKind::UnknownArgument, Some(arg)) => {
+            let near = context(ContextKind::SuggestedArg).unwrap_or_default();
+            format!("unknown option {arg}; {}", suggestion(near))
+        }
+        (ErrorKind::InvalidSubcommand, _) => {
+            let given = context(ContextKind::InvalidSubcommand).unwrap_or_default();
+            format!("unknown command {given}; {}", suggestion(&list(ContextKind::SuggestedSubcommand)))
+        }
         (ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand, _) => {
-            format!("say what to do: {}; see --help", names(command).join(", "))
+            format!("a command is required: {}; see --help", names(command).join(", "))
         }
         _ => {
             let text = error.to_string();
@@ -48,6 +55,11 @@ pub(super) fn line(error: &clap::Error, command: &Command) -> String {
             format!("{first}; see --help")
         }
     }
+}
+
+/// The nearest name, or where all names are.
+fn suggestion(near: &str) -> String {
+    if near.is_empty() { "see --help".into() } else { format!("did you mean {near}?") }
 }
 
 fn names(command: &Command) -> Vec<&str> {

@@ -21,39 +21,40 @@ const TOKEN_FILE: &str = "--jwt-jwks-token-file (GATEWAY_JWT_JWKS_TOKEN_FILE)";
 /// The authentication mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum AuthMode {
-    /// Not at all: whoever reaches the port may call
+    /// No authentication: any client that reaches the port can call
     None,
-    /// By the names in their client certificate
+    /// Client certificates
     Mtls,
-    /// By the bearer token of each call, a JWT
+    /// A bearer token, a JWT, in each call
     Jwt,
 }
 
 /// The flags for authentication and authorization.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct AuthArgs {
-    /// How callers are told apart
+    /// Authentication mode
     #[arg(long, env = "GATEWAY_AUTH", value_name = "MODE", default_value = "none")]
     auth: AuthMode,
-    /// Who may call, comma-separated or repeated: spiffe://… or dns:… as in their certificates,
-    /// sub:… as in their tokens; a * may end a spiffe: or sub: name right after a / or :, and
+    /// Allowlist, comma-separated or repeated: spiffe://… or dns:… names in client certificates, or
+    /// sub:… subjects of tokens; a * can end a spiffe: or sub: name after a / or :, and
     /// =poll,details limits an entry to these operations
     #[arg(long, env = "GATEWAY_ALLOW", value_name = "NAMES", value_delimiter = ',')]
     allow: Vec<Entry>,
-    /// The issuer of tokens, exactly as they name it
+    /// Issuer of the tokens, exactly as in their iss claim
     #[arg(long, env = "GATEWAY_JWT_ISSUER", value_name = "ISSUER")]
     jwt_issuer: Option<String>,
-    /// The audience that tokens have to be for
+    /// Audience that the tokens' aud claim must contain
     #[arg(long, env = "GATEWAY_JWT_AUDIENCE", value_name = "AUDIENCE")]
     jwt_audience: Option<String>,
-    /// The keys that tokens are signed with: a file or an https URL of a key set, looked at again
-    /// and again [default: what the issuer's discovery document names]
+    /// JWKS with the issuer's verification keys: a file or an https URL, refreshed automatically
+    /// [default: the JWKS that the issuer's discovery document names]
     #[arg(long, env = "GATEWAY_JWT_JWKS", value_name = "FILE|URL")]
     jwt_jwks: Option<String>,
-    /// PEM roots for fetching keys, read for each fetch [default: the system's]
+    /// PEM file with CA certificates for requests to the issuer, read for each request [default:
+    /// the system's]
     #[arg(long, env = "GATEWAY_JWT_CA", value_name = "FILE")]
     jwt_ca: Option<PathBuf>,
-    /// File with a bearer token for fetching keys, read for each fetch
+    /// File with a bearer token for requests to the issuer, read for each request
     #[arg(long, env = "GATEWAY_JWT_JWKS_TOKEN_FILE", value_name = "FILE")]
     jwt_jwks_token_file: Option<PathBuf>,
 }
@@ -67,11 +68,11 @@ impl AuthArgs {
         if self.auth != AuthMode::Jwt
             && let Some(flag) = self.first_jwt_flag()
         {
-            return Err(format!("{flag} does nothing without {JWT}"));
+            return Err(format!("{flag} requires {JWT}"));
         }
         match self.auth {
             AuthMode::None if self.allow.is_empty() => Ok(Auth::None),
-            AuthMode::None => Err(format!("{ALLOW} does nothing without {MTLS} or {JWT}")),
+            AuthMode::None => Err(format!("{ALLOW} requires {MTLS} or {JWT}")),
             AuthMode::Mtls if !client_ca => {
                 Err(format!("{MTLS} needs --tls-client-ca (GATEWAY_TLS_CLIENT_CA)"))
             }
@@ -98,7 +99,7 @@ impl AuthArgs {
         let rules = Rule::join(self.allow.clone()).map_err(|error| format!("{ALLOW}: {error}"))?;
         if rules.iter().any(|rule| rule.is_for_tokens() != tokens) {
             let kind = if tokens { "only sub: names" } else { "only spiffe:// and dns: names" };
-            return Err(format!("{ALLOW} takes {kind} with {mode}"));
+            return Err(format!("{ALLOW} accepts {kind} with {mode}"));
         }
         AllowList::new(rules).map_err(|error| format!("{mode} needs {ALLOW}: {error}"))
     }
@@ -122,13 +123,13 @@ impl AuthArgs {
         })?;
         match &self.jwt_jwks {
             None => KeySource::discovery(issuer, access).map_err(|why| {
-                format!("{ISSUER}: keys can't be found by it, because {why}; say where they are with {JWKS}")
+                format!("{ISSUER}: the gateway can't discover the JWKS, because {why}; set {JWKS}")
             }),
             Some(url) if url.contains("://") => {
                 HttpsUrl::parse(url).map(|url| KeySource::url(url, access)).map_err(|why| of(JWKS, &why))
             }
             Some(_) if access.is_some() => {
-                Err(format!("{CA} and {TOKEN_FILE} do nothing where {JWKS} is a file"))
+                Err(format!("{CA} and {TOKEN_FILE} have no effect if {JWKS} is a file"))
             }
             Some(path) => KeySource::file(path.into()).map_err(|why| of(JWKS, &why)),
         }

@@ -9,61 +9,75 @@ use codepipeline_gateway::call::Deadlines;
 use codepipeline_gateway::codepipeline::Limits;
 use codepipeline_gateway::gateway::Settings;
 use codepipeline_gateway::operations::{OperationSet, Policy};
+use codepipeline_gateway::poller;
 use codepipeline_gateway::server::Tls;
 use codepipeline_gateway::telemetry::Traces;
 
 use super::flag::flag;
-use super::parse::{at_least_one, duration, positive};
+use super::parse::{at_least_a_second, at_least_one, duration, positive};
 
 /// Deadlines, limits, shutdown, and attempts at AWS.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct LimitArgs {
-    /// Deadline of a call whose caller sends none
+    /// Deadline of a call that has no deadline of its own
     #[arg(long, env = "GATEWAY_DEFAULT_DEADLINE", value_name = "TIME", default_value = "10s")]
     #[arg(value_parser = positive)]
     default_deadline: Duration,
-    /// Longest deadline; a caller's longer one is cut to it
+    /// Maximum deadline; a longer deadline is capped to this value
     #[arg(long, env = "GATEWAY_MAX_DEADLINE", value_name = "TIME", default_value = "30s")]
     #[arg(value_parser = positive)]
     max_deadline: Duration,
-    /// Calls in flight over all connections; one more is refused at once
+    /// Maximum number of in-flight calls over all connections; further calls are rejected
+    /// immediately
     #[arg(long, env = "GATEWAY_MAX_IN_FLIGHT", value_name = "N", default_value = "1024")]
     #[arg(allow_negative_numbers = true, value_parser = at_least_one::<NonZeroUsize>)]
     max_in_flight: NonZeroUsize,
-    /// Open connections; one more is closed at once
+    /// Minimum time between two polls for the jobs of an action type, while calls wait for them; at
+    /// least 1s
+    #[arg(long, env = "GATEWAY_POLL_INTERVAL", value_name = "TIME", default_value = "5s")]
+    #[arg(value_parser = at_least_a_second)]
+    poll_interval: Duration,
+    /// Maximum number of calls that wait for jobs, over all connections; further calls are rejected
+    /// immediately
+    #[arg(long, env = "GATEWAY_MAX_POLL_WAITERS", value_name = "N", default_value = "1024")]
+    #[arg(allow_negative_numbers = true, value_parser = at_least_one::<NonZeroUsize>)]
+    max_poll_waiters: NonZeroUsize,
+    /// Maximum number of open connections; further connections are closed immediately
     #[arg(long, env = "GATEWAY_MAX_CONNECTIONS", value_name = "N", default_value = "10000")]
     #[arg(allow_negative_numbers = true, value_parser = at_least_one::<NonZeroUsize>)]
     max_connections: NonZeroUsize,
-    /// How long a connection lives, 10 % more or less; then GOAWAY, and its calls finish
+    /// Lifetime of a connection, 10 % more or less; the gateway then sends GOAWAY, and the
+    /// connection's calls finish
     #[arg(long, env = "GATEWAY_MAX_CONNECTION_AGE", value_name = "TIME", default_value = "5m")]
     #[arg(value_parser = positive)]
     max_connection_age: Duration,
-    /// How long it still accepts after the first SIGTERM or SIGINT, while its endpoints are
-    /// withdrawn; GOAWAY half way
+    /// Time for which the gateway still accepts connections after the first SIGTERM or SIGINT,
+    /// while Kubernetes withdraws its endpoint; the gateway sends GOAWAY halfway through
     #[arg(long, env = "GATEWAY_SHUTDOWN_DELAY", value_name = "TIME", default_value = "5s")]
     #[arg(value_parser = duration)]
     shutdown_delay: Duration,
-    /// How long calls in flight may then take
+    /// Maximum time for in-flight calls to finish after the shutdown delay
     #[arg(long, env = "GATEWAY_DRAIN_TIMEOUT", value_name = "TIME", default_value = "30s")]
     #[arg(value_parser = duration)]
     drain_timeout: Duration,
-    /// Server reflection, v1 and v1alpha
+    /// Offer server reflection, v1 and v1alpha
     #[arg(long, env = "GATEWAY_REFLECTION", value_name = "BOOL", default_value = "true")]
     #[arg(action = clap::ArgAction::Set)]
     reflection: bool,
-    /// How long one attempt at AWS may take, connecting included
+    /// Maximum time of one attempt at AWS, including the time to connect
     #[arg(long, env = "GATEWAY_AWS_ATTEMPT_TIMEOUT", value_name = "TIME", default_value = "5s")]
     #[arg(value_parser = positive)]
     aws_attempt_timeout: Duration,
-    /// How long connecting to AWS may take
+    /// Maximum time to connect to AWS
     #[arg(long, env = "GATEWAY_AWS_CONNECT_TIMEOUT", value_name = "TIME", default_value = "2s")]
     #[arg(value_parser = positive)]
     aws_connect_timeout: Duration,
-    /// How long an idle connection to AWS stays open
+    /// Time after which an idle connection to AWS is closed
     #[arg(long, env = "GATEWAY_AWS_IDLE_TIMEOUT", value_name = "TIME", default_value = "5s")]
     #[arg(value_parser = positive)]
     aws_idle_timeout: Duration,
-    /// Attempts at AWS a call makes at most; repeated is only what provably did nothing, and a read
+    /// Maximum number of attempts at AWS per call; the gateway retries only reads and requests that
+    /// provably did nothing
     #[arg(long, env = "GATEWAY_AWS_MAX_ATTEMPTS", value_name = "N", default_value = "3")]
     #[arg(allow_negative_numbers = true, value_parser = at_least_one::<NonZeroU32>)]
     aws_max_attempts: NonZeroU32,
@@ -85,6 +99,7 @@ impl LimitArgs {
             auth,
             deadlines: Deadlines { default: self.default_deadline, max: self.max_deadline },
             max_in_flight: self.max_in_flight.get(),
+            poll: poller::Settings { interval: self.poll_interval, max_waiters: self.max_poll_waiters.get() },
             max_connections: self.max_connections.get(),
             max_connection_age: self.max_connection_age,
             shutdown_delay: self.shutdown_delay,
@@ -106,7 +121,7 @@ impl LimitArgs {
     pub(crate) fn warning(&self) -> Option<String> {
         (self.drain_timeout < self.max_deadline).then(|| {
             let (drain, deadline) = (flag::<Self>("--drain-timeout"), flag::<Self>("--max-deadline"));
-            format!("{drain} is shorter than {deadline}: a shutdown cuts off calls that still have time")
+            format!("{drain} is shorter than {deadline}: a shutdown cancels calls before their deadline")
         })
     }
 }

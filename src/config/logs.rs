@@ -8,10 +8,10 @@ use tracing_subscriber::filter::Targets;
 /// The format and the filter of the log.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Logs {
-    /// How log lines look [default: text on a terminal, else json]
+    /// Format of the log lines [default: text on a terminal, else json]
     #[arg(long, env = "GATEWAY_LOG_FORMAT", value_name = "FORMAT")]
     pub(crate) log_format: Option<LogFormat>,
-    /// Which log lines there are: error, warn, info, debug, trace, or a filter such as
+    /// Least severe level to log: error, warn, info, debug, trace, or a filter such as
     /// info,codepipeline_gateway=debug
     #[arg(long, env = "GATEWAY_LOG_LEVEL", value_name = "FILTER", default_value = "info")]
     #[arg(value_parser = filter)]
@@ -23,7 +23,7 @@ fn filter(text: &str) -> Result<Targets, String> {
     // `Targets` reads a word alone as a target, so that a misspelled level would silence the log.
     for word in parts.iter().filter(|part| !part.contains('=')) {
         if word.is_empty() || word.parse::<LevelFilter>().is_err() {
-            return Err(format!("{word:?} is no level; there are off, error, warn, info, debug and trace"));
+            return Err(format!("{word:?} isn't a log level; use off, error, warn, info, debug or trace"));
         }
     }
     parts.join(",").parse::<Targets>().map_err(|error| error.to_string())

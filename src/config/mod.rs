@@ -28,11 +28,11 @@ pub(crate) use traces::{TraceArgs, TraceConfig};
 /// The addresses of the listeners.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Listen {
-    /// Where gRPC listens; [::] takes IPv4 too
+    /// Address of the gRPC port; [::] includes IPv4
     #[arg(long, env = "GATEWAY_GRPC_ADDR", value_name = "ADDR", default_value = "[::]:50051")]
     #[arg(value_parser = address)]
     pub(crate) grpc_addr: SocketAddr,
-    /// Where the plain HTTP side listens: /livez, /readyz, /metrics
+    /// Address of the admin port, which serves /livez, /readyz and /metrics
     #[arg(long, env = "GATEWAY_ADMIN_ADDR", value_name = "ADDR", default_value = "[::]:9090")]
     #[arg(value_parser = address)]
     pub(crate) admin_addr: SocketAddr,

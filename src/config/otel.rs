@@ -30,10 +30,22 @@ pub(super) struct Otel {
 }
 
 impl Otel {
-    pub(super) fn is_true(&mut self, name: &str) -> bool {
-        let value = get(name).unwrap_or_default().to_ascii_lowercase();
-        if !["", "true", "false"].contains(&&*value) {
-            self.ignore(name, "it is neither true nor false");
+    /// Whether `OTEL_SDK_DISABLED` switches traces off.
+    pub(super) fn is_disabled(&mut self) -> bool {
+        const NAME: &str = "OTEL_SDK_DISABLED";
+        self.is_true(get(NAME).map(|value| (NAME.into(), value)))
+    }
+
+    /// Whether an endpoint without a scheme has no TLS.
+    pub(super) fn is_insecure(&mut self) -> bool {
+        self.is_true(otlp("INSECURE"))
+    }
+
+    fn is_true(&mut self, given: Option<(String, String)>) -> bool {
+        let Some((name, value)) = given else { return false };
+        let value = value.to_ascii_lowercase();
+        if !["true", "false"].contains(&&*value) {
+            self.ignore(&name, "it is neither true nor false");
         }
         value == "true"
     }
@@ -44,7 +56,7 @@ impl Otel {
         let list = get(NAME).unwrap_or_else(|| "otlp".into()).to_ascii_lowercase();
         let mut names = list.split(',').map(str::trim);
         if names.clone().any(|name| !["otlp", "none"].contains(&name)) {
-            self.ignore(NAME, "the gateway has otlp and none; traces go out by OTLP");
+            self.ignore(NAME, "use otlp or none; the gateway exports traces over OTLP");
             return true;
         }
         !names.any(|name| name == "none")
@@ -80,7 +92,7 @@ impl Otel {
         match value.parse() {
             Ok(number) if (1..=most).contains(&number) => number,
             _ => {
-                self.ignore(&name, &format!("it is no whole number from 1 to {most}"));
+                self.ignore(&name, &format!("it isn't a whole number from 1 to {most}"));
                 default
             }
         }
@@ -92,7 +104,7 @@ impl Otel {
         // The exporter doesn't trim the value.
         let value = env::var(&name).unwrap_or_default().to_ascii_lowercase();
         if !["gzip", "none"].contains(&&*value) {
-            self.ignore(&name, "there are gzip and none");
+            self.ignore(&name, "use gzip or none");
         }
     }
 
@@ -110,8 +122,8 @@ impl Otel {
             "always_off" => (is_parent_based, Sampler::AlwaysOff),
             "traceidratio" => (is_parent_based, Sampler::TraceIdRatioBased(self.ratio())),
             _ => {
-                let known = "always_on, always_off, traceidratio, and each with parentbased_ before it";
-                self.ignore(NAME, &format!("there are {known}"));
+                let known = "always_on, always_off, traceidratio, or one of these after parentbased_";
+                self.ignore(NAME, &format!("use {known}"));
                 (true, Sampler::AlwaysOn)
             }
         };
@@ -124,7 +136,7 @@ impl Otel {
         match value.parse() {
             Ok(ratio) if (0.0..=1.0).contains(&ratio) => ratio,
             _ => {
-                self.ignore(NAME, "it is no number from 0 to 1");
+                self.ignore(NAME, "it isn't a number from 0 to 1");
                 1.0
             }
         }
@@ -140,7 +152,7 @@ impl Otel {
             })
         };
         if !list.split(',').map(str::trim).filter(|part| !part.is_empty()).all(is_header) {
-            self.ignore(&name, "a part of it is not NAME=VALUE; the rest is sent");
+            self.ignore(&name, "a part of it isn't NAME=VALUE; the other parts are sent");
         }
     }
 
@@ -155,7 +167,7 @@ impl Otel {
         match get(ATTRIBUTES).as_deref().map_or(Some(Vec::new()), attributes) {
             Some(given) => resource.extend(given),
             // By the standard, one unreadable part invalidates the whole value.
-            None => self.ignore(ATTRIBUTES, "a part of it is not NAME=VALUE with other characters as %XX"),
+            None => self.ignore(ATTRIBUTES, "a part of it isn't NAME=VALUE, with special characters as %XX"),
         }
         resource.extend(get("OTEL_SERVICE_NAME").map(|name| KeyValue::new("service.name", name)));
         resource
@@ -168,8 +180,12 @@ impl Otel {
 
 /// The trimmed value of a variable. An empty one counts as unset.
 pub(super) fn get(name: &str) -> Option<String> {
-    let value = env::var_os(name)?.to_string_lossy().trim().to_owned();
-    Some(value).filter(|value| !value.is_empty())
+    non_blank(&env::var_os(name)?.to_string_lossy())
+}
+
+/// The trimmed value, unless nothing is left of it.
+pub(super) fn non_blank(value: &str) -> Option<String> {
+    Some(value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
 /// The name and the value of `OTEL_EXPORTER_OTLP_TRACES_…`, or else of `OTEL_EXPORTER_OTLP_…`.

@@ -3,21 +3,22 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use codepipeline_gateway::server::{Tls, TlsFiles};
+use codepipeline_gateway::server::{Tls, TlsError, TlsFiles};
 
 use super::flag::flag;
 
 /// TLS on the gRPC port.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct TlsArgs {
-    /// PEM file with the certificate and its chain, followed when it changes [default: none,
+    /// PEM file with the certificate and its chain, reloaded automatically [default: none,
     /// plaintext]
     #[arg(long = "tls-cert", env = "GATEWAY_TLS_CERT", value_name = "FILE")]
     cert: Option<PathBuf>,
-    /// PEM file with the certificate's key, followed when it changes
+    /// PEM file with the certificate's private key, reloaded automatically
     #[arg(long = "tls-key", env = "GATEWAY_TLS_KEY", value_name = "FILE")]
     key: Option<PathBuf>,
-    /// PEM bundle of roots; with it every caller must present a certificate
+    /// PEM file with CA certificates, reloaded automatically; every client must then present a
+    /// certificate
     #[arg(long = "tls-client-ca", env = "GATEWAY_TLS_CLIENT_CA", value_name = "FILE")]
     client_ca: Option<PathBuf>,
 }
@@ -38,12 +39,19 @@ impl TlsArgs {
             (None, None) if self.client_ca.is_none() => return Ok(None),
             _ => {
                 let [cert, key, ca] = ["--tls-cert", "--tls-key", "--tls-client-ca"].map(flag::<Self>);
-                return Err(format!("{cert} and {key} go together, and {ca} needs both"));
+                return Err(format!("{cert} and {key} require each other, and {ca} requires both"));
             }
         };
         let loaded = Tls::load(TlsFiles { cert, key, client_ca: self.client_ca.clone() });
-        let flags = "--tls-cert, --tls-key, --tls-client-ca \
-                     (GATEWAY_TLS_CERT, GATEWAY_TLS_KEY, GATEWAY_TLS_CLIENT_CA)";
-        loaded.map(Some).map_err(|error| format!("{flags}: {error}"))
+        loaded.map(Some).map_err(|error| format!("{}: {error}", self.flags_of(&error)))
+    }
+
+    /// The flags of the files that the error is about.
+    fn flags_of(&self, error: &TlsError) -> String {
+        let files =
+            [("--tls-cert", &self.cert), ("--tls-key", &self.key), ("--tls-client-ca", &self.client_ca)];
+        let about = files.into_iter().filter(|(_, file)| file.as_ref().is_some_and(|file| error.names(file)));
+        let flags: Vec<String> = about.map(|(name, _)| flag::<Self>(name)).collect();
+        flags.join(" and ")
     }
 }

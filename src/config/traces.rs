@@ -17,8 +17,8 @@ use super::otel::{self, Otel};
 /// The flag for traces.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct TraceArgs {
-    /// Where traces go, by OTLP over gRPC, such as http://collector:4317; the other OTEL_*
-    /// variables mean what they usually do [default: no traces]
+    /// URL of the collector that receives traces, as OTLP over gRPC, such as http://collector:4317;
+    /// the other OTEL_* variables have their standard meaning [default: no traces]
     #[arg(long, env = ENDPOINT, value_name = "URL")]
     otlp_endpoint: Option<String>,
 }
@@ -49,7 +49,7 @@ impl TraceArgs {
         let off =
             |why: &str, warnings| Ok(TraceConfig { settings: None, shown: format!("off{why}"), warnings });
         let Some((name, endpoint)) = self.endpoint() else { return off("", Vec::new()) };
-        if otel.is_true("OTEL_SDK_DISABLED") {
+        if otel.is_disabled() {
             return off(" (OTEL_SDK_DISABLED)", otel.warnings);
         }
         if !otel.exports_traces() {
@@ -57,12 +57,11 @@ impl TraceArgs {
         }
         if let Some((name, _other)) = otel::otlp("PROTOCOL").filter(|(_, protocol)| protocol != "grpc") {
             return Err(format!(
-                "{name}: the gateway speaks OTLP over gRPC only: set it to grpc, or not at all"
+                "{name}: the gateway supports only OTLP over gRPC; set it to grpc, or remove it"
             ));
         }
-        let insecure = otel::otlp("INSECURE").is_some_and(|(_, value)| value.eq_ignore_ascii_case("true"));
-        let url = url(&endpoint, insecure)
-            .map_err(|why| format!("{name}: {why}; one looks like http://collector:4317"))?;
+        let url = url(&endpoint, otel.is_insecure())
+            .map_err(|why| format!("{name}: {why}; use a URL such as http://collector:4317"))?;
         let collector = collector(&name, &url)?;
         otel.check_headers();
         otel.check_compression();
@@ -85,7 +84,7 @@ impl TraceArgs {
     /// The flag or variable of the endpoint, and the endpoint. The flag overrides the variables,
     /// and the variable for traces overrides the one for all signals.
     fn endpoint(&self) -> Option<(String, String)> {
-        let given = self.otlp_endpoint.clone().filter(|endpoint| !endpoint.is_empty());
+        let given = self.otlp_endpoint.as_deref().and_then(otel::non_blank);
         let is_flag = given.is_some() && given != otel::get(ENDPOINT);
         let for_traces = otel::get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
         match for_traces.filter(|_| !is_flag) {
@@ -102,7 +101,7 @@ fn url(endpoint: &str, insecure: bool) -> Result<Uri, &'static str> {
     let url = codepipeline_gateway::util::url::parse(&whole)?;
     match url.path_and_query().map(http::uri::PathAndQuery::as_str) {
         None | Some("/") => Ok(url),
-        Some(_path) => Err("it has a path: that is OTLP over HTTP, and the gateway speaks OTLP over gRPC"),
+        Some(_path) => Err("it has a path, as for OTLP over HTTP; the gateway supports only OTLP over gRPC"),
     }
 }
 
@@ -117,7 +116,7 @@ fn collector(name: &str, url: &Uri) -> Result<Endpoint, String> {
         Some((name, path)) => {
             let pem = read(&name, &path)?;
             if CertificateDer::from_pem_slice(&pem).is_err() {
-                return Err(format!("{name}: {path}: no certificate in PEM form in it"));
+                return Err(format!("{name}: {path}: the file has no PEM certificate"));
             }
             tls.ca_certificate(Certificate::from_pem(pem))
         }
@@ -129,12 +128,12 @@ fn collector(name: &str, url: &Uri) -> Result<Endpoint, String> {
         }
         (None, None) => tls,
         (Some((name, _)), None) | (None, Some((name, _))) => {
-            return Err(format!("{name}: a client certificate and its key go together"));
+            return Err(format!("{name}: a client certificate and its key require each other"));
         }
     };
     endpoint.tls_config(tls).map_err(|error| {
         let why = causes(&error).nth(1).unwrap_or(&error);
-        format!("{name}: TLS can't be set up with the files that are named: {why}")
+        format!("{name}: can't set up TLS with these files: {why}")
     })
 }
 

@@ -1,4 +1,4 @@
-//! A failed call: why (`Reason`), what is known about it at AWS (`Outcome`), and what AWS answered.
+//! A failed call: why (`Reason`), what is known about it at AWS (`Outcome`), and AWS's response.
 //! `status` converts it into the gRPC status that leaves the gateway. Nothing else in the crate
 //! builds a status.
 
@@ -26,7 +26,7 @@ pub struct Violation {
     pub description: String,
 }
 
-/// The part of AWS's last response that a caller may see.
+/// The part of AWS's last response that a caller can see.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AwsResponse {
     /// AWS's error code, such as `JobNotFoundException`.
@@ -42,9 +42,9 @@ pub struct AwsResponse {
 pub struct Failure {
     /// The row of the table.
     pub reason: Reason,
-    /// Whether the call may have had its effect at AWS.
+    /// Whether the call might have had its effect at AWS.
     pub outcome: Outcome,
-    /// What AWS answered.
+    /// AWS's response.
     pub aws: AwsResponse,
     /// How long AWS asks the caller to wait.
     pub retry_after: Option<Duration>,
@@ -88,14 +88,16 @@ impl Failure {
 
     /// AWS rejected the values of these fields, or didn't name a field.
     #[must_use]
-    pub fn value_refused(violations: Vec<Violation>) -> Self {
+    pub fn value_rejected(violations: Vec<Violation>) -> Self {
         let failure = Self::new(Reason::ValidationFailed, Outcome::Rejected);
         if violations.is_empty() {
             return failure;
         }
         let list: Vec<&str> = violations.iter().map(|v| v.field).collect();
-        let message =
-            format!("AWS refused the value of {}; correct it before you call again.", list.join(" and "));
+        let message = format!(
+            "AWS rejected {}. Nothing changed. Correct the value before you retry.",
+            list.join(" and ")
+        );
         Self { violations, ..failure.with_message(message) }
     }
 

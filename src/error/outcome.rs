@@ -8,7 +8,7 @@ pub enum Outcome {
     NotSent,
     /// AWS rejected the request. Nothing happened.
     Rejected,
-    /// The call may have had its effect.
+    /// The call might have had its effect.
     Unknown,
 }
 

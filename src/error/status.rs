@@ -88,21 +88,21 @@ impl Failure {
         let job = call.job_id.map(cut).unwrap_or_default();
         match self.reason {
             Reason::JobNotFound => {
-                details.set_resource_info(JOB_RESOURCE, job, "", "AWS knows no such job");
+                details.set_resource_info(JOB_RESOURCE, job, "", "AWS found no job with this ID");
             }
             Reason::InvalidJob => {
                 details.set_resource_info(JOB_RESOURCE, job, "", "The job can't be read in its state");
             }
             Reason::ActionTypeNotFound => {
                 let action_type = call.action_type.map(cut).unwrap_or_default();
-                let text = "AWS knows no such action type";
+                let text = "AWS found no such action type";
                 details.set_resource_info("codepipeline.ActionType", action_type, "", text);
             }
             Reason::InvalidNonce => {
                 details.add_precondition_failure_violation(
                     "NONCE",
                     job,
-                    "AWS refused the nonce for this job",
+                    "AWS rejected the nonce of this job",
                 );
             }
             Reason::InvalidJobState => {

@@ -62,15 +62,15 @@ macro_rules! reasons {
 // message, `{unknown}` and `{iam_action}` come from the method's row, and `{outcome}` is the
 // sentence of the observed outcome.
 reasons! {
-    /// A field is empty or too long; or the message is over 64 KiB, malformed, not UTF-8 or
-    /// compressed; or `grpc-timeout` is malformed.
+    /// A field is empty or too long, the message is over 64 KiB, malformed, compressed, or not
+    /// UTF-8, or `grpc-timeout` is malformed.
     InvalidRequest {
         name: "INVALID_REQUEST", code: InvalidArgument,
         outcomes: Always(NotSent), retry_info: false, methods: ANY,
         message: "The gateway can't parse the request. Nothing was sent. Compare the request with the \
             proto file.",
     }
-    /// There is no such service or method.
+    /// The service or method doesn't exist.
     UnknownMethod {
         name: "UNKNOWN_METHOD", code: Unimplemented,
         outcomes: Always(NotSent), retry_info: false, methods: NONE,
@@ -84,7 +84,7 @@ reasons! {
         message: "The gateway has no health status for this service. Use an empty name or \
             codepipeline.thirdparty.v1.ThirdPartyJobService.",
     }
-    /// AWS refused a value: ValidationException, ValidationError.
+    /// AWS rejected a value: ValidationException, ValidationError.
     ValidationFailed {
         name: "VALIDATION_FAILED", code: InvalidArgument,
         outcomes: Always(Rejected), retry_info: false, methods: ANY,
@@ -167,7 +167,7 @@ reasons! {
         message: "The gateway's AWS credentials expired. Nothing changed. Retry after the RetryInfo \
             delay.",
     }
-    /// The gateway's clock is off, even with AWS's time taken from its last answer:
+    /// The gateway's clock is wrong, even after a correction by AWS's last response:
     /// RequestTimeTooSkewed, or InvalidSignatureException for an expired or not yet current
     /// signature.
     GatewayClockSkew {
@@ -176,7 +176,7 @@ reasons! {
         message: "AWS rejected the request because the gateway's clock is wrong. Nothing changed. Retry \
             later. If this continues, the gateway's operator must correct the clock.",
     }
-    /// AWS doesn't accept the gateway's key: UnrecognizedClientException, InvalidClientTokenId,
+    /// AWS rejects the gateway's key: UnrecognizedClientException, InvalidClientTokenId,
     /// InvalidAccessKeyId, MissingAuthenticationToken, other signature errors.
     GatewayCredentialsRejected {
         name: "GATEWAY_CREDENTIALS_REJECTED", code: Internal,
@@ -184,34 +184,34 @@ reasons! {
         message: "AWS rejected the gateway's credentials. Nothing changed. The gateway's operator must \
             replace them.",
     }
-    /// The gateway has no credentials: their provider failed, timed out or hasn't answered yet.
+    /// The gateway has no credentials: their provider failed, timed out, or hasn't responded yet.
     GatewayCredentialsUnavailable {
         name: "GATEWAY_CREDENTIALS_UNAVAILABLE", code: Unavailable,
         outcomes: Always(NotSent), retry_info: true, methods: ANY,
         message: "The gateway has no AWS credentials. Nothing was sent. Retry after the RetryInfo delay.",
     }
-    /// The gateway has no keys to check bearer tokens with: none could be loaded yet, or not for 24
-    /// hours (`--auth jwt`).
+    /// The gateway has no keys to verify bearer tokens: it loaded none yet, or none for 24 hours
+    /// (`--auth jwt`).
     GatewayKeysUnavailable {
         name: "GATEWAY_KEYS_UNAVAILABLE", code: Unavailable,
         outcomes: Always(NotSent), retry_info: true, methods: ANY,
         message: "The gateway has no keys to verify bearer tokens. Nothing was sent. Retry after the \
             RetryInfo delay.",
     }
-    /// Name lookup, connect or TLS handshake failed or timed out.
+    /// The name lookup, the connection, or the TLS handshake failed or timed out.
     AwsUnreachable {
         name: "AWS_UNREACHABLE", code: Unavailable,
         outcomes: Always(NotSent), retry_info: true, methods: ANY,
         message: "The gateway can't connect to AWS. Nothing was sent. Retry after the RetryInfo delay.",
     }
-    /// The connection broke after the request may have gone out, or while an answer came in whose
-    /// meaning was still open.
+    /// The connection failed after the request might have been sent, or before the response was
+    /// complete.
     AwsConnectionLost {
         name: "AWS_CONNECTION_LOST", code: Unknown,
         outcomes: Always(Unknown), retry_info: false, methods: ANY,
         message: "The connection to AWS failed before the response was complete. {unknown}",
     }
-    /// AWS did not answer within the attempt timeout.
+    /// AWS didn't respond within the attempt timeout.
     AwsTimeout {
         name: "AWS_TIMEOUT", code: DeadlineExceeded,
         outcomes: Always(Unknown), retry_info: false, methods: ANY,
@@ -223,15 +223,16 @@ reasons! {
         outcomes: Observed, retry_info: false, methods: ANY,
         message: "The deadline passed. {outcome}",
     }
-    /// An answer that can't be read: HTML, broken JSON, a wrong type, a 4xx without a code.
+    /// A response that the gateway can't read: HTML, broken JSON, a wrong type, a 4xx without a
+    /// code.
     AwsBadResponse {
         name: "AWS_BAD_RESPONSE", code: Internal,
         outcomes: Observed, retry_info: false, methods: ANY,
         message: "AWS or a proxy sent a response that the gateway can't read. {outcome}",
     }
-    /// The gateway built the request wrongly (SerializationException, UnknownOperation,
+    /// The gateway sent an invalid request (SerializationException, UnknownOperation,
     /// UnknownOperationException, MalformedHttpRequest, MalformedHttpRequestException,
-    /// RequestEntityTooLarge, RequestEntityTooLargeException) or panicked.
+    /// RequestEntityTooLarge, RequestEntityTooLargeException), or it panicked.
     GatewayBug {
         name: "GATEWAY_BUG", code: Internal,
         outcomes: Observed, retry_info: false, methods: ANY,
@@ -245,15 +246,16 @@ reasons! {
         message: "AWS rejected the request with an unrecognized error. Nothing changed. See awsErrorCode \
             and httpStatus.",
     }
-    /// The gateway is at its in-flight limit, or at that of health watches and reflection streams.
+    /// The gateway reached its limit of in-flight calls, of waiting calls, or of health watches and
+    /// reflection streams.
     GatewayOverloaded {
         name: "GATEWAY_OVERLOADED", code: ResourceExhausted,
         outcomes: Always(NotSent), retry_info: true, methods: ANY,
         message: "The gateway reached a concurrency limit. Nothing was sent. Retry after the RetryInfo \
             delay.",
     }
-    /// Still running when the drain time was over, or at a second signal. UNKNOWN instead of
-    /// UNAVAILABLE if the outcome of an acknowledgement or a result is unknown.
+    /// The call was still running when the drain timeout expired, or at a second signal. UNKNOWN
+    /// instead of UNAVAILABLE if the outcome of an acknowledgement or a result is unknown.
     GatewayShuttingDown {
         name: "GATEWAY_SHUTTING_DOWN", code: Unavailable,
         outcomes: Observed, retry_info: false, methods: ANY,
@@ -278,14 +280,14 @@ reasons! {
         outcomes: Observed, retry_info: false, methods: WITH_ACTION_TYPE,
         message: "The gateway's operator doesn't allow this action type. Ask the operator to add it.",
     }
-    /// The calling service gave no credential, or a bad one; the message says which.
+    /// The caller sent no credential or an invalid one. The message names the problem.
     CallerUnauthenticated {
         name: "CALLER_UNAUTHENTICATED", code: Unauthenticated,
         outcomes: Always(NotSent), retry_info: false, methods: ANY,
         message: "The gateway can't authenticate the caller. Nothing was sent. Send a valid client \
             certificate or bearer token.",
     }
-    /// The calling service is known and not allowed.
+    /// The caller has an identity, and the allowlist doesn't allow it.
     CallerNotAllowed {
         name: "CALLER_NOT_ALLOWED", code: PermissionDenied,
         outcomes: Always(NotSent), retry_info: false, methods: ANY,

@@ -39,7 +39,7 @@ pub(super) async fn accept(
     let mut acceptor = Acceptor { grpc_calls, connections, open: JoinSet::new(), settings };
     let ended = acceptor.accept_until_delay_is_over(&listener, shutdown).await;
     if let Err(error) = &ended {
-        tracing::error!(%error, "lost the listener; draining");
+        tracing::error!(%error, "lost the listener; shutting down");
         shutdown.begin();
     }
     drop(listener);
@@ -127,10 +127,10 @@ impl Acceptor<'_> {
                 tracing::info!("drained");
                 return;
             }
-            () = sleep(limit) => "the drain time is over",
-            () = shutdown.immediate().cancelled_owned() => "told to end at once",
+            () = sleep(limit) => "drain timeout",
+            () = shutdown.immediate().cancelled_owned() => "second signal",
         };
-        tracing::warn!(connections = self.open.len(), "{why}: ending the calls that are still running");
+        tracing::warn!(why, connections = self.open.len(), "ending the calls that are still running");
         self.grpc_calls.end_running();
         let _ = timeout(FINAL_RESPONSE_GRACE, self.all_ended()).await;
         self.open.shutdown().await;

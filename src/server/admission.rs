@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::peer::{ConnectionLimits, LONG_LIVED_STREAMS};
 use crate::methods::{Method, Role};
@@ -14,16 +15,16 @@ const REFLECTION_STREAMS: usize = 64;
 /// The permits of all connections together.
 #[derive(Debug)]
 pub(super) struct Admission {
-    calls: Semaphore,
+    calls: Arc<Semaphore>,
     watches: Arc<Semaphore>,
     reflections: Arc<Semaphore>,
     metrics: Arc<Metrics>,
 }
 
 /// Permit of a call under the in-flight limit. Dropping it releases the permit.
-pub(super) struct CallPermit<'a> {
-    metrics: &'a Metrics,
-    _permit: SemaphorePermit<'a>,
+pub(super) struct CallPermit {
+    in_flight: Gauge,
+    _permit: OwnedSemaphorePermit,
 }
 
 /// Permits of a health or reflection stream: one per connection and, if the stream is long-lived,
@@ -34,7 +35,7 @@ impl Admission {
     pub(super) fn new(max_in_flight: usize, max_connections: usize, metrics: Arc<Metrics>) -> Self {
         let permits = |count: usize| Semaphore::new(count.min(Semaphore::MAX_PERMITS));
         Self {
-            calls: permits(max_in_flight),
+            calls: Arc::new(permits(max_in_flight)),
             // One per connection and some more, because a client keeps one watch open.
             watches: Arc::new(permits(max_connections.saturating_add(LONG_LIVED_STREAMS))),
             reflections: Arc::new(permits(REFLECTION_STREAMS)),
@@ -43,10 +44,11 @@ impl Admission {
     }
 
     /// Takes a permit for a call, if one is free.
-    pub(super) fn try_call(&self) -> Option<CallPermit<'_>> {
-        let permit = self.calls.try_acquire().ok()?;
-        self.metrics.in_flight.inc();
-        Some(CallPermit { metrics: &self.metrics, _permit: permit })
+    pub(super) fn try_call(&self) -> Option<CallPermit> {
+        let permit = self.calls.clone().try_acquire_owned().ok()?;
+        let in_flight = self.metrics.in_flight.clone();
+        in_flight.inc();
+        Some(CallPermit { in_flight, _permit: permit })
     }
 
     /// Takes the permits for a health or reflection stream, if they are free.
@@ -63,8 +65,8 @@ impl Admission {
     }
 }
 
-impl Drop for CallPermit<'_> {
+impl Drop for CallPermit {
     fn drop(&mut self) {
-        self.metrics.in_flight.dec();
+        self.in_flight.dec();
     }
 }

@@ -52,8 +52,8 @@ pub(super) struct Connections {
 
 impl Connections {
     pub(super) fn new(grpc_calls: GrpcCalls, settings: &Settings, tasks: TaskTracker) -> Self {
-        let max_streams =
-            u32::try_from(settings.max_in_flight.saturating_add(EXTRA_STREAMS)).unwrap_or(u32::MAX);
+        let calls = settings.max_in_flight.saturating_add(settings.max_poll_waiters);
+        let max_streams = u32::try_from(calls.saturating_add(EXTRA_STREAMS)).unwrap_or(u32::MAX);
         let (max_age, max_deadline) = (settings.max_connection_age, settings.deadlines.max);
         Self { grpc_calls, max_streams, max_age, max_deadline, tasks, closing: CancellationToken::new() }
     }

@@ -208,7 +208,10 @@ impl GrpcCalls {
         let CallContext { call, peer } = context;
         match call.method().role {
             Role::Job => match self.shared.admission.try_call() {
-                Some(_permit) => self.route(request).await,
+                Some(permit) => {
+                    let _release = call.in_flight().hold(permit, peer.closing.clone());
+                    self.route(request).await
+                }
                 None => context.fail(&Failure::not_sent(Reason::GatewayOverloaded)),
             },
             Role::Health | Role::Reflection => {
@@ -260,7 +263,8 @@ fn retain_needed_headers(headers: &mut HeaderMap) {
 /// The stream limit is reached. The in-flight limit plays no part.
 fn too_many_streams() -> Failure {
     Failure::not_sent(Reason::GatewayOverloaded).with_message(
-        "As many health watches and reflection streams are open as may be; close some, or try again later.",
+        "Too many health watches and reflection streams are open. Nothing was sent. Close some, or retry \
+         later.",
     )
 }
 

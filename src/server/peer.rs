@@ -10,9 +10,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::Identities;
 
-/// Streams that a connection can have open in addition to the in-flight limit: health checks,
-/// reflection, and calls that get an error for the limit instead of waiting in their client
-/// library.
+/// Streams that a connection can have open in addition to the limits of calls in flight and of
+/// waiting calls: health checks, reflection, and calls that get an error for the limit instead of
+/// waiting in their client library.
 pub(super) const EXTRA_STREAMS: usize = 128;
 /// The part of `EXTRA_STREAMS` that can be long-lived: health watches and reflection. A client
 /// opens one of them; a proxy can multiplex several clients.

@@ -16,6 +16,7 @@ pub(crate) struct Settings {
     pub(crate) operations: OperationSet,
     pub(crate) deadlines: Deadlines,
     pub(crate) max_in_flight: usize,
+    pub(crate) max_poll_waiters: usize,
     pub(crate) max_connections: usize,
     pub(crate) max_connection_age: Duration,
     pub(crate) shutdown_delay: Duration,

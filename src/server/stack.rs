@@ -6,7 +6,7 @@ use http_body::Body as HttpBody;
 use tonic::body::Body;
 use tower::{Service, ServiceBuilder};
 use tower_http::map_request_body::MapRequestBodyLayer;
-use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use tower_http::validate_request::ValidateRequestHeaderLayer;
 
@@ -37,11 +37,23 @@ where
         // Must precede `SetRequestIdLayer`, which keeps any ID that it finds.
         .map_request(remove_unusable_request_id)
         // Gives each call without an ID a new one.
-        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(SetRequestIdLayer::x_request_id(RandomUuid))
         // Copies the ID to the response, also of a call that panics and of tonic's own errors.
         .layer(PropagateRequestIdLayer::x_request_id())
         // Access log, panics, tonic's own errors, deadline, authentication, and limits.
         .service(grpc_calls)
+}
+
+/// Makes request IDs. An ID is unique and no secret, so it needs no random bytes of the kernel.
+/// tower-http's `MakeRequestUuid` asks for some with each call.
+#[derive(Clone, Copy)]
+struct RandomUuid;
+
+impl MakeRequestId for RandomUuid {
+    fn make_request_id<B>(&mut self, _: &Request<B>) -> Option<RequestId> {
+        let uuid = uuid::Builder::from_random_bytes(fastrand::u128(..).to_ne_bytes()).into_uuid();
+        HeaderValue::try_from(uuid.to_string()).ok().map(RequestId::new)
+    }
 }
 
 /// Removes a request ID that can't be copied to logs and headers.

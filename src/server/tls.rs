@@ -37,7 +37,7 @@ pub enum TlsError {
     #[error("{0}: {1}")]
     Read(PathBuf, io::Error),
     /// The file doesn't contain the expected kind of PEM block.
-    #[error("{0}: no {1} in PEM form in it")]
+    #[error("{0}: the file has no PEM {1}")]
     Empty(PathBuf, &'static str),
     /// The certificate and the key don't match, or one of them is unusable.
     #[error("{0} and {1}: {why}", why = pair_error(.2))]
@@ -45,6 +45,17 @@ pub enum TlsError {
     /// The CA certificates are unusable.
     #[error("{0}: {1}")]
     ClientCa(PathBuf, String),
+}
+
+impl TlsError {
+    /// Whether the error is about this file.
+    #[must_use]
+    pub fn names(&self, file: &Path) -> bool {
+        match self {
+            Self::Read(path, _) | Self::Empty(path, _) | Self::ClientCa(path, _) => path == file,
+            Self::Pair(cert, key, _) => cert == file || key == file,
+        }
+    }
 }
 
 /// The server's TLS, with the files that were loaded last.
@@ -108,7 +119,7 @@ impl Tls {
         match loaded {
             // A missing file is probably about to be replaced.
             Err(error @ TlsError::Read(..)) => {
-                tracing::warn!(%error, "can't read the TLS files; the old ones keep serving");
+                tracing::warn!(%error, "can't read the TLS files; the previous ones stay in use");
                 false
             }
             loaded => {
@@ -127,7 +138,7 @@ impl Tls {
                 self.current.send_replace(loaded);
             }
             Err(error) => {
-                tracing::error!(%error, "the new TLS files can't be used; the old ones keep serving");
+                tracing::error!(%error, "the new TLS files are unusable; the previous ones stay in use");
             }
         }
     }

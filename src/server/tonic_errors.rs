@@ -15,16 +15,18 @@ pub(super) fn failure(method: &Method, response: &HeaderMap) -> Option<Failure> 
 fn classify(method: &Method, code: Code) -> Failure {
     let unreadable = |message: &str| Failure::not_sent(Reason::InvalidRequest).with_message(message);
     match code {
-        Code::Unimplemented if method.role != Role::Unknown => unreadable(
-            "The message is compressed in a way that the gateway doesn't read; send it uncompressed.",
-        ),
+        Code::Unimplemented if method.role != Role::Unknown => {
+            unreadable("The message has an unsupported compression. Nothing was sent. Send it uncompressed.")
+        }
         Code::Unimplemented => Failure::not_sent(Reason::UnknownMethod),
         Code::OutOfRange | Code::ResourceExhausted => unreadable(
-            "The message is larger than 64 KiB (health and reflection: 4 KiB); no valid request is.",
+            "The message is larger than 64 KiB (health and reflection: 4 KiB). Nothing was sent. Send a \
+             smaller one.",
         ),
         Code::NotFound if method.role == Role::Health => Failure::not_sent(Reason::UnknownService),
         _ => unreadable(
-            "The message is malformed; check that it is what the API's description says, in UTF-8.",
+            "The message is malformed. Nothing was sent. Compare it with the proto file, and send \
+             texts as UTF-8.",
         ),
     }
 }

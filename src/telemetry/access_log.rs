@@ -12,13 +12,16 @@ use super::grpc_code::code_name;
 use super::traces::{ServerSpan, remote_parent};
 use super::{Metrics, Traces};
 use crate::call::{Call, End};
-use crate::error::Reason;
+use crate::error::{Outcome, Reason};
 use crate::methods::Role;
 use crate::util::grpc_status;
 use crate::util::text::truncate;
 
 /// The longest part of an unknown method's path in the log, in bytes.
 const MAX_PATH: usize = 128;
+
+/// The target of the lines of reflection calls, so that a filter can leave them out.
+const REFLECTION_TARGET: &str = "codepipeline_gateway::reflection";
 
 /// Logs and counts its call when the call has a response, or when the entry is dropped without one.
 pub(crate) struct AccessLogEntry {
@@ -67,23 +70,30 @@ impl AccessLogEntry {
     }
 
     fn write(&mut self, code: Code, end: &End) {
-        let (call, failure, aws) = (&self.call, end.failure, &end.aws);
+        let (call, failure) = (&self.call, end.failure);
         let took = call.started().elapsed();
         self.metrics.call_ended(call.method(), code, took, failure.map(|(reason, _)| reason));
         if let Some(span) = self.span.take() {
             span.end(call, code, end);
         }
-        if call.method().role == Role::Health {
-            return;
+        // To the microsecond: finer digits are noise.
+        let duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
+        match call.method().role {
+            Role::Health => {}
+            Role::Reflection => self.write_reflection(code, duration_ms, failure),
+            Role::Job | Role::Unknown => self.write_call(code, duration_ms, end),
         }
+    }
+
+    fn write_call(&self, code: Code, duration_ms: f64, end: &End) {
+        let (call, failure, aws) = (&self.call, end.failure, &end.aws);
         tracing::info!(
             service = call.method().service,
             method = self.unknown.as_deref().unwrap_or(call.method().name),
             code = code_name(code),
             reason = failure.map(|(reason, _)| reason.name()),
             outcome = failure.map(|(_, outcome)| outcome.as_str()),
-            // To the microsecond: finer digits are noise.
-            duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3,
+            duration_ms,
             job_id = call.subject().job_id(),
             client_id = call.subject().client_id(),
             action_type = call.subject().action_type(),
@@ -98,6 +108,24 @@ impl AccessLogEntry {
             aws_http_status = aws.http_status,
             aws_text = end.log_text.as_deref(),
             attempts = call.progress().attempts(),
+            "call"
+        );
+    }
+
+    /// A reflection call has no job and no attempt at AWS.
+    fn write_reflection(&self, code: Code, duration_ms: f64, failure: Option<(Reason, Outcome)>) {
+        tracing::info!(
+            target: REFLECTION_TARGET,
+            service = self.call.method().service,
+            method = self.call.method().name,
+            code = code_name(code),
+            reason = failure.map(|(reason, _)| reason.name()),
+            outcome = failure.map(|(_, outcome)| outcome.as_str()),
+            duration_ms,
+            caller = self.call.caller(),
+            peer = %self.peer,
+            request_id = self.call.request_id(),
+            trace_id = self.trace.map(tracing::field::display),
             "call"
         );
     }

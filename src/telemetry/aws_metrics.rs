@@ -73,9 +73,9 @@ impl AwsMetrics {
     }
 
     pub(super) fn register(&self, registry: &mut Registry) {
-        let help = "Attempts at AWS, by operation and by how they ended";
+        let help = "Attempts at AWS, by operation and result";
         registry.register("aws_attempts", help, self.attempts.clone());
-        registry.register("aws_attempt_seconds", "How long attempts at AWS took", self.seconds.clone());
+        registry.register("aws_attempt_seconds", "Duration of attempts at AWS", self.seconds.clone());
     }
 
     pub(super) fn attempt_ended(

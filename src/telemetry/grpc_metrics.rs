@@ -45,9 +45,9 @@ impl GrpcMetrics {
     }
 
     pub(super) fn register(&self, registry: &mut Registry) {
-        registry.register("grpc_server_started", "Calls begun", self.started.clone());
-        registry.register("grpc_server_handled", "Calls ended, by their code", self.handled.clone());
-        registry.register("grpc_server_handling_seconds", "How long calls took", self.handling.clone());
+        registry.register("grpc_server_started", "Started calls", self.started.clone());
+        registry.register("grpc_server_handled", "Ended calls, by code", self.handled.clone());
+        registry.register("grpc_server_handling_seconds", "Duration of calls", self.handling.clone());
     }
 
     pub(super) fn started(&self, method: &Method) {

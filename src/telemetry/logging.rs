@@ -23,7 +23,7 @@ use super::json::Json;
 pub enum LogFormat {
     /// For a person at a terminal.
     Text,
-    /// One JSON object a line, for a collector.
+    /// One JSON object per line, for a collector.
     Json,
 }
 
@@ -46,7 +46,7 @@ where
     W: Write + Send + 'static,
 {
     let builder = NonBlockingBuilder::default().buffered_lines_limit(MAX_WAITING).thread_name("log");
-    let (writer, guard) = builder.finish(BatchingWriter(BufWriter::new(writer)));
+    let (writer, guard) = builder.finish(BatchingWriter(BufWriter::with_capacity(BUFFER, writer)));
     let dropped = writer.error_counter();
     let layer = fmt::layer().with_writer(writer);
     let layer = match format {
@@ -66,6 +66,8 @@ where
     Ok(guard)
 }
 
+/// The size of the writing thread's buffer: the lines of a few milliseconds of a busy gateway.
+const BUFFER: usize = 64 * 1024;
 /// How long the writing thread waits after it has written.
 const PAUSE_AFTER_WRITE: Duration = Duration::from_millis(5);
 
@@ -95,7 +97,7 @@ pub(super) struct LinesDropped;
 impl Collector for LinesDropped {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
         let dropped = ConstCounter::new(DROPPED.get().map_or(0, ErrorCounter::dropped_lines) as u64);
-        let help = "Log lines dropped because whoever reads the log had stalled";
+        let help = "Log lines dropped because the reader of standard error was blocked";
         dropped.encode(encoder.encode_descriptor("log_lines_dropped", help, None, dropped.metric_type())?)
     }
 }

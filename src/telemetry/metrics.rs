@@ -36,12 +36,15 @@ pub struct Metrics {
     aws: AwsMetrics,
     /// Calls that hold a permit of the in-flight limit.
     pub(crate) in_flight: Gauge,
+    /// Calls that wait for jobs.
+    pub(crate) poll_waiters: Gauge,
     /// Open connections.
     pub(crate) connections: Gauge,
     /// Connections that were closed immediately because of the connection limit.
     pub(crate) connections_refused: Counter,
     /// Failed TLS handshakes.
     pub(crate) handshakes_failed: Counter,
+    polled_jobs: Family<Labels<1>, Counter>,
     credentials_expiry: Gauge<f64, std::sync::atomic::AtomicU64>,
     certificate_expiry: Gauge<i64>,
     certificate_loads: Family<Labels<1>, Counter>,
@@ -63,6 +66,8 @@ impl Metrics {
             errors: Family::default(),
             aws: AwsMetrics::new(histogram),
             in_flight: Gauge::default(),
+            poll_waiters: Gauge::default(),
+            polled_jobs: Family::default(),
             connections: Gauge::default(),
             connections_refused: Counter::default(),
             handshakes_failed: Counter::default(),
@@ -85,6 +90,9 @@ impl Metrics {
         for result in ExportResult::ALL {
             drop(self.spans.get_or_create(&[("result", result.as_str())]));
         }
+        for delivered in [true, false] {
+            self.jobs_polled(delivered, 0);
+        }
         for result in ["ok", "error"] {
             drop(self.certificate_loads.get_or_create(&[("result", result)]));
             drop(self.refreshes.get_or_create(&[("result", result)]));
@@ -98,32 +106,35 @@ impl Metrics {
         self.grpc.register(registry);
         registry.register_collector(Box::new(Process));
         let own = registry.sub_registry_with_prefix("codepipeline_gateway");
-        own.register("errors", "Failed calls, by the reason that the caller was told", self.errors.clone());
+        own.register("errors", "Failed calls, by the reason in the error", self.errors.clone());
         self.aws.register(own);
-        own.register("in_flight", "Calls that hold a slot of the in-flight limit", self.in_flight.clone());
-        own.register("connections", "Open gRPC connections", self.connections.clone());
-        let help = "Connections closed at once because there were as many as there may be";
-        own.register("connections_refused", help, self.connections_refused.clone());
-        let help = "TLS handshakes that failed, a client certificate that was refused among them";
-        own.register("tls_handshakes_failed", help, self.handshakes_failed.clone());
-        let help = "When the credentials in use expire; 0 if they don't, or if there are none";
-        own.register("credentials_expiry_timestamp_seconds", help, self.credentials_expiry.clone());
-        let help = "New TLS files, by whether they could be used";
-        own.register("tls_certificate_loads", help, self.certificate_loads.clone());
-        let help = "When the TLS certificate in use expires; 0 without TLS";
-        own.register("tls_certificate_expiry_timestamp_seconds", help, self.certificate_expiry.clone());
         own.register(
-            "credentials_refreshes",
-            "Loads of credentials, by their result",
-            self.refreshes.clone(),
+            "in_flight",
+            "Calls in flight, which the in-flight limit counts",
+            self.in_flight.clone(),
         );
+        own.register("poll_waiters", "Calls that wait for jobs", self.poll_waiters.clone());
+        let help = "Jobs that AWS returned for waiting calls, by whether a call received them";
+        own.register("polled_jobs", help, self.polled_jobs.clone());
+        own.register("connections", "Open gRPC connections", self.connections.clone());
+        let help = "Connections closed immediately because of the connection limit";
+        own.register("connections_refused", help, self.connections_refused.clone());
+        let help = "Failed TLS handshakes, including rejected client certificates";
+        own.register("tls_handshakes_failed", help, self.handshakes_failed.clone());
+        let help = "Expiry of the credentials in use; 0 if they don't expire or there are none";
+        own.register("credentials_expiry_timestamp_seconds", help, self.credentials_expiry.clone());
+        let help = "Loads of changed TLS files, by result";
+        own.register("tls_certificate_loads", help, self.certificate_loads.clone());
+        let help = "Expiry of the TLS certificate in use; 0 without TLS";
+        own.register("tls_certificate_expiry_timestamp_seconds", help, self.certificate_expiry.clone());
+        own.register("credentials_refreshes", "Loads of credentials, by result", self.refreshes.clone());
         own.register_collector(Box::new(LinesDropped));
-        let help = "Looks for the issuer's keys, by their result";
+        let help = "Refreshes of the verification keys, by result";
         own.register("jwt_key_refreshes", help, self.jwt_key_refreshes.clone());
-        let help = "When the issuer's keys were last seen; 0 if never, or without --auth jwt";
+        let help = "Last successful refresh of the verification keys; 0 before it, or without --auth jwt";
         own.register("jwt_keys_loaded_timestamp_seconds", help, self.jwt_keys_loaded.clone());
-        own.register("trace_exports", "Finished spans, by what became of them", self.spans.clone());
-        own.register("build", "The version that runs", Info::new(version));
+        own.register("trace_exports", "Finished spans, by export result", self.spans.clone());
+        own.register("build", "Version of the gateway", Info::new(version));
         self
     }
 
@@ -150,6 +161,12 @@ impl Metrics {
         took: Duration,
     ) {
         self.aws.attempt_ended(method, result, aws_error_code, took);
+    }
+
+    /// The poller got this many jobs, and a waiting call took them or none waited any more.
+    pub(crate) fn jobs_polled(&self, delivered: bool, jobs: usize) {
+        let result = if delivered { "delivered" } else { "undelivered" };
+        self.polled_jobs.get_or_create(&[("result", result)]).inc_by(jobs as u64);
     }
 
     /// Credentials were loaded.
@@ -213,12 +230,12 @@ impl fmt::Debug for Metrics {
     }
 }
 
-/// The seconds since the epoch.
 /// Counts a result, by the label `result`.
 fn count(results: &Family<Labels<1>, Counter>, succeeded: bool) {
     results.get_or_create(&[("result", if succeeded { "ok" } else { "error" })]).inc();
 }
 
+/// The seconds since the epoch.
 fn since_epoch(time: SystemTime) -> f64 {
     time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

@@ -31,9 +31,9 @@ impl Collector for Process {
         gauge("process_resident_memory_bytes", "Resident memory", usage.resident)?;
         gauge("process_virtual_memory_bytes", "Virtual memory", usage.virtual_memory)?;
         gauge("process_open_fds", "Open file descriptors", usage.open_files)?;
-        gauge("process_max_fds", "Most file descriptors that may be open", usage.max_files)?;
+        gauge("process_max_fds", "Maximum number of open file descriptors", usage.max_files)?;
         gauge("process_threads", "Threads", usage.threads)?;
-        gauge("process_start_time_seconds", "When the process started, since the epoch", usage.started)?;
+        gauge("process_start_time_seconds", "Start time of the process, since the epoch", usage.started)?;
         let cpu = ConstCounter::new(usage.cpu);
         cpu.encode(encoder.encode_descriptor(
             "process_cpu_seconds",

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tonic_health::pb::health_check_response::ServingStatus;
 
 use crate::harness::{
-    ACKNOWLEDGE, PATIENCE, World, fake_keys, series_value as value, service_and_name, settings, within,
+    ACKNOWLEDGE, PATIENCE, World, series_value as value, service_and_name, settings, within,
 };
 
 /// A series of the gRPC metrics for AcknowledgeThirdPartyJob, with these further labels.
@@ -57,9 +57,7 @@ async fn readiness_follows_health_and_reports_why() {
     assert!(is_alive(&world).await);
     world.stop().await;
 
-    let mut settings = settings();
-    settings.shutdown_delay = Duration::from_secs(60);
-    let world = World::with(settings, Some(fake_keys())).await;
+    let world = World::changed(|settings| settings.shutdown_delay = Duration::from_secs(60)).await;
     assert!(world.gateway.is_ready().await);
     world.gateway.shutdown.stop();
     world.gateway.wait_for_health(ServingStatus::NotServing).await;

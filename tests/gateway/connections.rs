@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tonic::Code;
 
-use crate::harness::http2::{PREFACE, full_preface};
+use crate::harness::http2::{PING, PREFACE, frame, full_preface};
 use crate::harness::{PATIENCE, World, acknowledge, connect, request, until, watch_health, within};
 
 /// Reads until the other side closes or resets the connection.
@@ -53,7 +53,7 @@ async fn a_connection_without_a_preface_is_closed() {
     tokio::join!(until_closed(silent), until_closed(half));
     assert!((9..20).contains(&start.elapsed().as_secs()), "after 10 s: {:?}", start.elapsed());
     // A connection with a complete preface can be idle: it still responds to a PING.
-    idle.write_all(b"\x00\x00\x08\x06\x00\x00\x00\x00\x00abcdefgh").await.unwrap();
+    idle.write_all(&frame(PING, 0, 0, b"abcdefgh")).await.unwrap();
     let mut seen = Vec::new();
     let pong = async {
         while !seen.ends_with(b"abcdefgh") {

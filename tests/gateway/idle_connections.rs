@@ -15,10 +15,8 @@ use crate::harness::{PATIENCE, loopback, request, settings, within};
 const RESPONSE: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.1\r\n\
                         content-length: 23\r\n\r\n{\"status\":\"InProgress\"}";
 
-/// Responds to the first request of a connection, and reports when the client closes it. A second
-/// request gets no response: the server closes the connection, as if its idle time ended at that
-/// moment.
-async fn serve(mut socket: TcpStream, closed_by_client: mpsc::UnboundedSender<()>) {
+/// Reads a request and sends the response.
+async fn respond(socket: &mut TcpStream) {
     let mut bytes = [0; 16 * 1024];
     let mut request = Vec::new();
     while !request.ends_with(b"}") {
@@ -26,9 +24,25 @@ async fn serve(mut socket: TcpStream, closed_by_client: mpsc::UnboundedSender<()
         request.extend_from_slice(&bytes[..read]);
     }
     socket.write_all(RESPONSE.as_bytes()).await.unwrap();
-    if socket.read(&mut bytes).await.unwrap() == 0 {
+}
+
+/// Responds to the first request of a connection, and reports when the client closes it. A second
+/// request gets no response: the server closes the connection, as if its idle time ended at that
+/// moment.
+async fn serve(mut socket: TcpStream, closed_by_client: mpsc::UnboundedSender<()>) {
+    respond(&mut socket).await;
+    if socket.read(&mut [0; 1024]).await.unwrap() == 0 {
         closed_by_client.send(()).unwrap();
     }
+}
+
+/// Responds to the first request of a connection and ends its own side, as AWS does with an idle
+/// connection. Reports when the client closes the connection too.
+async fn serve_and_close(mut socket: TcpStream, closed_by_client: mpsc::UnboundedSender<()>) {
+    respond(&mut socket).await;
+    socket.shutdown().await.unwrap();
+    while socket.read(&mut [0; 1024]).await.unwrap() > 0 {}
+    closed_by_client.send(()).unwrap();
 }
 
 /// A server, and a channel with one message per connection that its client closed.
@@ -43,6 +57,20 @@ async fn server() -> (String, mpsc::UnboundedReceiver<()>) {
         }
     });
     (endpoint, receiver)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_connection_that_aws_closed_keeps_no_file_open() {
+    let listener = loopback().await;
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, mut closed) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let (socket, _) = listener.accept().await.unwrap();
+        serve_and_close(socket, sender).await;
+    });
+    let port = Port::new(endpoint, limits(Duration::from_secs(3600))).await;
+    assert!(port.call::<Acknowledge>(request("job-1")).await.is_ok());
+    within("a closed connection", PATIENCE, closed.recv()).await.unwrap();
 }
 
 fn limits(idle_timeout: Duration) -> Limits {

@@ -147,14 +147,11 @@ impl Scenario {
 
 /// The worker that ended the job, and its result.
 fn author(result: &JobResult) -> (Plan, &str) {
-    let (plan, id) = match result {
-        JobResult::Success { execution_details, .. } => (
-            Plan::Succeed,
-            execution_details.as_ref().and_then(|details| details.external_execution_id.as_deref()),
-        ),
-        JobResult::Failure(details) => (Plan::Fail, details.external_execution_id.as_deref()),
+    let plan = match result {
+        JobResult::Success { .. } => Plan::Succeed,
+        JobResult::Failure(_) => Plan::Fail,
     };
-    (plan, id.expect("the worker's name"))
+    (plan, result.external_execution_id().expect("the worker's name"))
 }
 
 /// Asserts that the workers' beliefs match the job's history.

@@ -3,16 +3,14 @@
 use std::time::Duration;
 
 use codepipeline_gateway::methods::{ACKNOWLEDGE, FAILURE, Method, SUCCESS};
-use codepipeline_gateway::proto::{AcknowledgeThirdPartyJobRequest, JobStatus};
-use codepipeline_simulator::ActionType;
+use codepipeline_gateway::proto::{AcknowledgeThirdPartyJobRequest, JobStatus, PollForThirdPartyJobsRequest};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 use tonic::transport::Channel;
 
-use crate::harness::calls::unary;
 use crate::harness::{
-    Answer, JobRequest, TOKEN, details_request, failure_request, poll_request, success_request,
+    Answer, JobRequest, TOKEN, details_request, failure_by, poll_request, success_by, unary,
 };
 
 /// The time between two polls, and before a retry. It is shorter than the delay in `RetryInfo`, so
@@ -44,22 +42,20 @@ pub enum Belief {
 #[derive(Debug)]
 enum Told<R> {
     Ok(R),
-    /// Nothing happened, or a second call does no harm: retry.
-    Retry,
     /// The call did nothing, for this reason.
     Rejected(String),
     Unknown,
 }
 
 impl<R: std::fmt::Debug> Told<R> {
-    fn of(answer: Answer<R>, method: &Method) -> Self {
+    /// Returns `None` if nothing happened, or if a second call does no harm: retry.
+    fn of(answer: Answer<R>, method: &Method) -> Option<Self> {
         match answer.code() {
-            Code::Ok => Self::Ok(answer.result.unwrap()),
-            Code::Unavailable | Code::ResourceExhausted => Self::Retry,
+            Code::Ok => Some(Self::Ok(answer.result.unwrap())),
+            Code::Unavailable | Code::ResourceExhausted => None,
             // A second poll and a second read do no harm.
-            _ if answer.outcome() == "unknown" && !is_risky(method) => Self::Retry,
-            _ if answer.outcome() == "unknown" => Self::Unknown,
-            _ => Self::Rejected(answer.reason()),
+            _ if answer.outcome() == "unknown" => is_risky(method).then_some(Self::Unknown),
+            _ => Some(Self::Rejected(answer.reason())),
         }
     }
 }
@@ -103,7 +99,8 @@ impl Worker {
     }
 
     async fn poll(&mut self) -> Option<String> {
-        let Told::Ok(polled) = self.call(&poll_request(&ActionType::default())).await else { return None };
+        let request = PollForThirdPartyJobsRequest { max_batch_size: Some(1), ..poll_request() };
+        let Told::Ok(polled) = self.call(&request).await else { return None };
         polled.jobs.into_iter().next().map(|job| job.job_id)
     }
 
@@ -113,8 +110,8 @@ impl Worker {
         assert_eq!(details.id, id);
         if self.acknowledge(id, details.nonce).await {
             self.belief = match self.plan {
-                Plan::Succeed => self.put(success_request(id, self.name)).await,
-                Plan::Fail => self.put(failure_request(id, self.name)).await,
+                Plan::Succeed => self.put(success_by(self.name, id)).await,
+                Plan::Fail => self.put(failure_by(self.name, id)).await,
             };
         }
     }
@@ -132,7 +129,7 @@ impl Worker {
                 }
                 // The unknown call probably acknowledged the job.
                 Told::Rejected(reason) => return !first && reason == "INVALID_NONCE",
-                Told::Unknown | Told::Retry => {}
+                Told::Unknown => {}
             }
         }
         false
@@ -147,7 +144,7 @@ impl Worker {
                     assert_eq!(reason, "INVALID_JOB_STATE", "{self:#?}");
                     return if call == 0 { Belief::NotEnded } else { Belief::ProbablyEnded };
                 }
-                Told::Unknown | Told::Retry => {}
+                Told::Unknown => {}
             }
         }
         panic!("no end after {MAX_CALLS} calls: {self:#?}");
@@ -156,18 +153,16 @@ impl Worker {
     /// Makes a call, and retries it as long as a retry is safe.
     async fn call<Q: JobRequest>(&mut self, request: &Q) -> Told<Q::Response> {
         for _ in 0..MAX_CALLS {
-            let answer = unary(self.channel.clone(), request.clone(), Q::send).await;
+            let answer = unary(self.channel.clone(), request.clone()).await;
             let reason = answer.result.as_ref().err().map(|_| (answer.code(), answer.reason()));
             self.calls.push(format!("{}: {reason:?}", Q::METHOD.short_name));
-            match Told::of(answer, Q::METHOD) {
-                Told::Retry => sleep(PAUSE).await,
-                told => {
-                    if matches!(told, Told::Unknown) {
-                        self.unknown.push(Q::METHOD.name);
-                    }
-                    return told;
+            if let Some(told) = Told::of(answer, Q::METHOD) {
+                if matches!(told, Told::Unknown) {
+                    self.unknown.push(Q::METHOD.name);
                 }
+                return told;
             }
+            sleep(PAUSE).await;
         }
         panic!("no end after {MAX_CALLS} retries: {self:#?}");
     }

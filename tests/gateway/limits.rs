@@ -6,9 +6,8 @@ use codepipeline_simulator::{Fault, OperationName};
 use tonic::Code;
 use tonic_health::pb::health_check_response::ServingStatus;
 
-use crate::harness::operations::call;
 use crate::harness::panicking::panicking_gateway;
-use crate::harness::{Answer, AnyResponse, NONCE, PATIENCE, World, connect, within};
+use crate::harness::{Answer, AnyResponse, NONCE, PATIENCE, World, call, connect, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_over_the_limit_is_rejected_and_a_health_check_is_not() {

@@ -16,9 +16,11 @@ use codepipeline_gateway::proto::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::harness::operations::{details_request, failure_request, poll_request, success_request};
 use crate::harness::port::Port;
-use crate::harness::{PATIENCE, REGION, TOKEN, fake_keys, loopback, settings, within};
+use crate::harness::{
+    PATIENCE, REGION, TOKEN, details_request, failure_request, fake_keys, loopback, poll_request, settings,
+    success_request, within,
+};
 
 /// A request on the wire.
 #[derive(Debug, PartialEq)]

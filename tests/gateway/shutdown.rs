@@ -32,9 +32,7 @@ async fn a_call_in_flight_finishes_before_the_gateway_ends() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn during_the_delay_the_gateway_is_unhealthy_and_accepts_calls() {
-    let mut settings = settings();
-    settings.shutdown_delay = LONG;
-    let world = World::with(settings, Some(fake_keys())).await;
+    let world = World::changed(|settings| settings.shutdown_delay = LONG).await;
     world.add("job-1");
     world.gateway.shutdown.stop();
     world.gateway.wait_for_health(ServingStatus::NotServing).await;
@@ -46,9 +44,7 @@ async fn during_the_delay_the_gateway_is_unhealthy_and_accepts_calls() {
 /// Clients that use DNS don't know another address yet, so they reconnect to the same gateway.
 #[tokio::test(flavor = "multi_thread")]
 async fn halfway_through_the_delay_callers_get_goaway_and_can_reconnect() {
-    let mut settings = settings();
-    settings.shutdown_delay = Duration::from_secs(10);
-    let world = World::with(settings, Some(fake_keys())).await;
+    let world = World::changed(|settings| settings.shutdown_delay = Duration::from_secs(10)).await;
     world.add("job-1");
     world.add("job-2");
     world.simulator.fault_job("job-1", Fault::delay(8000));
@@ -85,9 +81,7 @@ async fn a_caller_that_has_just_connected_gets_a_response() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_outlives_the_drain_gets_its_true_outcome() {
-    let mut settings = settings();
-    settings.drain_timeout = Duration::from_millis(200);
-    let world = World::with(settings, Some(fake_keys())).await;
+    let world = World::changed(|settings| settings.drain_timeout = Duration::from_millis(200)).await;
     world.add("job-1");
     world.simulator.fault_job("job-1", Fault::Hang { process: false });
     let (answer, ()) = tokio::join!(world.acknowledge("job-1"), async {
@@ -122,10 +116,11 @@ async fn a_call_not_sent_before_the_drain_ended_can_be_retried() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_the_gateway_immediately() {
-    let mut settings = settings();
-    settings.shutdown_delay = LONG;
-    settings.drain_timeout = LONG;
-    let world = World::with(settings, Some(fake_keys())).await;
+    let world = World::changed(|settings| {
+        settings.shutdown_delay = LONG;
+        settings.drain_timeout = LONG;
+    })
+    .await;
     world.simulator.fault_next(1, Fault::Hang { process: false });
     let stop = async {
         world.wait_for_requests(1).await;
@@ -177,9 +172,7 @@ async fn the_metric_of_connections_follows_the_drain() {
 /// The drain doesn't count as the first signal, so the SIGTERM that follows doesn't cancel calls.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_admin_port_the_gateway_drains_and_is_unhealthy() {
-    let mut settings = settings();
-    settings.shutdown_delay = Duration::from_secs(3);
-    let world = World::with(settings, Some(fake_keys())).await;
+    let world = World::changed(|settings| settings.shutdown_delay = Duration::from_secs(3)).await;
     world.add("job-1");
     world.simulator.fault_job("job-1", Fault::delay(4000));
     let (answer, ()) = tokio::join!(world.acknowledge("job-1"), async {

@@ -5,13 +5,9 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use serde_json::{Value, json};
 
 use crate::harness::collector::{Collector, attribute, traces};
-use crate::harness::operations::{
-    action_type, call, details, details_request, failure, failure_request, job_for, poll, poll_request,
-    success, success_request,
-};
 use crate::harness::{
-    NONCE, Program, TOKEN, World, acknowledge, channel, fake_keys, request, series_value, serve, settings,
-    simulator_with,
+    NONCE, Program, TOKEN, World, call, channel, details_request, failure_request, job_for, poll_request,
+    request, series_value, serve, simulator_with, success_request, unary,
 };
 
 const SERVICE: &str = "codepipeline.thirdparty.v1.ThirdPartyJobService";
@@ -56,9 +52,7 @@ async fn calls_and_attempts_are_counted_by_operation() {
 #[tokio::test(flavor = "multi_thread")]
 async fn spans_are_named_after_their_operation() {
     let collector = Collector::start().await;
-    let mut settings = settings();
-    settings.traces = traces(&collector);
-    let world = World::with(settings, Some(fake_keys())).await;
+    let world = World::changed(|settings| settings.traces = traces(&collector)).await;
     for operation in OperationName::ALL {
         world.add_for(operation, "job-1");
         world.call(operation, "job-1").await.ok();
@@ -112,24 +106,24 @@ async fn the_log_line_says_what_a_call_was_about() {
     let channel = channel(address);
     let poll_line =
         |jobs, clients, count| json!(["PollForThirdPartyJobs", "OK", jobs, clients, ACTION_TYPE, count, 1]);
-    poll(channel.clone(), poll_request()).await.ok();
+    unary(channel.clone(), poll_request()).await.ok();
     let expected = poll_line(json!("job-1, job-2"), json!("client-a, client-b"), json!(2));
     assert_eq!(subject(&line(&mut program).await), expected);
-    poll(channel.clone(), poll_request()).await.ok();
+    unary(channel.clone(), poll_request()).await.ok();
     assert_eq!(subject(&line(&mut program).await), poll_line(Value::Null, Value::Null, json!(0)));
 
-    details(channel.clone(), details_request("job-1")).await.ok();
+    unary(channel.clone(), details_request("job-1")).await.ok();
     let expected = json!(["GetThirdPartyJobDetails", "OK", "job-1", null, ACTION_TYPE, null, 1]);
     assert_eq!(subject(&line(&mut program).await), expected);
     for id in ["job-1", "job-2"] {
-        acknowledge(channel.clone(), request(id)).await.ok();
+        unary(channel.clone(), request(id)).await.ok();
         let expected = json!(["AcknowledgeThirdPartyJob", "OK", id, null, null, null, 1]);
         assert_eq!(subject(&line(&mut program).await), expected);
     }
-    success(channel.clone(), success_request("job-1")).await.ok();
+    unary(channel.clone(), success_request("job-1")).await.ok();
     let expected = json!(["PutThirdPartyJobSuccessResult", "OK", "job-1", null, null, null, 1]);
     assert_eq!(subject(&line(&mut program).await), expected);
-    failure(channel, failure_request("job-2")).await.ok();
+    unary(channel, failure_request("job-2")).await.ok();
     let expected = json!(["PutThirdPartyJobFailureResult", "OK", "job-2", null, null, null, 1]);
     assert_eq!(subject(&line(&mut program).await), expected);
 }
@@ -154,8 +148,7 @@ async fn the_log_line_of_a_failed_call_says_what_it_was_about() {
     // A rejected request is described as far as it can be.
     let mut bad = poll_request();
     bad.max_batch_size = Some(0);
-    bad.action_type_id = Some(action_type());
-    poll(channel(address), bad).await;
+    unary(channel(address), bad).await;
     let line = line(&mut program).await;
     assert_eq!(
         (&line["reason"], &line["invalid_fields"]),

@@ -14,16 +14,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::harness::certificates::{Authority, connect_tls, tls_files, write_pair};
+use crate::harness::certificates::{Authority, connect_tls, mutual_tls_files, tls_files, write_pair};
 use crate::harness::http2::full_preface;
-use crate::harness::{
-    PATIENCE, World, acknowledge, channel, check_health, fake_keys, request, settings, until,
-};
+use crate::harness::{PATIENCE, World, acknowledge, channel, check_health, request, until};
 
 async fn world(files: TlsFiles) -> World {
-    let mut settings = settings();
-    settings.tls = Some(Tls::load(files).unwrap());
-    World::with(settings, Some(fake_keys())).await
+    World::changed(|settings| settings.tls = Some(Tls::load(files).unwrap())).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,9 +38,7 @@ async fn a_call_over_tls_succeeds_and_plaintext_fails() {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_client_ca_every_caller_must_present_a_certificate() {
     let (ca, folder) = (Authority::new(), TempDir::new().unwrap());
-    write_pair(folder.path(), &ca.issue("gateway.test"));
-    fs::write(folder.path().join("ca.crt"), ca.pem()).unwrap();
-    let world = world(tls_files(folder.path(), true)).await;
+    let world = world(mutual_tls_files(&ca, folder.path())).await;
     world.add("job-1");
     for identity in [None, Some(Authority::new().issue("worker.test"))] {
         // With TLS 1.3 a client learns only after its handshake that the server rejected it.
@@ -64,8 +58,7 @@ async fn with_a_client_ca_every_caller_must_present_a_certificate() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_with_a_client_certificate_is_never_resumed() {
     let (ca, folder) = (Authority::new(), TempDir::new().unwrap());
-    write_pair(folder.path(), &ca.issue("gateway.test"));
-    fs::write(folder.path().join("ca.crt"), ca.pem()).unwrap();
+    mutual_tls_files(&ca, folder.path());
     let loads = "codepipeline_gateway_tls_certificate_loads_total{result=\"ok\"}";
     for (client_ca, kind) in [(true, HandshakeKind::Full), (false, HandshakeKind::Resumed)] {
         let world = world(tls_files(folder.path(), client_ca)).await;
@@ -133,13 +126,13 @@ fn unusable_tls_files_are_named() {
     assert!(error(false).contains("tls.crt"), "missing");
     let (cert, key) = ca.issue("gateway.test");
     write_pair(folder.path(), &(String::from("nothing"), key.clone()));
-    assert!(error(false).ends_with("tls.crt: no certificate in PEM form in it"));
+    assert!(error(false).ends_with("tls.crt: the file has no PEM certificate"));
     write_pair(folder.path(), &(cert.clone(), String::from("nothing")));
-    assert!(error(false).ends_with("tls.key: no private key in PEM form in it"));
+    assert!(error(false).ends_with("tls.key: the file has no PEM private key"));
     write_pair(folder.path(), &(cert.clone(), ca.issue("gateway.test").1));
     assert!(error(false).contains("tls.crt and ") && error(false).contains("tls.key: "), "{}", error(false));
     write_pair(folder.path(), &(cert, key));
     assert!(error(true).contains("ca.crt"), "missing");
     fs::write(folder.path().join("ca.crt"), "nothing").unwrap();
-    assert!(error(true).ends_with("ca.crt: no certificate in PEM form in it"));
+    assert!(error(true).ends_with("ca.crt: the file has no PEM certificate"));
 }

@@ -27,6 +27,7 @@ fn grpc_calls(routes: Router) -> GrpcCalls {
         auth: Auth::None,
         deadlines: Deadlines { default: deadline, max: deadline },
         max_in_flight: 1,
+        max_poll_waiters: 1,
         max_connections: 1,
         max_connection_age: deadline,
         shutdown_delay: Duration::ZERO,

@@ -56,7 +56,7 @@ impl Exports {
             // The exporter's error doesn't contain the collector's message, which might repeat the
             // API key of the request.
             Err(error) if !was_failing && !self.stopped.is_cancelled() => {
-                tracing::warn!(%error, "can't export traces; calls go on, and their spans are lost");
+                tracing::warn!(%error, "can't export traces; calls continue, and their spans are lost");
             }
             _ => {}
         }

@@ -1,25 +1,24 @@
 //! Client certificates: real handshakes, real names.
 
-use std::fs;
-
 use codepipeline_gateway::auth::{AllowList, Auth};
 use codepipeline_gateway::server::Tls;
 use rcgen::SanType;
 use tempfile::TempDir;
 use tonic::Code;
 
-use crate::harness::certificates::{Authority, connect_tls, tls_files, write_pair};
+use crate::harness::certificates::{Authority, connect_tls, mutual_tls_files};
 use crate::harness::reflection::reflection_code;
-use crate::harness::{World, acknowledge, check_health, fake_keys, request, settings};
+use crate::harness::{World, acknowledge, check_health, request};
 
 async fn world(ca: &Authority, folder: &TempDir) -> World {
-    write_pair(folder.path(), &ca.issue("gateway.test"));
-    fs::write(folder.path().join("ca.crt"), ca.pem()).unwrap();
-    let mut settings = settings();
-    settings.tls = Some(Tls::load(tls_files(folder.path(), true)).unwrap());
+    let tls = Tls::load(mutual_tls_files(ca, folder.path())).unwrap();
     let allowed = ["spiffe://cluster.test/ns/builds/*", "dns:worker.test"];
-    settings.auth = Auth::Mtls(AllowList::new(allowed.map(|rule| rule.parse().unwrap()).into()).unwrap());
-    World::with(settings, Some(fake_keys())).await
+    let allowed = AllowList::new(allowed.map(|rule| rule.parse().unwrap()).into()).unwrap();
+    World::changed(|settings| {
+        settings.tls = Some(tls);
+        settings.auth = Auth::Mtls(allowed);
+    })
+    .await
 }
 
 fn uri(name: &str) -> SanType {

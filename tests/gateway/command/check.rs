@@ -3,7 +3,7 @@
 use std::io;
 use std::net::TcpListener;
 
-use crate::harness::certificates::{Authority, write_pair};
+use crate::harness::certificates::{Authority, mutual_tls_files};
 use crate::harness::{Scratch, command};
 
 const KEY: &str = "AKIAQ7W3PLAINLYFAKE9";
@@ -94,21 +94,19 @@ async fn a_switch_value_that_the_sdk_ignores_is_rejected() {
 #[tokio::test(flavor = "multi_thread")]
 async fn check_prints_certificates_callers_and_credential_variables() {
     let (files, authority) = (Scratch::new(), Authority::new());
-    write_pair(files.path(), &authority.issue("gateway.test"));
-    let ca = files.file("ca.crt", &authority.pem());
+    let tls = mutual_tls_files(&authority, files.path());
     let allow = "--allow=spiffe://test/ns/builds/*,dns:worker.test";
     let check = command(&["check", "--auth=mtls", allow]).with_keys().with("AWS_MAX_ATTEMPTS", "5");
-    let check = check.with("GATEWAY_TLS_CERT", files.path().join("tls.crt"));
-    let check =
-        check.with("GATEWAY_TLS_KEY", files.path().join("tls.key")).with("GATEWAY_TLS_CLIENT_CA", &ca);
+    let ca = tls.client_ca.unwrap();
+    let check = check.with("GATEWAY_TLS_CERT", &tls.cert).with("GATEWAY_TLS_KEY", tls.key);
+    let check = check.with("GATEWAY_TLS_CLIENT_CA", &ca);
     let check = check.with("AWS_ENDPOINT_URL_CODEPIPELINE", "http://127.0.0.1:9");
     let role = "arn:aws:iam::123456789012:role/gateway";
     let ended = check.with("AWS_ROLE_ARN", role).run().await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     // The default date of rcgen.
-    let cert = files.path().join("tls.crt");
-    let tls =
-        format!("{} until 4096-01-01T00:00:00Z, callers' certificates of {}", cert.display(), ca.display());
+    let (cert, ca) = (tls.cert.display(), ca.display());
+    let tls = format!("{cert} until 4096-01-01T00:00:00Z, callers' certificates of {ca}");
     for line in [
         format!("tls:                 {tls}"),
         "auth:                mtls: spiffe://test/ns/builds/*, dns:worker.test".into(),
@@ -116,8 +114,8 @@ async fn check_prints_certificates_callers_and_credential_variables() {
             "AWS variables:       AWS_ACCESS_KEY_ID (set), AWS_SECRET_ACCESS_KEY (set), AWS_ROLE_ARN={role}, \
              AWS_EC2_METADATA_DISABLED=true"
         ),
-        "warning:             the endpoint of AWS is plain http: nonces, client tokens and the session token \
-         cross the network unprotected"
+        "warning:             the AWS endpoint has no TLS: nonces, client tokens and session tokens cross \
+         the network unencrypted; use an https URL outside of tests"
             .into(),
         "warning:             AWS_MAX_ATTEMPTS is ignored: use --aws-max-attempts (GATEWAY_AWS_MAX_ATTEMPTS)"
             .into(),
@@ -125,7 +123,7 @@ async fn check_prints_certificates_callers_and_credential_variables() {
         assert!(ended.out.lines().any(|shown| shown == line), "{line}\n{}", ended.out);
     }
     let open = command(&["check"]).with_keys().with("AWS_SESSION_TOKEN", "").run().await;
-    for line in ["plaintext: nonces", "anybody who reaches the port may call", "AWS_SESSION_TOKEN (empty)"] {
+    for line in ["TLS is off: nonces", "authentication is off: any client", "AWS_SESSION_TOKEN (empty)"] {
         assert!(open.out.contains(line), "{line}\n{}", open.out);
     }
     let many = "--max-connections=18446744073709551615";
@@ -159,4 +157,32 @@ async fn check_prints_the_endpoint_of_fips_and_dual_stack() {
         assert_eq!(ended.code, Some(0), "{ended:?}");
         assert!(ended.out.lines().any(|line| line.ends_with(endpoint)), "{endpoint}: {}", ended.out);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_prints_the_endpoint_of_s3_and_rejects_a_bad_one() {
+    let check =
+        || command(&["check"]).with_keys().with("AWS_ENDPOINT_URL_CODEPIPELINE", "http://127.0.0.1:9");
+    let rows = [
+        ("AWS_REGION", "eu-west-1", "https://s3.eu-west-1.amazonaws.com"),
+        ("AWS_USE_DUALSTACK_ENDPOINT", "false", "https://s3.eu-west-1.amazonaws.com"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:4599", "http://127.0.0.1:4599"),
+        ("AWS_ENDPOINT_URL_S3", "https://s3.test:8443/base", "https://s3.test:8443/base"),
+    ];
+    for (variable, value, endpoint) in rows {
+        let ended = check().with(variable, value).run().await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let line = format!("S3 endpoint:         {endpoint}");
+        assert!(ended.out.lines().any(|shown| shown == line), "{line}\n{}", ended.out);
+    }
+    for bad in ["s3.test", "ftp://s3.test", "https://", "https://s3.test:0", "https://user:word@s3.test"] {
+        for subcommand in ["check", "serve"] {
+            let ended = command(&[subcommand]).with_keys().with("AWS_ENDPOINT_URL_S3", bad).run().await;
+            assert!(!ended.err.contains("word@"), "{ended:?}");
+            ended.failed(64, &["AWS_ENDPOINT_URL_S3"]);
+        }
+    }
+    // S3 has no FIPS endpoints there.
+    let fips = command(&["check"]).with_keys().with("AWS_USE_FIPS_ENDPOINT", "true");
+    fips.with("AWS_REGION", "cn-north-1").run().await.failed(64, &["AWS_ENDPOINT_URL_S3", "FIPS"]);
 }

@@ -8,15 +8,12 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::Value as Json;
 use tonic::Code;
 
+use super::otlp::{ENDPOINT, FLAG, FOR_TRACES, KEY};
 use crate::harness::certificates::Authority;
 use crate::harness::collector::{Collector, Mode, hex};
 use crate::harness::process::{Invocation, send, serve_command};
 use crate::harness::{Program, Scratch, request, request_with, simulator_with, until_serving};
 
-const FLAG: &str = "--otlp-endpoint";
-const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-const FOR_TRACES: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
-const KEY: &str = "plainly-fake-key-7d20f";
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /// `serve` in front of this simulator.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use codepipeline_gateway::server::Tls;
 use tempfile::TempDir;
 
-use crate::harness::certificates::{Authority, tls_files, write_pair};
+use crate::harness::certificates::{Authority, mutual_tls_files};
 use crate::harness::{Gateway, World, command, fake_keys, loopback, settings, simulator_with};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -20,9 +20,12 @@ async fn the_exit_code_reports_whether_a_gateway_serves() {
     command(&["health", "--addr", &closed]).run().await.failed(1, &[&closed, "Connection refused"]);
     // The wrong port, and TLS on a port without it.
     let admin = gateway.admin.to_string();
-    command(&["health", "--addr", &admin]).run().await.failed(1, &["if it is the gRPC port and has TLS"]);
+    command(&["health", "--addr", &admin]).run().await.failed(1, &["If this is the gRPC port, it uses TLS"]);
     let grpc = gateway.address.to_string();
-    command(&["health", "--tls", "--addr", &grpc]).run().await.failed(1, &["speaks no TLS: leave out --tls"]);
+    command(&["health", "--tls", "--addr", &grpc])
+        .run()
+        .await
+        .failed(1, &["the server doesn't use TLS; remove --tls"]);
 
     let silent = loopback().await;
     let address = silent.local_addr().unwrap().to_string();
@@ -49,9 +52,7 @@ async fn the_exit_code_reports_whether_a_gateway_serves() {
 #[tokio::test(flavor = "multi_thread")]
 async fn health_uses_tls_and_presents_a_certificate() {
     let (ca, folder) = (Authority::new(), TempDir::new().unwrap());
-    write_pair(folder.path(), &ca.issue("gateway.test"));
-    fs::write(folder.path().join("ca.crt"), ca.pem()).unwrap();
-    let tls = Tls::load(tls_files(folder.path(), true)).unwrap();
+    let tls = Tls::load(mutual_tls_files(&ca, folder.path())).unwrap();
     let world = World::changed(|settings| settings.tls = Some(tls)).await;
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (address, root, cert, key) =
@@ -61,8 +62,8 @@ async fn health_uses_tls_and_presents_a_certificate() {
     let serving = command(&with_certificate).run().await;
     assert_eq!((serving.code, serving.out.as_str()), (Some(0), "SERVING"), "{serving:?}");
     for (args, why) in [
-        (&args[..], "give --cert and --key"),
-        (&["health", "--addr", &address], "give --tls or --ca"),
+        (&args[..], "it requires a client certificate; set --cert and --key"),
+        (&["health", "--addr", &address], "it uses TLS; set --tls or --ca"),
         (&["health", "--addr", &address, "--tls"], "invalid peer certificate"),
     ] {
         let ended = command(args).run().await;

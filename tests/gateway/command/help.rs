@@ -3,13 +3,15 @@
 use crate::harness::command;
 
 /// The flags with a default in the contract.
-const DEFAULTS: [(&str, &str); 16] = [
+const DEFAULTS: [(&str, &str); 18] = [
     ("--grpc-addr", "[::]:50051"),
     ("--admin-addr", "[::]:9090"),
     ("--auth", "none"),
     ("--default-deadline", "10s"),
     ("--max-deadline", "30s"),
     ("--max-in-flight", "1024"),
+    ("--poll-interval", "5s"),
+    ("--max-poll-waiters", "1024"),
     ("--max-connections", "10000"),
     ("--max-connection-age", "5m"),
     ("--shutdown-delay", "5s"),

@@ -136,7 +136,7 @@ async fn check_loads_the_keys_once_and_prints_their_count_and_source() {
     };
     let ended = with_token(token.to_str().unwrap()).await;
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");
-    let line = format!("keys of the issuer:  2 from {url} (1 left out: EC, and not on P-256)");
+    let line = format!("verification keys:   2 from {url} (1 left out: EC, and not on P-256)");
     assert!(ended.out.lines().any(|shown| shown == line), "{}", ended.out);
     let line =
         "auth:                jwt: issuer https://kubernetes.default.svc, audience gateway, sub:system:*";
@@ -145,14 +145,14 @@ async fn check_loads_the_keys_once_and_prints_their_count_and_source() {
     assert_eq!(server.fetches().len(), 1);
 
     let rejected = with_token(files.file("other", "fake-other").to_str().unwrap()).await;
-    rejected.failed(1, &["no keys for bearer tokens", &url, "401"]);
+    rejected.failed(1, &["no verification keys", &url, "401"]);
     assert!(
         !rejected.err.contains("fake-other") && !rejected.err.contains("fake-secret"),
         "{}",
         rejected.err
     );
     let untrusted = check_tokens(&[("GATEWAY_JWT_JWKS", &url)]).await;
-    untrusted.failed(1, &["no keys for bearer tokens", &url, "certificate"]);
+    untrusted.failed(1, &["no verification keys", &url, "certificate"]);
 
     let file = files.file("jwks.json", &keys);
     let ended = check_tokens(&[("GATEWAY_JWT_JWKS", file.to_str().unwrap())]).await;

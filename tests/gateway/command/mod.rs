@@ -1,6 +1,7 @@
 //! The command as an operator uses it: the real binary, a clean environment, exit codes, and
 //! output.
 
+mod advice;
 mod check;
 mod collector;
 mod credentials;

@@ -4,10 +4,10 @@ use crate::harness::certificates::Authority;
 use crate::harness::process::Invocation;
 use crate::harness::{Scratch, command};
 
-const FLAG: &str = "--otlp-endpoint";
-const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-const FOR_TRACES: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
-const KEY: &str = "plainly-fake-key-7d20f";
+pub(super) const FLAG: &str = "--otlp-endpoint";
+pub(super) const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+pub(super) const FOR_TRACES: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+pub(super) const KEY: &str = "plainly-fake-key-7d20f";
 const CA: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
 const CERT: &str = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE";
 const CLIENT_KEY: &str = "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY";
@@ -84,11 +84,14 @@ async fn unusable_tls_files_exit_with_64_and_their_variable() {
 }
 
 /// Variables, and the line about traces that `check` prints.
-const SHOWN: [(&[(&str, &str)], &str); 9] = [
+const SHOWN: [(&[(&str, &str)], &str); 12] = [
     (&[], "off"),
     (&[(ENDPOINT, "")], "off"),
+    (&[(ENDPOINT, " ")], "off"),
     (&[(ENDPOINT, COLLECTOR)], "to http://collector:4317, sampler ParentBased(AlwaysOn)"),
+    (&[(ENDPOINT, " http://collector:4317 ")], "to http://collector:4317, sampler"),
     (&[(ENDPOINT, "http://a:1"), (FOR_TRACES, "http://b:2")], "to http://b:2, sampler"),
+    (&[(ENDPOINT, "http://a:1 "), (FOR_TRACES, "http://b:2")], "to http://b:2, sampler"),
     (&[(ENDPOINT, "collector:4317"), ("OTEL_EXPORTER_OTLP_INSECURE", "true")], "to http://collector:4317,"),
     (
         &[(ENDPOINT, "http://[::1]:4317/"), ("OTEL_TRACES_SAMPLER", "always_off")],
@@ -125,11 +128,13 @@ async fn check_prints_the_collector_and_never_a_header() {
 }
 
 /// Variables that the gateway ignores if their value is invalid.
-const IGNORED: [&str; 12] = [
+const IGNORED: [&str; 14] = [
     "OTEL_SDK_DISABLED",
     "OTEL_TRACES_EXPORTER",
     "OTEL_TRACES_SAMPLER",
     "OTEL_RESOURCE_ATTRIBUTES",
+    "OTEL_EXPORTER_OTLP_INSECURE",
+    "OTEL_EXPORTER_OTLP_TRACES_INSECURE",
     "OTEL_EXPORTER_OTLP_HEADERS",
     "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
     "OTEL_EXPORTER_OTLP_TIMEOUT",

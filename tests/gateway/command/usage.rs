@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::harness::command;
 
 /// Flags with their variables and a bad value.
-const BAD_VALUES: [(&str, &str, &str); 29] = [
+const BAD_VALUES: [(&str, &str, &str); 32] = [
     ("--grpc-addr", "GATEWAY_GRPC_ADDR", "localhost:50051"),
     ("--grpc-addr", "GATEWAY_GRPC_ADDR", "127.0.0.1"),
     ("--grpc-addr", "GATEWAY_GRPC_ADDR", "127.0.0.1:65536"),
@@ -23,6 +23,9 @@ const BAD_VALUES: [(&str, &str, &str); 29] = [
     ("--max-in-flight", "GATEWAY_MAX_IN_FLIGHT", "0"),
     ("--max-in-flight", "GATEWAY_MAX_IN_FLIGHT", "many"),
     ("--max-in-flight", "GATEWAY_MAX_IN_FLIGHT", ""),
+    ("--poll-interval", "GATEWAY_POLL_INTERVAL", "999ms"),
+    ("--poll-interval", "GATEWAY_POLL_INTERVAL", "often"),
+    ("--max-poll-waiters", "GATEWAY_MAX_POLL_WAITERS", "0"),
     ("--shutdown-delay", "GATEWAY_SHUTDOWN_DELAY", "5"),
     ("--drain-timeout", "GATEWAY_DRAIN_TIMEOUT", "5 sheep"),
     ("--reflection", "GATEWAY_REFLECTION", "yes"),
@@ -75,16 +78,19 @@ async fn contradicting_values_exit_with_64_and_are_both_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_usage_exits_with_64_and_one_line() {
-    let rows: [(&[&str], &str); 14] = [
-        (&[], "serve"),
-        (&["server"], "server"),
+    let rows: [(&[&str], &str); 17] = [
+        (&[], "a command is required: serve, check"),
+        (&["server"], "unknown command server; did you mean serve?"),
+        (&["nothing"], "unknown command nothing; see --help"),
+        (&["serve", "--tls-crt", "x"], "unknown option --tls-crt; did you mean --tls-cert?"),
         (&["serve", "--grpc-port", "1"], "--grpc-port"),
         (&["check", "--grpc-port"], "--grpc-port"),
+        (&["health", "--zzz"], "unknown option --zzz; see --help"),
         (&["serve", "now"], "now"),
         (&["serve", "--grpc-addr"], "--grpc-addr (GATEWAY_GRPC_ADDR)"),
         (&["--serve"], "--serve"),
         (&["health", "--timeout", "soon"], "--timeout"),
-        (&["simulator", "--addr", "here"], "--addr: \"here\" is not valid: an address looks like"),
+        (&["simulator", "--addr", "here"], "--addr: \"here\" is not valid: use an address such as"),
         (&["health", "--timeout", "0s"], "--timeout: \"0s\" is not valid"),
         (&["health", "--cert", "client.crt"], "--key"),
         (&["serve", "--max-in-flight", "-1"], "a whole number, at least 1"),

@@ -1,13 +1,9 @@
 //! Failures that have no error code of AWS: bare statuses, unreadable bodies, lost connections.
 
-use codepipeline_simulator::{AnswerFault, CallMoment, ErrorFault, Fault, OperationName};
+use codepipeline_simulator::{CallMoment, ErrorFault, Fault, OperationName};
 use tonic::Code::{FailedPrecondition, Internal, NotFound, ResourceExhausted, Unknown};
 
 use super::{Expected, Row, check_rows, expect};
-
-fn response(http_status: u16, body: &str) -> Fault {
-    Fault::Answer(AnswerFault { http_status, body: body.into(), ..AnswerFault::default() })
-}
 
 fn code_with_status(code: &str, http_status: u16) -> Fault {
     Fault::Error(ErrorFault { http_status, ..ErrorFault::new(code) })
@@ -29,7 +25,7 @@ fn other_responses() -> Vec<(&'static str, Fault, Expected)> {
         ("a bare 500", Fault::status(500), unavailable),
         ("a bare 503", Fault::status(503), unavailable),
         ("a bare 599", Fault::status(599), unavailable),
-        ("502 with HTML", response(502, html), unavailable),
+        ("502 with HTML", Fault::answer(502, html), unavailable),
         ("500 with an unknown code", code_with_status("Whatever", 500), unavailable),
         (
             "a known code takes precedence over its 500",
@@ -45,27 +41,27 @@ fn other_responses() -> Vec<(&'static str, Fault, Expected)> {
             expect(Unknown, "AWS_REQUEST_TIMEOUT", "unknown"),
         ),
         ("a bare 400", Fault::status(400), bad_rejection),
-        ("403 with HTML", response(403, html), bad_rejection),
-        ("400 with broken JSON", response(400, r#"{"__type":"JobNotF"#), bad_rejection),
-        ("400 with JSON that isn't an object", response(400, "[1]"), bad_rejection),
-        ("400 with a code of a wrong type", response(400, r#"{"__type":7}"#), bad_rejection),
-        ("400 with an empty code", response(400, r#"{"__type":""}"#), bad_rejection),
+        ("403 with HTML", Fault::answer(403, html), bad_rejection),
+        ("400 with broken JSON", Fault::answer(400, r#"{"__type":"JobNotF"#), bad_rejection),
+        ("400 with JSON that isn't an object", Fault::answer(400, "[1]"), bad_rejection),
+        ("400 with a code of a wrong type", Fault::answer(400, r#"{"__type":7}"#), bad_rejection),
+        ("400 with an empty code", Fault::answer(400, r#"{"__type":""}"#), bad_rejection),
         (
             "a code with a message of a wrong type",
-            response(400, r#"{"__type":"InvalidNonceException","message":{"a":1}}"#),
+            Fault::answer(400, r#"{"__type":"InvalidNonceException","message":{"a":1}}"#),
             expect(FailedPrecondition, "INVALID_NONCE", "rejected"),
         ),
-        ("413 with HTML", response(413, html), bad_rejection),
+        ("413 with HTML", Fault::answer(413, html), bad_rejection),
         ("a redirect", Fault::status(301), unrecognized),
         ("a 304", Fault::status(304), unrecognized),
         ("200 with broken JSON", Fault::MalformedBody { process: true }, bad_success),
-        ("200 with HTML", response(200, html), bad_success),
-        ("200 with JSON that isn't an object", response(200, "[]"), bad_success),
-        ("202 with broken JSON", response(202, "{"), bad_success),
+        ("200 with HTML", Fault::answer(200, html), bad_success),
+        ("200 with JSON that isn't an object", Fault::answer(200, "[]"), bad_success),
+        ("202 with broken JSON", Fault::answer(202, "{"), bad_success),
         ("200, cut off", cut(Some(200), None), lost),
         ("400 with a code, cut off", cut(None, Some("JobNotFoundException")), lost),
-        ("200 with an endless body", response(200, &"x".repeat(100_000)), bad_success),
-        ("400 with an endless body", response(400, &"x".repeat(100_000)), bad_rejection),
+        ("200 with an endless body", Fault::answer(200, "x".repeat(100_000)), bad_success),
+        ("400 with an endless body", Fault::answer(400, "x".repeat(100_000)), bad_rejection),
         ("503, cut off", cut(Some(503), None), unavailable),
         ("reset after the request was read", Fault::Reset { when: CallMoment::AfterRequestRead }, lost),
         ("reset after AWS processed the request", Fault::Reset { when: CallMoment::AfterProcessing }, lost),
@@ -98,7 +94,7 @@ async fn every_other_response_has_its_row() {
     for operation in OperationName::ALL {
         let mut faults = other_responses();
         let bad = expect(Internal, "AWS_BAD_RESPONSE", "unknown");
-        faults.extend(wrong_types(operation).iter().map(|body| (*body, response(200, body), bad)));
+        faults.extend(wrong_types(operation).iter().map(|body| (*body, Fault::answer(200, *body), bad)));
         rows.extend(faults.into_iter().map(|(what, fault, expected)| Row {
             operation,
             what: what.to_owned(),

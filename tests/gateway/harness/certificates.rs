@@ -44,6 +44,13 @@ pub fn tls_files(folder: &Path, client_ca: bool) -> TlsFiles {
     TlsFiles { cert: folder.join("tls.crt"), key: folder.join("tls.key"), client_ca }
 }
 
+/// Writes the TLS files of a gateway whose callers need a certificate of this authority.
+pub fn mutual_tls_files(ca: &Authority, folder: &Path) -> TlsFiles {
+    write_pair(folder, &ca.issue("gateway.test"));
+    fs::write(folder.join("ca.crt"), ca.pem()).unwrap();
+    tls_files(folder, true)
+}
+
 pub fn write_pair(folder: &Path, (cert, key): &(String, String)) {
     fs::write(folder.join("tls.crt"), cert).unwrap();
     fs::write(folder.join("tls.key"), key).unwrap();

@@ -10,17 +10,17 @@ use codepipeline_gateway::codepipeline::{Aws, FakeKeys, Limits, Source};
 pub use codepipeline_gateway::gateway::Settings;
 use codepipeline_gateway::gateway::{Listeners, run};
 use codepipeline_gateway::operations::{ArtifactCredentials, OperationSet, Policy};
-use codepipeline_gateway::proto::AcknowledgeThirdPartyJobRequest;
+use codepipeline_gateway::poller;
 use codepipeline_gateway::server::Shutdown;
 use codepipeline_gateway::telemetry::Traces;
 use codepipeline_simulator::AccessKey;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tonic::IntoRequest;
 use tonic::transport::Channel;
 use tonic_health::pb::health_check_response::ServingStatus;
 
-use super::{Acknowledged, PATIENCE, acknowledge, get, grpc, http, loopback, metric, until, within};
+use super::calls::{AnswerTo, Sendable};
+use super::{PATIENCE, get, grpc, http, loopback, metric, unary, until, within};
 
 pub const REGION: &str = "eu-west-1";
 
@@ -31,6 +31,7 @@ pub fn settings() -> Settings {
         auth: Auth::None,
         deadlines: Deadlines { default: Duration::from_secs(20), max: Duration::from_secs(30) },
         max_in_flight: 64,
+        poll: poller::Settings { interval: Duration::from_secs(1), max_waiters: 64 },
         max_connections: 100,
         max_connection_age: Duration::from_secs(300),
         shutdown_delay: Duration::ZERO,
@@ -126,9 +127,9 @@ impl Gateway {
         http::is_ready(self.admin).await
     }
 
-    /// Acknowledges a job over this gateway's channel.
-    pub async fn send(&self, request: impl IntoRequest<AcknowledgeThirdPartyJobRequest>) -> Acknowledged {
-        acknowledge(self.channel.clone(), request).await
+    /// Calls an operation over this gateway's channel.
+    pub async fn send<S: Sendable>(&self, request: S) -> AnswerTo<S> {
+        unary(self.channel.clone(), request).await
     }
 
     pub async fn stop(self) -> io::Result<()> {

@@ -10,7 +10,6 @@ pub mod grpc;
 pub mod http;
 pub mod http2;
 pub mod http_server;
-pub mod job_calls;
 pub mod key_server;
 pub mod operations;
 pub mod panicking;
@@ -23,7 +22,9 @@ pub mod until;
 pub mod world;
 
 pub use answer::Answer;
-pub use calls::{Acknowledged, Client, NONCE, TOKEN, acknowledge, request, request_with, request_within};
+pub use calls::{
+    Acknowledged, Client, JobRequest, NONCE, TOKEN, acknowledge, request, request_with, request_within, unary,
+};
 pub use gateway::{Gateway, REGION, Settings, fake_keys, settings};
 pub use grpc::{
     ACKNOWLEDGE, CHECK, Headers, channel, check_health, connect, endpoint, grpc_frame, raw_call,
@@ -31,8 +32,10 @@ pub use grpc::{
 };
 pub use http::{exchange, get, is_ready, loopback, metric, series_value};
 pub use http_server::{HttpServer, respond};
-pub use job_calls::{JobRequest, details_request, failure_request, poll_request, success_request};
-pub use operations::AnyResponse;
+pub use operations::{
+    AnyResponse, action_type, call, details_request, failure_by, failure_request, job_for, poll_for,
+    poll_request, success_by, success_request,
+};
 pub use process::{Program, command, serve, simulator_with};
 pub use scratch::Scratch;
 pub use until::{PATIENCE, until, wait_for_abandoned, wait_for_requests, within};

@@ -1,19 +1,16 @@
-//! A valid call of each operation, for the tests that go through all of them.
+//! A valid request of each operation, and the calls of the tests that go through all of them.
 
 use std::fmt::Debug;
 
 use codepipeline_gateway::proto::{
-    ActionTypeId, FailureDetails, FailureType, GetThirdPartyJobDetailsRequest,
-    GetThirdPartyJobDetailsResponse, PollForThirdPartyJobsRequest, PollForThirdPartyJobsResponse,
-    PutThirdPartyJobFailureResultRequest, PutThirdPartyJobFailureResultResponse,
-    PutThirdPartyJobSuccessResultRequest, PutThirdPartyJobSuccessResultResponse,
+    ActionTypeId, ExecutionDetails, FailureDetails, FailureType, GetThirdPartyJobDetailsRequest,
+    PollForThirdPartyJobsRequest, PutThirdPartyJobFailureResultRequest, PutThirdPartyJobSuccessResultRequest,
 };
-use codepipeline_simulator::{Job, OperationName};
+use codepipeline_simulator::{ActionType, Job, OperationName};
+use tonic::Request;
 use tonic::transport::Channel;
-use tonic::{IntoRequest, Request};
 
-use super::calls::unary;
-use super::{Answer, NONCE, PATIENCE, TOKEN, acknowledge, request};
+use super::{Answer, JobRequest, NONCE, PATIENCE, TOKEN, request, unary};
 
 /// The response of any operation.
 pub type AnyResponse = Box<dyn Debug + Send>;
@@ -23,65 +20,31 @@ pub fn is_harmless(operation: OperationName) -> bool {
     matches!(operation, OperationName::PollForThirdPartyJobs | OperationName::GetThirdPartyJobDetails)
 }
 
-pub async fn poll(
-    channel: Channel,
-    request: impl IntoRequest<PollForThirdPartyJobsRequest>,
-) -> Answer<PollForThirdPartyJobsResponse> {
-    unary(
-        channel,
-        request,
-        |mut client, request| async move { client.poll_for_third_party_jobs(request).await },
-    )
-    .await
-}
-
-pub async fn details(
-    channel: Channel,
-    request: impl IntoRequest<GetThirdPartyJobDetailsRequest>,
-) -> Answer<GetThirdPartyJobDetailsResponse> {
-    unary(
-        channel,
-        request,
-        |mut client, request| async move { client.get_third_party_job_details(request).await },
-    )
-    .await
-}
-
-pub async fn success(
-    channel: Channel,
-    request: impl IntoRequest<PutThirdPartyJobSuccessResultRequest>,
-) -> Answer<PutThirdPartyJobSuccessResultResponse> {
-    unary(channel, request, |mut client, request| async move {
-        client.put_third_party_job_success_result(request).await
-    })
-    .await
-}
-
-pub async fn failure(
-    channel: Channel,
-    request: impl IntoRequest<PutThirdPartyJobFailureResultRequest>,
-) -> Answer<PutThirdPartyJobFailureResultResponse> {
-    unary(channel, request, |mut client, request| async move {
-        client.put_third_party_job_failure_result(request).await
-    })
-    .await
-}
-
 /// The action type of the simulator's jobs.
 pub fn action_type() -> ActionTypeId {
-    ActionTypeId {
-        category: "Test".into(),
-        owner: "ThirdParty".into(),
-        provider: "FakeProvider".into(),
-        version: "1".into(),
+    id_of(&ActionType::default())
+}
+
+fn id_of(action_type: &ActionType) -> ActionTypeId {
+    let ActionType { category, owner, provider, version } = action_type.clone();
+    ActionTypeId { category, owner, provider, version }
+}
+
+/// A request for up to ten jobs of the usual action type.
+pub fn poll_request() -> PollForThirdPartyJobsRequest {
+    poll_for(&ActionType::default())
+}
+
+/// A request for up to ten jobs of this action type.
+pub fn poll_for(action_type: &ActionType) -> PollForThirdPartyJobsRequest {
+    PollForThirdPartyJobsRequest {
+        action_type_id: Some(id_of(action_type)),
+        max_batch_size: Some(10),
+        ..Default::default()
     }
 }
 
-/// A request for up to ten jobs.
-pub fn poll_request() -> PollForThirdPartyJobsRequest {
-    PollForThirdPartyJobsRequest { action_type_id: Some(action_type()), max_batch_size: Some(10) }
-}
-
+/// A request for a job's details.
 pub fn details_request(id: &str) -> GetThirdPartyJobDetailsRequest {
     GetThirdPartyJobDetailsRequest { job_id: id.into(), client_token: TOKEN.into() }
 }
@@ -92,15 +55,26 @@ pub fn success_request(id: &str) -> PutThirdPartyJobSuccessResultRequest {
     PutThirdPartyJobSuccessResultRequest { job_id, client_token, ..Default::default() }
 }
 
+/// A success with the worker's name as the ID of the execution.
+pub fn success_by(worker: &str, id: &str) -> PutThirdPartyJobSuccessResultRequest {
+    let details = ExecutionDetails { external_execution_id: worker.into(), ..Default::default() };
+    PutThirdPartyJobSuccessResultRequest { execution_details: Some(details), ..success_request(id) }
+}
+
 /// A failure with its required fields alone.
 pub fn failure_request(id: &str) -> PutThirdPartyJobFailureResultRequest {
+    failure_by("", id)
+}
+
+/// A failure with the worker's name as the ID of the execution.
+pub fn failure_by(worker: &str, id: &str) -> PutThirdPartyJobFailureResultRequest {
     PutThirdPartyJobFailureResultRequest {
         job_id: id.into(),
         client_token: TOKEN.into(),
         failure_details: Some(FailureDetails {
             r#type: FailureType::JobFailed.into(),
             message: "The work failed.".into(),
-            external_execution_id: String::new(),
+            external_execution_id: worker.into(),
         }),
     }
 }
@@ -116,20 +90,17 @@ pub fn job_for(operation: OperationName, id: &str) -> Job {
 
 /// Calls an operation with a valid request for this job. A poll names no job.
 pub async fn call(channel: Channel, operation: OperationName, id: &str) -> Answer<AnyResponse> {
-    fn timed<Q>(request: Q) -> Request<Q> {
-        let mut request = Request::new(request);
-        request.set_timeout(PATIENCE);
-        request
-    }
     match operation {
-        OperationName::PollForThirdPartyJobs => poll(channel, timed(poll_request())).await.erase(),
-        OperationName::GetThirdPartyJobDetails => details(channel, timed(details_request(id))).await.erase(),
-        OperationName::AcknowledgeThirdPartyJob => acknowledge(channel, timed(request(id))).await.erase(),
-        OperationName::PutThirdPartyJobSuccessResult => {
-            success(channel, timed(success_request(id))).await.erase()
-        }
-        OperationName::PutThirdPartyJobFailureResult => {
-            failure(channel, timed(failure_request(id))).await.erase()
-        }
+        OperationName::PollForThirdPartyJobs => timed(channel, poll_request()).await,
+        OperationName::GetThirdPartyJobDetails => timed(channel, details_request(id)).await,
+        OperationName::AcknowledgeThirdPartyJob => timed(channel, request(id)).await,
+        OperationName::PutThirdPartyJobSuccessResult => timed(channel, success_request(id)).await,
+        OperationName::PutThirdPartyJobFailureResult => timed(channel, failure_request(id)).await,
     }
+}
+
+async fn timed<Q: JobRequest>(channel: Channel, request: Q) -> Answer<AnyResponse> {
+    let mut request = Request::new(request);
+    request.set_timeout(PATIENCE);
+    unary(channel, request).await.erase()
 }

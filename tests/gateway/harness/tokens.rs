@@ -108,8 +108,7 @@ impl Signer {
     /// A token with these bytes as its claims.
     pub fn token_of(&self, claims: &[u8]) -> String {
         let header = json!({"alg": self.algorithm(), "kid": self.id});
-        let message = format!("{}.{}", base64(header.to_string().as_bytes()), base64(claims));
-        format!("{message}.{}", base64(&self.sign_with(self.algorithm(), message.as_bytes())))
+        signed_bytes(&header, claims, |message| self.sign_with(self.algorithm(), message))
     }
 
     /// A token with this header. The key signs with the header's `alg` if it can.
@@ -142,8 +141,11 @@ impl Signer {
 
 /// A token with this header and a signature by any function.
 pub fn signed_by(header: &Value, claims: &Value, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
-    let message =
-        format!("{}.{}", base64(header.to_string().as_bytes()), base64(claims.to_string().as_bytes()));
+    signed_bytes(header, claims.to_string().as_bytes(), sign)
+}
+
+fn signed_bytes(header: &Value, claims: &[u8], sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
+    let message = format!("{}.{}", base64(header.to_string().as_bytes()), base64(claims));
     let signature = sign(message.as_bytes());
     format!("{message}.{}", base64(&signature))
 }

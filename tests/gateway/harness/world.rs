@@ -16,7 +16,12 @@ pub struct World {
 
 impl World {
     pub async fn start() -> Self {
-        Self::with(settings(), Some(fake_keys())).await
+        Self::on(settings()).await
+    }
+
+    /// Starts a world with these settings.
+    pub async fn on(settings: Settings) -> Self {
+        Self::with(settings, Some(fake_keys())).await
     }
 
     pub async fn with(settings: Settings, keys: Option<FakeKeys>) -> Self {
@@ -29,7 +34,7 @@ impl World {
     pub async fn changed(change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = settings();
         change(&mut settings);
-        Self::with(settings, Some(fake_keys())).await
+        Self::on(settings).await
     }
 
     /// Starts a world and doesn't wait until the gateway is ready.

@@ -2,7 +2,7 @@
 //! error details.
 
 use codepipeline_gateway::proto::{AcknowledgeThirdPartyJobRequest, JobStatus};
-use codepipeline_simulator::{AnswerFault, CallMoment, ErrorFault, Fault};
+use codepipeline_simulator::{CallMoment, ErrorFault, Fault};
 use futures_util::future::join_all;
 use tonic::Code;
 
@@ -56,7 +56,6 @@ async fn a_response_lost_after_processing_is_unknown_after_one_attempt() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_or_missing_job_status_is_ok() {
     let world = World::start().await;
-    let answer = |body: &str| Fault::Answer(AnswerFault { body: body.into(), ..AnswerFault::default() });
     for (body, status, aws_status) in [
         (r#"{"status":"Paused"}"#, JobStatus::Unspecified, "Paused"),
         (r#"{"status":""}"#, JobStatus::Unspecified, ""),
@@ -70,7 +69,7 @@ async fn an_unknown_or_missing_job_status_is_ok() {
         (r#"{"status":"Succeeded"}"#, JobStatus::Succeeded, "Succeeded"),
         (r#"{"status":"Failed"}"#, JobStatus::Failed, "Failed"),
     ] {
-        world.simulator.fault_job("job-1", answer(body));
+        world.simulator.fault_job("job-1", Fault::answer(200, body));
         let got = world.acknowledge("job-1").await;
         assert_eq!((got.ok().status(), got.ok().aws_status.as_str()), (status, aws_status), "{body}");
     }

@@ -2,21 +2,14 @@
 
 use codepipeline_gateway::proto::{
     FailureDetails, FailureType, PutThirdPartyJobFailureResultRequest as Request,
-    PutThirdPartyJobFailureResultResponse,
 };
 use codepipeline_simulator::{self as simulator, JobResult, OperationName};
-use tonic::Code;
 
-use super::{TextField, assert_limits};
-use crate::harness::operations::{failure, failure_request, job_for, success, success_request};
-use crate::harness::{Answer, World};
+use super::{TextField, assert_ends_only_in_progress, assert_limits};
+use crate::harness::{World, failure_request, success_request};
 use crate::requests::assert_invalid;
 
 const FAILURE: OperationName = OperationName::PutThirdPartyJobFailureResult;
-
-async fn send(world: &World, request: Request) -> Answer<PutThirdPartyJobFailureResultResponse> {
-    failure(world.gateway.channel.clone(), request).await
-}
 
 fn with_details(change: impl FnOnce(&mut FailureDetails)) -> Request {
     let mut request = failure_request("job-1");
@@ -43,7 +36,7 @@ async fn every_field_of_a_failure_reaches_aws() {
                 details.message = "it broke\n".into();
                 details.external_execution_id = id.into();
             });
-            send(&world, request).await.ok();
+            world.gateway.send(request).await.ok();
             let expected = simulator::FailureDetails {
                 kind: name.into(),
                 message: "it broke\n".into(),
@@ -58,24 +51,15 @@ async fn every_field_of_a_failure_reaches_aws() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_is_not_in_progress_cannot_fail() {
-    let world = World::start().await;
-    for status in ["Queued", "Dispatched", "Succeeded", "Failed", "TimedOut"] {
-        world.simulator.add_job(job_for(FAILURE, "job-1").with_status(status));
-        let answer = send(&world, failure_request("job-1")).await;
-        let seen = (answer.code(), answer.reason());
-        assert_eq!(seen, (Code::FailedPrecondition, "INVALID_JOB_STATE".to_owned()), "{status}");
-        assert_eq!((answer.outcome().as_str(), answer.attempts()), ("rejected", 1), "{status}");
-        assert!(world.simulator.ledger("job-1").results.is_empty(), "{status}");
-    }
-    world.stop().await;
+    assert_ends_only_in_progress(FAILURE, &failure_request("job-1")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_has_failed_stays_failed() {
     let world = World::start().await;
     world.add_for(FAILURE, "job-1");
-    send(&world, failure_request("job-1")).await.ok();
-    let opposite = success(world.gateway.channel.clone(), success_request("job-1")).await;
+    world.gateway.send(failure_request("job-1")).await.ok();
+    let opposite = world.gateway.send(success_request("job-1")).await;
     assert_eq!(opposite.reason(), "INVALID_JOB_STATE");
     assert_eq!(world.simulator.job("job-1").unwrap().status, "Failed");
     world.stop().await;
@@ -85,7 +69,7 @@ async fn a_job_that_has_failed_stays_failed() {
 async fn a_failure_without_a_known_type_is_rejected() {
     let world = World::start().await;
     for kind in [0, 7, -1, i32::MAX, i32::MIN] {
-        let answer = send(&world, with_details(|details| details.r#type = kind)).await;
+        let answer = world.gateway.send(with_details(|details| details.r#type = kind)).await;
         assert_invalid(&answer, &format!("type {kind}"));
         assert_eq!(answer.violated_fields(), ["failure_details.type"], "type {kind}");
     }
@@ -98,13 +82,14 @@ async fn all_violations_are_reported_together() {
     let world = World::start().await;
     let missing = ["job_id", "client_token", "failure_details.type", "failure_details.message"];
     for failure_details in [None, Some(FailureDetails::default())] {
-        let answer = send(&world, Request { failure_details, ..Request::default() }).await;
+        let answer = world.gateway.send(Request { failure_details, ..Request::default() }).await;
         assert_invalid(&answer, "all missing");
         assert_eq!(answer.violated_fields(), missing);
     }
     let long =
         FailureDetails { r#type: 0, message: "m".repeat(5001), external_execution_id: "e".repeat(1501) };
-    let answer = send(&world, Request { failure_details: Some(long), ..failure_request("job-1") }).await;
+    let answer =
+        world.gateway.send(Request { failure_details: Some(long), ..failure_request("job-1") }).await;
     assert_invalid(&answer, "all too long");
     let paths = ["failure_details.type", "failure_details.message", "failure_details.external_execution_id"];
     assert_eq!(answer.violated_fields(), paths);
@@ -126,6 +111,6 @@ async fn length_limits_are_exact_and_count_characters() {
             details(request).external_execution_id = text;
         }),
     ];
-    assert_limits(&failure_request("job-1"), &fields, |request| send(&world, request)).await;
+    assert_limits(&failure_request("job-1"), &fields, |request| world.gateway.send(request)).await;
     world.stop().await;
 }

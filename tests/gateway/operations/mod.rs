@@ -1,6 +1,7 @@
 //! One file per operation: the behavior that no other operation has.
 
 mod acknowledge;
+mod artifacts;
 mod details;
 mod failure;
 mod poll;
@@ -8,7 +9,10 @@ mod success;
 
 use std::fmt::Debug;
 
-use crate::harness::Answer;
+use codepipeline_simulator::OperationName;
+use tonic::Code;
+
+use crate::harness::{Answer, JobRequest, World, job_for};
 
 /// A text field of a request: its path, its shortest and longest length, and how to set it.
 type TextField<Q> = (&'static str, usize, usize, fn(&mut Q, String));
@@ -33,4 +37,18 @@ async fn assert_limits<Q: Clone, R: Debug, F: Future<Output = Answer<R>>>(
             }
         }
     }
+}
+
+/// Asserts that this result for `job-1` is rejected unless the job is in progress.
+async fn assert_ends_only_in_progress<Q: JobRequest>(operation: OperationName, request: &Q) {
+    let world = World::start().await;
+    for status in ["Queued", "Dispatched", "Succeeded", "Failed", "TimedOut"] {
+        world.simulator.add_job(job_for(operation, "job-1").with_status(status));
+        let answer = world.gateway.send(request.clone()).await;
+        let seen = (answer.code(), answer.reason());
+        assert_eq!(seen, (Code::FailedPrecondition, "INVALID_JOB_STATE".to_owned()), "{status}");
+        assert_eq!((answer.outcome().as_str(), answer.attempts()), ("rejected", 1), "{status}");
+        assert!(world.simulator.ledger("job-1").results.is_empty(), "{status}");
+    }
+    world.stop().await;
 }

@@ -3,20 +3,15 @@
 use codepipeline_gateway::proto::{
     ActionTypeId, PollForThirdPartyJobsRequest, PollForThirdPartyJobsResponse,
 };
-use codepipeline_simulator::{AnswerFault, Fault, Job, OperationName};
+use codepipeline_simulator::{Fault, Job, OperationName};
 use tonic::Code;
 
-use crate::harness::operations::{action_type, poll, poll_request};
-use crate::harness::{Answer, NONCE, TOKEN, World};
+use crate::harness::{Answer, NONCE, TOKEN, World, action_type, poll_request};
 use crate::requests::assert_invalid;
 
 const POLL: OperationName = OperationName::PollForThirdPartyJobs;
 
 type Polled = Answer<PollForThirdPartyJobsResponse>;
-
-async fn send(world: &World, request: PollForThirdPartyJobsRequest) -> Polled {
-    poll(world.gateway.channel.clone(), request).await
-}
 
 /// The same request for another action type.
 fn with_action_type(action_type_id: ActionTypeId) -> PollForThirdPartyJobsRequest {
@@ -29,10 +24,6 @@ fn with_batch_size(max_batch_size: Option<i32>) -> PollForThirdPartyJobsRequest 
 
 fn jobs(answer: &Polled) -> Vec<(&str, &str)> {
     answer.ok().jobs.iter().map(|job| (job.job_id.as_str(), job.client_id.as_str())).collect()
-}
-
-fn body(body: impl Into<String>) -> Fault {
-    Fault::Answer(AnswerFault { body: body.into(), ..AnswerFault::default() })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,7 +39,7 @@ async fn a_poll_returns_jobs_with_their_clients_and_dispatches_them() {
             "2",
         )),
     );
-    let answer = send(&world, poll_request()).await;
+    let answer = world.gateway.send(poll_request()).await;
     assert_eq!(jobs(&answer), [("job-1", "client-a"), ("job-ü", "client-b")]);
     let seen = world.simulator.requests();
     assert_eq!(answer.header("x-amzn-requestid"), Some(seen[0].request_id.as_str()));
@@ -61,7 +52,7 @@ async fn a_poll_returns_jobs_with_their_clients_and_dispatches_them() {
         provider: "OtherProvider".into(),
         version: "2".into(),
     };
-    assert_eq!(jobs(&send(&world, with_action_type(other)).await)[0].0, "other");
+    assert_eq!(jobs(&world.gateway.send(with_action_type(other)).await)[0].0, "other");
     world.stop().await;
 }
 
@@ -69,10 +60,10 @@ async fn a_poll_returns_jobs_with_their_clients_and_dispatches_them() {
 async fn without_jobs_a_poll_is_ok_and_empty() {
     let world = World::start().await;
     world.simulator.add_job(Job::new("job-1", NONCE, TOKEN).with_status("InProgress"));
-    assert!(jobs(&send(&world, poll_request()).await).is_empty());
+    assert!(jobs(&world.gateway.send(poll_request()).await).is_empty());
     for text in ["", "{}", r#"{"jobs":null}"#, r#"{"jobs":[]}"#, r#"{"jobs":[],"new":{"member":[1]}}"#] {
-        world.simulator.fault_operation(POLL, 1, body(text));
-        assert!(jobs(&send(&world, poll_request()).await).is_empty(), "{text}");
+        world.simulator.fault_operation(POLL, 1, Fault::answer(200, text));
+        assert!(jobs(&world.gateway.send(poll_request()).await).is_empty(), "{text}");
     }
     world.stop().await;
 }
@@ -80,8 +71,12 @@ async fn without_jobs_a_poll_is_ok_and_empty() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_without_its_ids_is_still_a_job() {
     let world = World::start().await;
-    world.simulator.fault_operation(POLL, 1, body(r#"{"jobs":[{},{"jobId":"a","clientId":null}]}"#));
-    assert_eq!(jobs(&send(&world, poll_request()).await), [("", ""), ("a", "")]);
+    world.simulator.fault_operation(
+        POLL,
+        1,
+        Fault::answer(200, r#"{"jobs":[{},{"jobId":"a","clientId":null}]}"#),
+    );
+    assert_eq!(jobs(&world.gateway.send(poll_request()).await), [("", ""), ("a", "")]);
     world.stop().await;
 }
 
@@ -92,7 +87,7 @@ async fn the_batch_size_reaches_aws() {
         world.simulator.add_job(Job::queued(format!("job-{number}"), NONCE, TOKEN));
     }
     for (size, count) in [(Some(1), 1), (None, 1), (Some(100), 100), (Some(100), 1)] {
-        let answer = send(&world, with_batch_size(size)).await;
+        let answer = world.gateway.send(with_batch_size(size)).await;
         assert_eq!(jobs(&answer).len(), count, "a batch of {size:?}");
     }
     world.stop().await;
@@ -102,7 +97,7 @@ async fn the_batch_size_reaches_aws() {
 async fn a_batch_outside_1_to_100_is_rejected() {
     let world = World::start().await;
     for size in [0, 101, -1, i32::MIN, i32::MAX] {
-        let answer = send(&world, with_batch_size(Some(size))).await;
+        let answer = world.gateway.send(with_batch_size(Some(size))).await;
         assert_invalid(&answer, &format!("a batch of {size}"));
         assert_eq!(answer.violated_fields(), ["max_batch_size"], "a batch of {size}");
         let message = "The request is invalid: max_batch_size must be from 1 to 100.";
@@ -118,7 +113,7 @@ const PATHS: [&str; 4] =
 #[tokio::test(flavor = "multi_thread")]
 async fn all_violations_are_reported_together() {
     let world = World::start().await;
-    let missing = send(&world, PollForThirdPartyJobsRequest::default()).await;
+    let missing = world.gateway.send(PollForThirdPartyJobsRequest::default()).await;
     assert_invalid(&missing, "no action type");
     assert_eq!(missing.violated_fields(), PATHS);
 
@@ -129,7 +124,7 @@ async fn all_violations_are_reported_together() {
         version: "v".repeat(10),
     });
     request.max_batch_size = Some(0);
-    let answer = send(&world, request).await;
+    let answer = world.gateway.send(request).await;
     assert_invalid(&answer, "all wrong");
     assert_eq!(answer.violated_fields(), [&PATHS[..], &["max_batch_size"]].concat());
     assert_eq!(world.request_count(), 0);
@@ -157,7 +152,7 @@ async fn a_part_of_an_action_type_has_exact_limits() {
         for (text, is_valid) in rows {
             let mut id = action_type();
             set(&mut id, text.clone());
-            let answer = send(&world, with_action_type(id)).await;
+            let answer = world.gateway.send(with_action_type(id)).await;
             let what = format!("{text:.40?} as {path}");
             assert_eq!(answer.attempts(), u32::from(is_valid), "{what}");
             if !is_valid {
@@ -174,7 +169,7 @@ async fn an_action_type_that_makes_no_sense_is_an_error_of_aws() {
     let world = World::start().await;
     let mut no_category = action_type();
     no_category.category = "Sourcery".into();
-    let answer = send(&world, with_action_type(no_category)).await;
+    let answer = world.gateway.send(with_action_type(no_category)).await;
     assert_eq!((answer.code(), answer.reason().as_str()), (Code::InvalidArgument, "VALIDATION_FAILED"));
     assert_eq!((answer.outcome().as_str(), answer.attempts()), ("rejected", 1));
     assert_eq!(answer.violated_fields(), ["action_type_id.category"]);
@@ -182,7 +177,7 @@ async fn an_action_type_that_makes_no_sense_is_an_error_of_aws() {
     // AWS's names have a case, and no job has this action type.
     let mut unknown = action_type();
     unknown.provider = "fakeprovider".into();
-    let answer = send(&world, with_action_type(unknown)).await;
+    let answer = world.gateway.send(with_action_type(unknown)).await;
     assert_eq!((answer.code(), answer.reason().as_str()), (Code::NotFound, "ACTION_TYPE_NOT_FOUND"));
     assert_eq!((answer.outcome().as_str(), answer.attempts()), ("rejected", 1));
     let details = answer.details();
@@ -198,8 +193,8 @@ async fn a_response_to_a_poll_is_read_up_to_64_kib() {
     let head = r#"{"jobs":[{"jobId":"job-1"}],"new":""#;
     for (length, fits) in [(64 * 1024, true), (64 * 1024 + 1, false)] {
         let text = format!("{head}{}\"}}", "x".repeat(length - head.len() - 2));
-        world.simulator.fault_operation(POLL, 1, body(text));
-        let answer = send(&world, poll_request()).await;
+        world.simulator.fault_operation(POLL, 1, Fault::answer(200, text));
+        let answer = world.gateway.send(poll_request()).await;
         if fits {
             assert_eq!(jobs(&answer), [("job-1", "")]);
         } else {

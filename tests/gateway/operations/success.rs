@@ -2,30 +2,21 @@
 
 use codepipeline_gateway::proto::{
     CurrentRevision, ExecutionDetails, PutThirdPartyJobSuccessResultRequest as Request,
-    PutThirdPartyJobSuccessResultResponse,
 };
 use codepipeline_simulator::{self as simulator, JobResult, OperationName};
 use prost_types::Timestamp;
-use tonic::Code;
 
-use super::{TextField, assert_limits};
-use crate::harness::operations::{
-    details, details_request, failure, failure_request, poll, poll_request, success, success_request,
-};
-use crate::harness::{Answer, World};
+use super::{TextField, assert_ends_only_in_progress, assert_limits};
+use crate::harness::{World, details_request, failure_request, poll_request, success_request};
 use crate::requests::assert_invalid;
 
 const SUCCESS: OperationName = OperationName::PutThirdPartyJobSuccessResult;
-
-async fn send(world: &World, request: Request) -> Answer<PutThirdPartyJobSuccessResultResponse> {
-    success(world.gateway.channel.clone(), request).await
-}
 
 /// Ends a new job, and returns the result in the simulator's ledger.
 async fn result_of(world: &World, request: Request) -> JobResult {
     world.add_for(SUCCESS, &request.job_id);
     let id = request.job_id.clone();
-    send(world, request).await.ok();
+    world.gateway.send(request).await.ok();
     let [result] = world.simulator.ledger(&id).results.try_into().unwrap();
     result
 }
@@ -79,9 +70,9 @@ async fn every_field_of_a_success_reaches_aws() {
 
     // The token reaches the worker of the next job.
     let next = next_job_id.unwrap();
-    let polled = poll(world.gateway.channel.clone(), poll_request()).await;
+    let polled = world.gateway.send(poll_request()).await;
     assert_eq!(polled.ok().jobs[0].job_id, next);
-    let read = details(world.gateway.channel.clone(), details_request(&next)).await;
+    let read = world.gateway.send(details_request(&next)).await;
     let job = read.ok().job_details.clone().unwrap();
     assert_eq!(job.data.unwrap().continuation_token, "continue");
     world.stop().await;
@@ -152,24 +143,15 @@ async fn every_valid_timestamp_reaches_aws() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_is_not_in_progress_cannot_succeed() {
-    let world = World::start().await;
-    for status in ["Queued", "Dispatched", "Succeeded", "Failed", "TimedOut"] {
-        world.simulator.add_job(crate::harness::operations::job_for(SUCCESS, "job-1").with_status(status));
-        let answer = send(&world, full()).await;
-        let seen = (answer.code(), answer.reason());
-        assert_eq!(seen, (Code::FailedPrecondition, "INVALID_JOB_STATE".to_owned()), "{status}");
-        assert_eq!((answer.outcome().as_str(), answer.attempts()), ("rejected", 1), "{status}");
-        assert!(world.simulator.ledger("job-1").results.is_empty(), "{status}");
-    }
-    world.stop().await;
+    assert_ends_only_in_progress(SUCCESS, &full()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_has_ended_stays_as_it_is() {
     let world = World::start().await;
     result_of(&world, success_request("job-1")).await;
-    assert_eq!(send(&world, success_request("job-1")).await.reason(), "INVALID_JOB_STATE");
-    let opposite = failure(world.gateway.channel.clone(), failure_request("job-1")).await;
+    assert_eq!(world.gateway.send(success_request("job-1")).await.reason(), "INVALID_JOB_STATE");
+    let opposite = world.gateway.send(failure_request("job-1")).await;
     assert_eq!(opposite.reason(), "INVALID_JOB_STATE");
     assert_eq!(world.simulator.job("job-1").unwrap().status, "Succeeded");
     assert_eq!(world.simulator.ledger("job-1").results.len(), 1);
@@ -210,7 +192,7 @@ fn invalid() -> Vec<(&'static str, Request)> {
 async fn bad_fields_are_named_with_their_paths() {
     let world = World::start().await;
     for (path, request) in invalid() {
-        let answer = send(&world, request).await;
+        let answer = world.gateway.send(request).await;
         assert_invalid(&answer, path);
         assert_eq!(answer.violated_fields(), [path]);
         let message = answer.status().message().to_owned();
@@ -230,7 +212,7 @@ async fn bad_fields_are_named_with_their_paths() {
         }),
         ..Request::default()
     };
-    let answer = send(&world, all).await;
+    let answer = world.gateway.send(all).await;
     assert_invalid(&answer, "all wrong");
     let paths = [
         "job_id",
@@ -274,6 +256,6 @@ async fn length_limits_are_exact_and_count_characters() {
             details(request).external_execution_id = text;
         }),
     ];
-    assert_limits(&full(), &fields, |request| send(&world, request)).await;
+    assert_limits(&full(), &fields, |request| world.gateway.send(request)).await;
     world.stop().await;
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use codepipeline_simulator::{CallMoment, Fault, OperationName, Then};
 use tonic::Code;
 
-use crate::harness::operations::{details, details_request, is_harmless, poll, poll_request};
-use crate::harness::{Answer, AnyResponse, World};
+use crate::harness::operations::is_harmless;
+use crate::harness::{Answer, AnyResponse, World, details_request, poll_request};
+
 const POLL: OperationName = OperationName::PollForThirdPartyJobs;
 const DETAILS: OperationName = OperationName::GetThirdPartyJobDetails;
 
@@ -152,7 +153,7 @@ async fn a_read_is_retried_until_its_deadline() {
     // The default deadline, because a deadline of the client would race with the gateway.
     let deadline = Duration::from_millis(3500);
     let world = World::changed(|settings| settings.deadlines.default = deadline).await;
-    let read = async || details(world.gateway.channel.clone(), details_request("job-1")).await;
+    let read = async || world.gateway.send(details_request("job-1")).await;
     // The second attempt starts although it can't end in time: a read has no side effects.
     let slow = Fault::Delay { ms: 2000, then: Then::Fault(Fault::status(500).into()) };
     for (fault, attempts) in [(slow, 2), (Fault::Hang { process: true }, 1)] {
@@ -194,14 +195,14 @@ async fn a_lost_poll_delays_its_jobs_and_loses_none() {
     world.simulator.fault_operation(POLL, 1, Fault::Reset { when: CallMoment::AfterProcessing });
     assert_retry_is_safe(&world.call(POLL, "").await, "a lost poll");
     let jobs = async || {
-        let answer = poll(world.gateway.channel.clone(), poll_request()).await;
+        let answer = world.gateway.send(poll_request()).await;
         answer.ok().jobs.iter().map(|job| job.job_id.clone()).collect::<Vec<_>>()
     };
     assert!(jobs().await.is_empty(), "AWS dispatched the job to the lost poll");
     world.simulator.advance_clock(Duration::from_secs(15));
     assert_eq!(jobs().await, ["job-1"]);
     assert_eq!(world.simulator.ledger("job-1").dispatched, 2);
-    let answer = details(world.gateway.channel.clone(), details_request("job-1")).await;
+    let answer = world.gateway.send(details_request("job-1")).await;
     assert_eq!(answer.ok().job_details.as_ref().unwrap().id, "job-1");
     world.stop().await;
 }

@@ -123,9 +123,7 @@ async fn an_endless_tls_handshake_sends_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attempt_timeout_is_unknown_and_not_retried() {
-    let mut settings = settings();
-    settings.aws.attempt_timeout = Duration::from_secs(2);
-    let world = World::with(settings, Some(fake_keys())).await;
+    let world = World::changed(|settings| settings.aws.attempt_timeout = Duration::from_secs(2)).await;
     world.add("job-1");
     world.simulator.fault_job("job-1", Fault::Hang { process: true });
     let answer = world.acknowledge("job-1").await;

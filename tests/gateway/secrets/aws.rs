@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use codepipeline_simulator::{
-    AccessKey, AnswerFault, CallMoment, ConnectionFault, ConnectionMoment, ErrorFault, Fault, Job,
-    MessageKey, Shape, Simulator, Then,
+    AccessKey, CallMoment, ConnectionFault, ConnectionMoment, ErrorFault, Fault, Job, MessageKey, Shape,
+    Simulator, Then,
 };
 
 use super::evidence::Evidence;
@@ -84,7 +84,7 @@ fn faults() -> Vec<Fault> {
         let wrong_type =
             format!(r#"{{"__type":{{"a":1}},"status":[{}]}}"#, serde_json::to_string(NONCE).unwrap());
         for body in [html, cut_json, wrong_type, String::new()] {
-            faults.push(Fault::Answer(AnswerFault { http_status, body, ..AnswerFault::default() }));
+            faults.push(Fault::answer(http_status, body));
         }
     }
     faults.extend([

@@ -33,9 +33,9 @@ const LOGGED: [&str; 10] = [
     "GATEWAY_KEYS_UNAVAILABLE",
     "can't load the issuer's keys",
     "using the issuer's keys",
-    "refused a token",
+    "rejected a token",
     "has expired",
-    "plaintext: nonces, client tokens and bearer tokens",
+    "TLS is off: nonces, client tokens and bearer tokens",
     // The callers, the rejected one included.
     "sub:system:serviceaccount:builds:worker",
     "sub:system:serviceaccount:other:worker",

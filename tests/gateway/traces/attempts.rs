@@ -8,7 +8,7 @@ use tonic::Request;
 
 use super::{attempts, calls, is_error, traced, world};
 use crate::harness::collector::{Collector, attribute, traces};
-use crate::harness::{NONCE, PATIENCE, TOKEN, World, fake_keys, request, request_within};
+use crate::harness::{NONCE, PATIENCE, TOKEN, World, request, request_within};
 
 /// The end of a call, and the attributes of its span.
 struct Row {
@@ -90,7 +90,7 @@ async fn the_spans_have_the_end_of_the_call_and_of_each_attempt() {
     // The gateway alone ends the call that hangs. A deadline of the client would race with it.
     let mut settings = traced(traces(&collector));
     settings.deadlines.default = Duration::from_millis(1500);
-    let world = World::with(settings, Some(fake_keys())).await;
+    let world = World::on(settings).await;
     for Row { fault: id, .. } in ROWS {
         let fault = match id {
             "cut" => Fault::CutBody { process: true, http_status: None, code: None },

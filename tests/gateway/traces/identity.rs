@@ -1,7 +1,5 @@
 //! What the spans contain: names, callers and job IDs. AWS gets no trace context.
 
-use std::fs;
-
 use codepipeline_gateway::auth::{AllowList, Auth};
 use codepipeline_gateway::server::Tls;
 use tempfile::TempDir;
@@ -9,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic_health::pb::health_check_response::ServingStatus;
 
 use super::{CALLER, TRACE, attempts, calls, is_error, request_in_trace, traced, world};
-use crate::harness::certificates::{Authority, connect_tls, tls_files, write_pair};
+use crate::harness::certificates::{Authority, connect_tls, mutual_tls_files};
 use crate::harness::collector::{Collector, attribute, traces};
 use crate::harness::grpc::REFLECTION;
 use crate::harness::{
@@ -49,12 +47,10 @@ async fn a_job_id_is_truncated_between_characters() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_span_names_allowed_and_rejected_callers() {
     let (collector, ca, folder) = (Collector::start().await, Authority::new(), TempDir::new().unwrap());
-    write_pair(folder.path(), &ca.issue("gateway.test"));
-    fs::write(folder.path().join("ca.crt"), ca.pem()).unwrap();
     let mut settings = traced(traces(&collector));
-    settings.tls = Some(Tls::load(tls_files(folder.path(), true)).unwrap());
+    settings.tls = Some(Tls::load(mutual_tls_files(&ca, folder.path())).unwrap());
     settings.auth = Auth::Mtls(AllowList::new(vec!["dns:worker.test".parse().unwrap()]).unwrap());
-    let world = World::with(settings, Some(fake_keys())).await;
+    let world = World::on(settings).await;
     for name in ["worker.test", "other.test"] {
         let channel = connect_tls(&world, &ca, Some(&ca.issue(name))).await.unwrap();
         acknowledge(channel, request("job-1")).await;

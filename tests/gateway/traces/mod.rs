@@ -18,7 +18,7 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use tonic::Request;
 
 use crate::harness::collector::attribute;
-use crate::harness::{PATIENCE, Settings, World, fake_keys, request_with, settings, until};
+use crate::harness::{PATIENCE, Settings, World, request_with, settings, until};
 
 /// The ID of the caller's trace.
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -33,7 +33,7 @@ fn traced(traces: Traces) -> Settings {
 }
 
 async fn world(traces: Traces) -> World {
-    World::with(traced(traces), Some(fake_keys())).await
+    World::on(traced(traces)).await
 }
 
 /// A request whose caller has a trace.

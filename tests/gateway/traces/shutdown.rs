@@ -6,8 +6,8 @@ use codepipeline_gateway::telemetry::Traces;
 use codepipeline_simulator::Fault;
 
 use super::{LONG, attempts, calls, traced, world};
+use crate::harness::World;
 use crate::harness::collector::{Collector, Mode, attribute, trace_settings};
-use crate::harness::{World, fake_keys};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_spans_of_the_last_call_are_exported_before_the_end() {
@@ -18,7 +18,7 @@ async fn the_spans_of_the_last_call_are_exported_before_the_end() {
     let traces = Traces::start(&late).unwrap();
     let mut settings = traced(traces.clone());
     settings.drain_timeout = Duration::from_millis(200);
-    let world = World::with(settings, Some(fake_keys())).await;
+    let world = World::on(settings).await;
     world.simulator.fault_next(1, Fault::Hang { process: false });
     let (_, ()) = tokio::join!(world.acknowledge("job-1"), async {
         world.wait_for_requests(1).await;

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tonic::Code;
 
 use crate::harness::tokens::{AUDIENCE, ISSUER, set_of};
-use crate::harness::{Answer, World, fake_keys, settings};
+use crate::harness::{Answer, World};
 
 /// Authentication with keys from this source.
 pub fn auth(source: KeySource, allow: &[&str], schedule: RefreshSchedule) -> Auth {
@@ -28,9 +28,8 @@ async fn world(keys: &[Value], allow: &[&str]) -> (World, TempDir) {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("jwks.json");
     fs::write(&path, set_of(keys)).unwrap();
-    let mut settings = settings();
-    settings.auth = auth(KeySource::file(path).unwrap(), allow, RefreshSchedule::default());
-    (World::with(settings, Some(fake_keys())).await, folder)
+    let auth = auth(KeySource::file(path).unwrap(), allow, RefreshSchedule::default());
+    (World::changed(|settings| settings.auth = auth).await, folder)
 }
 
 /// An allowlist for all subjects of these tests.
@@ -39,8 +38,8 @@ const ANY_CALLER: &str = "sub:system:*";
 /// The part of each message that names the defect.
 const MISSING: &str = "has no bearer token";
 const MALFORMED: &str = "is malformed";
-const ALGORITHM: &str = "by an algorithm that isn't accepted";
-const SIGNATURE: &str = "isn't signed by a key that the gateway has";
+const ALGORITHM: &str = "has an unsupported algorithm";
+const SIGNATURE: &str = "No key of the gateway verifies";
 const EXPIRED: &str = "has expired";
 const NOT_YET_VALID: &str = "isn't valid yet";
 const OTHER_ISSUER: &str = "from another issuer";

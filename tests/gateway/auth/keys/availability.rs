@@ -28,7 +28,7 @@ async fn without_keys_the_gateway_is_not_ready_and_recovers() {
     until_refreshes(&world, "error", 2.0).await;
     world.gateway.wait_for_health(ServingStatus::NotServing).await;
     let readiness = async || world.gateway.get("/readyz", "*/*").await.1;
-    let no_keys = "not ready: no keys for bearer tokens could be loaded; the log says why\n";
+    let no_keys = "not ready: no keys to verify bearer tokens; see the log\n";
     until("readiness", PATIENCE, readiness, |body| body == no_keys).await;
     let answer = call(&world, &signer).await;
     let error = (answer.code(), answer.reason(), answer.outcome(), answer.attempts());
@@ -62,7 +62,7 @@ async fn keys_without_a_refresh_for_too_long_are_not_used() {
     fs::remove_file(&path).unwrap();
     world.gateway.wait_for_health(ServingStatus::NotServing).await;
     let (_, body) = world.gateway.get("/readyz", "*/*").await;
-    assert_eq!(body, "not ready: the keys for bearer tokens are too old; the log says why none are newer\n");
+    assert_eq!(body, "not ready: the keys to verify bearer tokens are too old; see the log\n");
     let answer = call(&world, &signer).await;
     assert_eq!((answer.code(), answer.reason()), (Code::Unavailable, "GATEWAY_KEYS_UNAVAILABLE".into()));
     write_whole(&path, &set(&[&signer]));

@@ -49,24 +49,24 @@ async fn an_inconsistent_discovery_document_is_rejected() {
         (json!({"issuer": "https://evil.test", "jwks_uri": keys}), another),
         (json!({"issuer": format!("{}/", server.url), "jwks_uri": keys}), another),
         (json!({"issuer": server.url.to_uppercase(), "jwks_uri": keys}), another),
-        (json!({"jwks_uri": keys}), "it is no discovery document with an issuer and a jwks_uri"),
-        (json!({"issuer": server.url}), "it is no discovery document with an issuer and a jwks_uri"),
+        (json!({"jwks_uri": keys}), "it isn't a discovery document with an issuer and a jwks_uri"),
+        (json!({"issuer": server.url}), "it isn't a discovery document with an issuer and a jwks_uri"),
         (
             json!({"issuer": [server.url], "jwks_uri": keys}),
-            "it is no discovery document with an issuer and a jwks_uri",
+            "it isn't a discovery document with an issuer and a jwks_uri",
         ),
-        (json!("x"), "it is no discovery document with an issuer and a jwks_uri"),
+        (json!("x"), "it isn't a discovery document with an issuer and a jwks_uri"),
         (
             json!({"issuer": server.url, "jwks_uri": keys.replace("https", "http")}),
-            "its jwks_uri can't be used: it is not an https URL",
+            "its jwks_uri can't be used: it isn't an https URL",
         ),
         (
             json!({"issuer": server.url, "jwks_uri": "file:///etc/keys"}),
-            "its jwks_uri can't be used: it is not a URL",
+            "its jwks_uri can't be used: it isn't a URL",
         ),
         (
             json!({"issuer": server.url, "jwks_uri": "/keys"}),
-            "its jwks_uri can't be used: it is not an http or https URL",
+            "its jwks_uri can't be used: it isn't an http or https URL",
         ),
     ];
     for (document, why) in rows {

@@ -12,19 +12,16 @@ async fn an_invalid_key_set_is_an_error() {
     let server = KeyServer::start().await;
     let huge = format!("{{\"keys\":[],\"x\":\"{}\"}}", "x".repeat(256 * 1024));
     let rows = [
-        (Reply::Redirect(format!("{}/elsewhere", server.url)), "it answered 302"),
-        (Reply::Status(404, String::new()), "it answered 404"),
-        (Reply::Status(500, "fake-secret of the server".into()), "it answered 500"),
-        (Reply::Status(203, set(&[&Signer::p256("one")])), "it answered 203"),
+        (Reply::Redirect(format!("{}/elsewhere", server.url)), "it returned HTTP status 302"),
+        (Reply::Status(404, String::new()), "it returned HTTP status 404"),
+        (Reply::Status(500, "fake-secret of the server".into()), "it returned HTTP status 500"),
+        (Reply::Status(203, set(&[&Signer::p256("one")])), "it returned HTTP status 203"),
         (Reply::Document(huge), "length limit exceeded"),
-        (Reply::Document("<html>a portal</html>".into()), "it is no JSON Web Key Set"),
-        (Reply::Document("null".into()), "it is no JSON Web Key Set"),
-        (Reply::Document(r#"{"keys":{}}"#.into()), "it is no JSON Web Key Set"),
-        (Reply::Document(r#"{"keys":[]}"#.into()), "it has no key that can be used"),
-        (
-            Reply::Document(r#"{"keys":[7,{}]}"#.into()),
-            "it has no key that can be used (2 left out: not a key, no id)",
-        ),
+        (Reply::Document("<html>a portal</html>".into()), "it isn't a JSON Web Key Set"),
+        (Reply::Document("null".into()), "it isn't a JSON Web Key Set"),
+        (Reply::Document(r#"{"keys":{}}"#.into()), "it isn't a JSON Web Key Set"),
+        (Reply::Document(r#"{"keys":[]}"#.into()), "it has no usable key"),
+        (Reply::Document(r#"{"keys":[7,{}]}"#.into()), "it has no usable key (2 left out: not a key, no id)"),
     ];
     server.document("/elsewhere", set(&[&Signer::p256("one")]));
     for (reply, why) in rows {
@@ -46,11 +43,11 @@ async fn a_missing_response_is_abandoned() {
     for reply in [Reply::Silence, Reply::Drip] {
         server.reply(JWKS, reply);
         let error = described(by_url(&server)).await.unwrap_err();
-        assert!(error.ends_with("no answer within 10s"), "{error}");
+        assert!(error.ends_with("no response within 10s"), "{error}");
     }
     // A connection without a handshake.
     let silent = loopback().await;
     let url = HttpsUrl::parse(&format!("https://{}/", silent.local_addr().unwrap())).unwrap();
     let error = described(KeySource::url(url, Access::default())).await.unwrap_err();
-    assert!(error.ends_with("no answer within 10s"), "{error}");
+    assert!(error.ends_with("no response within 10s"), "{error}");
 }
