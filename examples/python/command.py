@@ -10,7 +10,7 @@ def parser(description):
     """A parser with the options of a `Gateway`."""
     options = argparse.ArgumentParser(description=description)
     options.add_argument("--target", required=True, help="such as dns:///codepipeline-gateway-headless:50051")
-    options.add_argument("--timeout", type=float, default=10, help="seconds per call, retries included")
+    options.add_argument("--timeout", type=float, default=10, help="seconds per call, retries included, without the wait")
     options.add_argument("--retries", type=int, default=3, help="maximum number of retries; 0: the library doesn't retry either")
     options.add_argument("--ca", help="PEM file with CA certificates; without it, the connection is plaintext")
     options.add_argument("--cert", help="PEM file with the client certificate")

@@ -3,6 +3,7 @@
 import random
 import time
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 import grpc
@@ -15,7 +16,7 @@ from grpc_status import rpc_status
 SERVICE_CONFIG = Path(__file__).with_name("service-config.json")
 # A retry can help. It does no harm if `outcome` says that nothing changed, or if the call is harmless.
 REPEATABLE = ("UNAVAILABLE", "RESOURCE_EXHAUSTED")
-# Calls that can be retried whatever their outcome is.
+# Calls that can be retried whatever their outcome is, also after an error that isn't the gateway's.
 HARMLESS = ("PollForThirdPartyJobs", "GetThirdPartyJobDetails")
 # Seconds. A shorter call could only end as `unknown`.
 SHORTEST_CALL = 0.5
@@ -52,6 +53,11 @@ class Answer:
         """The same call can be retried."""
         return self.code in REPEATABLE and self.outcome in ("not_sent", "rejected")
 
+    @property
+    def is_transient(self):
+        """A retry of a harmless call can help. An error without a reason comes from a library or a proxy."""
+        return self.code in REPEATABLE or (self.code != "OK" and not self.reason)
+
 
 class Gateway:
     """Create one for the whole process: it keeps a connection to each replica. `target` is a headless Service:
@@ -61,7 +67,7 @@ class Gateway:
         self, target, *, ca=None, cert=None, key=None, token_file=None, service_config=None, retries=3, timeout=10.0
     ):
         """The files are PEM; without `ca` it is plaintext. With `retries=0`, the library doesn't retry either.
-        `timeout` is in seconds per call, retries included."""
+        `timeout` is in seconds per call, retries included; a poll has its wait in addition."""
         self.retries, self.timeout = retries, timeout
         options = [
             ("grpc.service_config", Path(service_config or SERVICE_CONFIG).read_text("utf-8")),
@@ -88,10 +94,12 @@ class Gateway:
         """Closes all connections and cancels the calls in flight."""
         self.channel.close()
 
-    def poll(self, action_type, max_batch_size=1):
-        """Asks for jobs. Retried after any UNAVAILABLE: AWS hands lost jobs out again."""
+    def poll(self, action_type, max_batch_size=1, wait=0.0):
+        """Asks for jobs, and waits up to `wait` seconds for the first one. Retried after any UNAVAILABLE: AWS hands lost
+        jobs out again."""
         request = api.PollForThirdPartyJobsRequest(action_type_id=action_type, max_batch_size=max_batch_size)
-        return self._retried("PollForThirdPartyJobs", request)
+        request.wait.FromTimedelta(timedelta(seconds=wait))
+        return self._retried("PollForThirdPartyJobs", request, wait)
 
     def details(self, job_id, client_token):
         """Reads a job. Retried after any UNAVAILABLE: the call changes nothing."""
@@ -123,11 +131,11 @@ class Gateway:
         )
         return self._retried("PutThirdPartyJobFailureResult", request)
 
-    def _retried(self, method, request):
-        end = time.monotonic() + self.timeout
+    def _retried(self, method, request, wait=0.0):
+        end = time.monotonic() + wait + self.timeout
         for calls in range(1, self.retries + 2):
             answer = replace(self._call(method, request, end - time.monotonic()), calls=calls)
-            repeatable = answer.nothing_happened or (method in HARMLESS and answer.code in REPEATABLE)
+            repeatable = answer.nothing_happened or (method in HARMLESS and answer.is_transient)
             # At least the RetryInfo delay, and longer each time.
             pause = max(answer.retry_after or 0, 0.1 * 2**calls) * random.uniform(1, 1.2)
             if not repeatable or calls > self.retries or time.monotonic() + pause + SHORTEST_CALL > end:

@@ -12,15 +12,18 @@ import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import quote
 
 import grpc
 from certificates import Authority, Issuer
 
 PATIENCE = 90
 METHOD = "/codepipeline.thirdparty.v1.ThirdPartyJobService/AcknowledgeThirdPartyJob"
-# Every job's, unless a scenario says otherwise. They may be seen in no output.
+# Every job's, unless a scenario says otherwise.
 NONCE = "examples-fake-nonce"
 CLIENT_TOKEN = "examples-fake-client-token"
+# In no output: these two, the start of a bearer token, and the signature of a presigned request.
+SECRETS = (NONCE, CLIENT_TOKEN, "eyJ", "X-Amz-")
 KEYS = {
     "AWS_ACCESS_KEY_ID": "AKIAFAKEFAKEFAKEFAKE",
     "AWS_SECRET_ACCESS_KEY": "fake-secret-access-key-for-the-simulator",
@@ -97,9 +100,28 @@ class Simulator(Process):
 
     def add_fault(self, operation, fault, times=1):
         """For the next calls of an operation, whatever their job is."""
-        body = json.dumps({"operation": operation, "times": times, "fault": fault}).encode()
-        with urllib.request.urlopen(f"{self.url}/_simulator/faults", body, timeout=10):
+        self._post("faults", {"operation": operation, "times": times, "fault": fault})
+
+    def shift_clock(self, seconds):
+        """Sets the clock ahead of the system's."""
+        self._post("clock", {"shift_seconds": seconds})
+
+    def _post(self, path, value):
+        with urllib.request.urlopen(f"{self.url}/_simulator/{path}", json.dumps(value).encode(), timeout=10):
             pass
+
+    def uploaded(self, bucket, key):
+        """An uploaded object with its content; None if there is none."""
+        everything = json.loads(get(f"{self.url}/_simulator/objects"))["objects"]
+        for entry in everything:
+            if (entry["bucket"], entry["key"]) == (bucket, key):
+                return entry | {"content": get(f"{self.url}/_simulator/objects/{bucket}/{quote(key)}")}
+        return None
+
+    def bucket_requests(self, key):
+        """Method and status of each request for an object, in order."""
+        everything = json.loads(get(f"{self.url}/_simulator/requests"))["bucket_requests"]
+        return [(record["method"], record["http_status"]) for record in everything if record["key"] == key]
 
     def ledger(self, job_id):
         """What CodePipeline did with a job."""
@@ -137,12 +159,13 @@ def planned(times=1, operation=None, **fault):
 class Gateway(Process):
     """`codepipeline-gateway serve` on loopback."""
 
-    def __init__(self, house, name, *flags, host="127.0.0.1", port=None, environment=None, ready=True):
+    def __init__(self, house, name, *flags, host="127.0.0.1", port=None, environment=None, ready=True, bucket=None):
         self.address = f"{host}:{port or free_port(host)}"
         self.admin = f"http://127.0.0.1:{free_port()}"
         environment = clean_environment() | {
             "AWS_REGION": "eu-west-1",
             "AWS_ENDPOINT_URL_CODEPIPELINE": house.simulator.url,
+            "AWS_ENDPOINT_URL_S3": bucket or house.simulator.url,
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
@@ -206,20 +229,20 @@ class Mesh(Process):
 
 
 @contextlib.contextmanager
-def stand_in(**answers):
-    """The address of something that answers in a gateway's place: by job id a message, or a code and details."""
+def stand_in(*, method=METHOD, **answers):
+    """The address of something that answers in a gateway's place: by a text in the request a message, or a code and details."""
 
-    def acknowledge(request, context):
-        (answer,) = (answer for job_id, answer in answers.items() if job_id.encode() in request)
+    def respond(request, context):
+        (answer,) = (answer for text, answer in answers.items() if text.encode() in request)
         if isinstance(answer, bytes):
             return answer
         code, details = answer
-        context.set_trailing_metadata([("grpc-status-details-bin", details)])
+        context.set_trailing_metadata([("grpc-status-details-bin", details)] if details else ())
         return context.abort(code, "from the stand-in")
 
     server = grpc.server(ThreadPoolExecutor(1))
-    handler = grpc.unary_unary_rpc_method_handler(acknowledge)
-    service, name = METHOD[1:].split("/")
+    handler = grpc.unary_unary_rpc_method_handler(respond)
+    service, name = method[1:].split("/")
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service, {name: handler})])
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()

@@ -68,7 +68,7 @@ BY_SCENARIO = {
 NOT_BY_THEM = {
     "UNKNOWN_METHOD": "generated stubs have no unknown method; `just grpcurl` calls one",
     "UNKNOWN_SERVICE": "only grpc.health.v1 has it, which no caller of jobs uses; tests/gateway asks for it",
-    "GATEWAY_KEYS_UNAVAILABLE": "a gateway whose keys can't be fetched is never ready; tests/gateway has one (jwt_keys)",
+    "GATEWAY_KEYS_UNAVAILABLE": "a gateway whose keys can't be fetched is never ready; tests/gateway has one",
     "OPERATION_DISABLED": "a setting of the gateway's operator; tests/gateway has it",
     "ACTION_TYPE_NOT_ALLOWED": "a setting of the gateway's operator; tests/gateway has it",
     "CALLER_CANCELLED": "a caller that has disconnected gets nothing: it is in the log and the metrics only",

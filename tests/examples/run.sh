@@ -24,6 +24,7 @@ if [[ -z ${GATEWAY_BIN-} ]]; then
     GATEWAY_BIN=$CARGO_TARGET_DIR/debug/codepipeline-gateway
 fi
 
+"$python" tests/examples/dependencies.py --self-test
 (cd examples/rust && cargo fmt --check)
 unformatted=$(gofmt -l examples/go tests/examples/mesh)
 [[ -z $unformatted ]] || { echo "gofmt would change $unformatted"; exit 1; }
@@ -40,4 +41,5 @@ for folder in python go typescript typescript-connect java rust; do
     pages+=("examples/$folder/README.md")
 done
 "$python" tests/examples/documents.py --root "$clean" --gateway "$GATEWAY_BIN" "${pages[@]}"
+"$python" tests/examples/dependencies.py "$clean/examples"
 "$python" tests/examples/matrix.py --root "$root" --gateway "$GATEWAY_BIN" --mesh "$scratch/mesh" --clients "$clean/examples" "$@"

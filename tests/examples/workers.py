@@ -3,11 +3,13 @@
 import itertools
 from dataclasses import dataclass
 
+import grpc
 from clients import Work
-from house import job
+from house import METHOD, job, stand_in
 from scenarios import expect, fresh, plain, scenario
 
 SUCCESS, FAILURE = "PutThirdPartyJobSuccessResult", "PutThirdPartyJobFailureResult"
+POLL = METHOD.replace("AcknowledgeThirdPartyJob", "PollForThirdPartyJobs")
 DETAILS, ACKNOWLEDGE = "GetThirdPartyJobDetails", "AcknowledgeThirdPartyJob"
 LOST = {"reset": {"when": "after_processing"}}
 SERVER_ERROR = {"answer": {"http_status": 503}}
@@ -135,6 +137,15 @@ def failed_poll(house, client):
     house.simulator.add_fault("PollForThirdPartyJobs", SERVER_ERROR)
     with Work(house, client, plain(house).address, action_type, jobs=1) as worker:
         expect(worker.line(), job_id=job_id, result="success")
+
+
+@scenario("a poll whose error has no ErrorInfo: retried")
+def cancelled_poll(house, client):
+    action_type = new_action_type(client)
+    # As tonic ends a call that met GOAWAY.
+    answers = {action_type["provider"]: (grpc.StatusCode.CANCELLED, b"")}
+    with stand_in(method=POLL, **answers) as address, Work(house, client, address, action_type, timeout=20) as worker:
+        expect(worker.line(), job_id="", result="", code="CANCELLED", reason="", calls=4)
 
 
 @scenario("an acknowledge that stays unknown: no work, no result")

@@ -8,7 +8,7 @@ import (
 // Flags adds the options to a command line.
 func (o *Options) Flags(set *flag.FlagSet) {
 	o.Timeout = 10 * time.Second
-	set.Func("timeout", "seconds per call, retries included (default 10)", func(text string) error {
+	set.Func("timeout", "seconds per call, retries included, without the wait (default 10)", func(text string) error {
 		timeout, err := time.ParseDuration(text + "s")
 		o.Timeout = timeout
 		return err

@@ -22,6 +22,8 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	api "example.com/acknowledge/gen/codepipeline/thirdparty/v1"
 )
@@ -73,13 +75,16 @@ func (a Answer) NothingHappened() bool {
 
 func (a Answer) isRepeatable() bool { return a.Code == "UNAVAILABLE" || a.Code == "RESOURCE_EXHAUSTED" }
 
+// isTransient is true if a retry of a harmless call can help. An error without a reason comes from a library or a proxy.
+func (a Answer) isTransient() bool { return a.isRepeatable() || a.Code != "OK" && a.Reason == "" }
+
 // Options of a Gateway. The files are PEM; without CA it is plaintext.
 type Options struct {
 	CA, Cert, Key string
 	TokenFile     string        // a bearer token
 	ServiceConfig string        // a file that replaces the built-in one
 	Retries       int           // maximum number of retries; with 0, the library doesn't retry either
-	Timeout       time.Duration // per call, retries included
+	Timeout       time.Duration // per call, retries included; a poll has its wait in addition
 }
 
 // Gateway is created once for the whole process: it keeps a connection to each replica.
@@ -128,24 +133,28 @@ func New(target string, options Options) (*Gateway, error) {
 // Close closes all connections.
 func (g *Gateway) Close() error { return g.connection.Close() }
 
-// Poll asks for jobs. It is retried after any UNAVAILABLE: AWS hands lost jobs out again.
-func (g *Gateway) Poll(ctx context.Context, actionType *api.ActionTypeId, maxBatchSize int32) ([]*api.ThirdPartyJob, Answer) {
-	request := &api.PollForThirdPartyJobsRequest{ActionTypeId: actionType, MaxBatchSize: &maxBatchSize}
-	reply, answer := retried(ctx, g, true, g.stub.PollForThirdPartyJobs, request)
+// Poll asks for jobs, and waits for the first one. It is retried after any UNAVAILABLE: AWS hands lost jobs out again.
+func (g *Gateway) Poll(
+	ctx context.Context, actionType *api.ActionTypeId, maxBatchSize int, wait time.Duration,
+) ([]*api.ThirdPartyJob, Answer) {
+	request := &api.PollForThirdPartyJobsRequest{
+		ActionTypeId: actionType, MaxBatchSize: proto.Int32(int32(maxBatchSize)), Wait: durationpb.New(wait),
+	}
+	reply, answer := retried(ctx, g, wait+g.timeout, true, g.stub.PollForThirdPartyJobs, request)
 	return reply.GetJobs(), answer
 }
 
 // Details reads a job. It is retried after any UNAVAILABLE: the call changes nothing.
 func (g *Gateway) Details(ctx context.Context, jobID, clientToken string) (*api.ThirdPartyJobDetails, Answer) {
 	request := &api.GetThirdPartyJobDetailsRequest{JobId: jobID, ClientToken: clientToken}
-	reply, answer := retried(ctx, g, true, g.stub.GetThirdPartyJobDetails, request)
+	reply, answer := retried(ctx, g, g.timeout, true, g.stub.GetThirdPartyJobDetails, request)
 	return reply.GetJobDetails(), answer
 }
 
 // Acknowledge takes a job. It is retried only if the gateway says that nothing happened.
 func (g *Gateway) Acknowledge(ctx context.Context, jobID, nonce, clientToken string) Answer {
 	request := &api.AcknowledgeThirdPartyJobRequest{JobId: jobID, Nonce: nonce, ClientToken: clientToken}
-	reply, answer := retried(ctx, g, false, g.stub.AcknowledgeThirdPartyJob, request)
+	reply, answer := retried(ctx, g, g.timeout, false, g.stub.AcknowledgeThirdPartyJob, request)
 	if answer.Code == "OK" {
 		jobStatus := reply.Status
 		if _, known := api.JobStatus_name[int32(jobStatus)]; !known {
@@ -160,14 +169,14 @@ func (g *Gateway) Acknowledge(ctx context.Context, jobID, nonce, clientToken str
 // Succeed ends a job with a success. It is retried only if the gateway says that nothing happened.
 func (g *Gateway) Succeed(ctx context.Context, jobID, clientToken string, details *api.ExecutionDetails) Answer {
 	request := &api.PutThirdPartyJobSuccessResultRequest{JobId: jobID, ClientToken: clientToken, ExecutionDetails: details}
-	_, answer := retried(ctx, g, false, g.stub.PutThirdPartyJobSuccessResult, request)
+	_, answer := retried(ctx, g, g.timeout, false, g.stub.PutThirdPartyJobSuccessResult, request)
 	return answer
 }
 
 // Fail ends a job with a failure. It is retried only if the gateway says that nothing happened.
 func (g *Gateway) Fail(ctx context.Context, jobID, clientToken string, details *api.FailureDetails) Answer {
 	request := &api.PutThirdPartyJobFailureResultRequest{JobId: jobID, ClientToken: clientToken, FailureDetails: details}
-	_, answer := retried(ctx, g, false, g.stub.PutThirdPartyJobFailureResult, request)
+	_, answer := retried(ctx, g, g.timeout, false, g.stub.PutThirdPartyJobFailureResult, request)
 	return answer
 }
 
@@ -176,9 +185,9 @@ type method[Request, Reply any] func(context.Context, Request, ...grpc.CallOptio
 
 // A harmless call is retried whatever its outcome is.
 func retried[Request, Reply any](
-	ctx context.Context, g *Gateway, harmless bool, call method[Request, Reply], request Request,
+	ctx context.Context, g *Gateway, timeout time.Duration, harmless bool, call method[Request, Reply], request Request,
 ) (Reply, Answer) {
-	ctx, cancel := context.WithTimeout(ctx, g.timeout)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	for calls := 1; ; calls++ {
 		reply, answer := once(ctx, call, request)
@@ -186,7 +195,7 @@ func retried[Request, Reply any](
 		// At least the RetryInfo delay, and longer each time.
 		pause := max(answer.RetryAfter, 100*time.Millisecond<<calls)
 		pause += rand.N(pause / 5)
-		if !(answer.NothingHappened() || harmless && answer.isRepeatable()) || calls > g.retries {
+		if !(answer.NothingHappened() || harmless && answer.isTransient()) || calls > g.retries {
 			return reply, answer
 		}
 		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < pause+shortestCall {

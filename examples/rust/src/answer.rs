@@ -64,6 +64,12 @@ impl Answer {
         ["UNAVAILABLE", "RESOURCE_EXHAUSTED"].contains(&&*self.code)
     }
 
+    /// A retry of a harmless call can help. An error without a reason comes from a library or a
+    /// proxy.
+    pub(crate) fn is_transient(&self) -> bool {
+        self.is_repeatable() || (!self.is_ok() && self.reason.is_empty())
+    }
+
     pub(crate) fn ok(metadata: &MetadataMap) -> Self {
         let id = metadata.get("x-request-id").and_then(|id| id.to_str().ok());
         Self { code: "OK".into(), request_id: id.unwrap_or_default().into(), ..Self::default() }

@@ -15,7 +15,7 @@ pub struct Connection {
     /// Such as dns:///codepipeline-gateway-headless:50051
     #[arg(long)]
     target: String,
-    /// Seconds per call, retries included
+    /// Seconds per call, retries included, without the wait
     #[arg(long, default_value_t = 10.0)]
     timeout: f64,
     /// Maximum number of retries

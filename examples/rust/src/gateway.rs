@@ -1,5 +1,5 @@
 //! Makes the calls of a third-party job through codepipeline-gateway. Copy this file, answer.rs,
-//! balance.rs and build.rs as they are.
+//! balance.rs, and build.rs as they are.
 
 use std::error::Error;
 use std::fs;
@@ -42,7 +42,7 @@ pub struct Options {
     pub token_file: Option<PathBuf>,
     /// Maximum number of retries.
     pub retries: u32,
-    /// Per call, retries included.
+    /// Per call, retries included. A poll has its wait in addition.
     pub timeout: Duration,
 }
 
@@ -75,19 +75,22 @@ impl Gateway {
         })
     }
 
-    /// Asks for jobs. Retried after any UNAVAILABLE: AWS hands lost jobs out again.
+    /// Asks for jobs, and waits for the first one. Retried after any UNAVAILABLE: AWS hands lost
+    /// jobs out again.
     pub async fn poll(
         &self,
         action_type: &ActionTypeId,
         max_batch_size: i32,
+        wait: Duration,
     ) -> (Vec<ThirdPartyJob>, Answer) {
         let request = PollForThirdPartyJobsRequest {
             action_type_id: Some(action_type.clone()),
             max_batch_size: Some(max_batch_size),
+            wait: wait.try_into().ok(),
         };
         let send =
             |mut client: Client, request| async move { client.poll_for_third_party_jobs(request).await };
-        let (reply, answer) = self.retried(true, send, request).await;
+        let (reply, answer) = self.retried(self.timeout + wait, true, send, request).await;
         (reply.map(|reply| reply.jobs).unwrap_or_default(), answer)
     }
 
@@ -97,7 +100,7 @@ impl Gateway {
             GetThirdPartyJobDetailsRequest { job_id: job_id.into(), client_token: client_token.into() };
         let send =
             |mut client: Client, request| async move { client.get_third_party_job_details(request).await };
-        let (reply, answer) = self.retried(true, send, request).await;
+        let (reply, answer) = self.retried(self.timeout, true, send, request).await;
         (reply.and_then(|reply| reply.job_details), answer)
     }
 
@@ -110,7 +113,7 @@ impl Gateway {
         };
         let send =
             |mut client: Client, request| async move { client.acknowledge_third_party_job(request).await };
-        let (reply, answer) = self.retried(false, send, request).await;
+        let (reply, answer) = self.retried(self.timeout, false, send, request).await;
         match reply {
             Some(reply) => {
                 Answer { status: reply.status().as_str_name().into(), aws_status: reply.aws_status, ..answer }
@@ -130,7 +133,7 @@ impl Gateway {
         let send = |mut client: Client, request| async move {
             client.put_third_party_job_success_result(request).await
         };
-        self.retried(false, send, request).await.1
+        self.retried(self.timeout, false, send, request).await.1
     }
 
     /// Ends a job with a failure. Retried only if the gateway says that nothing happened.
@@ -143,12 +146,13 @@ impl Gateway {
         let send = |mut client: Client, request| async move {
             client.put_third_party_job_failure_result(request).await
         };
-        self.retried(false, send, request).await.1
+        self.retried(self.timeout, false, send, request).await.1
     }
 
     /// A harmless call is retried whatever its outcome is.
     async fn retried<Q, R, F>(
         &self,
+        timeout: Duration,
         harmless: bool,
         send: impl Fn(Client, Request<Q>) -> F,
         message: Q,
@@ -157,7 +161,7 @@ impl Gateway {
         Q: Clone,
         F: Future<Output = Result<Response<R>, Status>>,
     {
-        let end = Instant::now() + self.timeout;
+        let end = Instant::now() + timeout;
         let mut calls = 0;
         loop {
             calls += 1;
@@ -167,7 +171,7 @@ impl Gateway {
             let pause = answer.retry_after.max(Duration::from_millis(100 << calls.min(10)));
             let pause = pause.mul_f64(1.0 + 0.2 * fastrand::f64());
             let left = end.saturating_duration_since(Instant::now() + pause);
-            let repeatable = answer.nothing_happened() || (harmless && answer.is_repeatable());
+            let repeatable = answer.nothing_happened() || (harmless && answer.is_transient());
             if !repeatable || calls > self.retries || left < SHORTEST_CALL {
                 return (reply, answer);
             }

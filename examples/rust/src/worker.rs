@@ -2,14 +2,16 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use tokio::time::sleep;
 
 use crate::answer::{Answer, Verdict};
+use crate::artifacts::{ArtifactError, Artifacts};
 use crate::gateway::Gateway;
-use crate::gateway::api::{ExecutionDetails, FailureDetails, FailureType, ThirdPartyJob, ThirdPartyJobData};
+use crate::gateway::api::{ExecutionDetails, FailureDetails, FailureType, ThirdPartyJob};
 
 /// How often a worker reports the result of a job whose calls have an unknown outcome.
 const RESULT_CALLS: u32 = 6;
@@ -46,19 +48,28 @@ impl fmt::Display for JobFailed {
 impl Error for JobFailed {}
 
 /// The worker's own code. A `JobFailed` is the job's failure, and so is every other error.
-async fn work(data: ThirdPartyJobData) -> Result<ExecutionDetails, Box<dyn Error + Send + Sync>> {
+async fn work(mut artifacts: Artifacts) -> Result<ExecutionDetails, Box<dyn Error + Send + Sync>> {
+    let data = artifacts.data.clone();
     let Some(seconds) = data.configuration.get("Seconds") else {
         let message = "The action's configuration has no Seconds.";
         return Err(JobFailed { kind: FailureType::ConfigurationError, message }.into());
     };
     sleep(Duration::try_from_secs_f64(seconds.parse()?)?).await;
-    let summary = "Waited.".into();
+    let mut content = Vec::new();
+    for artifact in &data.input_artifacts {
+        content.extend(artifacts.download(&artifact.name).await?);
+    }
+    let content: Arc<[u8]> = content.into();
+    for artifact in &data.output_artifacts {
+        artifacts.upload(&artifact.name, content.clone()).await?;
+    }
+    let summary = format!("Waited and copied {} bytes.", content.len());
     Ok(ExecutionDetails { summary, percent_complete: Some(100), ..Default::default() })
 }
 
 /// Takes jobs and ends them. `client_token` returns the token of a client id.
 pub struct Worker<T: Fn(&str) -> String> {
-    pub gateway: Gateway,
+    pub gateway: Arc<Gateway>,
     pub client_token: T,
 }
 
@@ -76,7 +87,13 @@ impl<T: Fn(&str) -> String> Worker<T> {
             (Verdict::NotYours, answer) => return (JobResult::NotYours, answer),
             (Verdict::Unknown, answer) => return (JobResult::Unknown, answer),
         }
-        match run(details.data.unwrap_or_default()).await {
+        let artifacts = Artifacts {
+            gateway: self.gateway.clone(),
+            job_id: job.job_id.clone(),
+            client_token: token.clone(),
+            data: details.data.unwrap_or_default(),
+        };
+        match run(artifacts).await {
             Ok(done) => {
                 let put = || self.gateway.succeed(&job.job_id, &token, done.clone());
                 report(JobResult::Success, put).await
@@ -124,20 +141,21 @@ async fn report<F: Future<Output = Answer>>(result: JobResult, put: impl Fn() ->
 }
 
 /// An error or a panic of the worker's own code is a failure of the job. An error of a call isn't.
-async fn run(data: ThirdPartyJobData) -> Result<ExecutionDetails, FailureDetails> {
+async fn run(artifacts: Artifacts) -> Result<ExecutionDetails, FailureDetails> {
     // In a task of its own, whose panic doesn't end the worker.
-    let error = match tokio::spawn(work(data)).await {
+    let error = match tokio::spawn(work(artifacts)).await {
         Ok(Ok(done)) => return Ok(done),
         Ok(Err(error)) => error,
         Err(panicked) => panicked.into(),
     };
-    let (kind, message) = match error.downcast_ref::<JobFailed>() {
-        Some(failed) => (failed.kind, failed.message),
-        None => {
-            eprintln!("the work failed: {error}");
-            // An error's text can contain secrets of the configuration, and people see the message.
-            (FailureType::JobFailed, "The worker's code failed. See its log.")
-        }
+    let (kind, message) = if let Some(failed) = error.downcast_ref::<JobFailed>() {
+        (failed.kind, failed.message.to_owned())
+    } else if let Some(failed) = error.downcast_ref::<ArtifactError>() {
+        (failed.kind, failed.to_string())
+    } else {
+        eprintln!("the work failed: {error}");
+        // An error's text can contain secrets of the configuration, and people see the message.
+        (FailureType::JobFailed, "The worker's code failed. See its log.".to_owned())
     };
-    Err(FailureDetails { r#type: kind.into(), message: message.into(), ..Default::default() })
+    Err(FailureDetails { r#type: kind.into(), message, ..Default::default() })
 }

@@ -7,7 +7,7 @@ type Own = NonNullable<ParseArgsConfig["options"]>;
 
 const SHARED = {
   target: { type: "string" }, // such as dns:///codepipeline-gateway-headless:50051
-  timeout: { type: "string" }, // seconds per call, retries included (10)
+  timeout: { type: "string" }, // seconds per call, retries included, without the wait (10)
   retries: { type: "string" }, // maximum number of retries (3)
   ca: { type: "string" }, // PEM file with CA certificates; without it, the connection is plaintext
   cert: { type: "string" }, // PEM file with the client certificate

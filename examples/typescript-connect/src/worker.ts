@@ -3,6 +3,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
+import { ArtifactError, Artifacts, concat } from "./artifacts.js";
 import { command, printLine } from "./command.js";
 import {
   ActionTypeIdSchema,
@@ -33,15 +34,19 @@ class JobFailed extends Error {
 }
 
 /** The worker's own code. A JobFailed is the job's failure, and so is every other error. */
-async function work(data: ThirdPartyJobData | undefined): Promise<ExecutionDetails> {
+async function work(data: ThirdPartyJobData | undefined, artifacts: Artifacts): Promise<ExecutionDetails> {
   const seconds = data?.configuration.Seconds;
-  if (seconds === undefined) {
+  if (!data || seconds === undefined) {
     const text = "The action's configuration has no Seconds.";
     throw new JobFailed(FailureType.CONFIGURATION_ERROR, text);
   }
   if (Number.isNaN(Number(seconds))) throw new RangeError("Seconds isn't a number");
   await sleep(1000 * Number(seconds));
-  return create(ExecutionDetailsSchema, { summary: "Waited.", percentComplete: 100 });
+  const parts: Uint8Array[] = [];
+  for (const { name } of data.inputArtifacts) parts.push(await artifacts.download(name));
+  const content = concat(parts);
+  for (const { name } of data.outputArtifacts) await artifacts.upload(name, content);
+  return create(ExecutionDetailsSchema, { summary: `Waited and copied ${content.length} bytes.`, percentComplete: 100 });
 }
 
 /** Takes jobs and ends them. */
@@ -63,7 +68,8 @@ class Worker {
     if (whose !== "yours") return [whose, taken];
     let done: ExecutionDetails;
     try {
-      done = await work(details.data);
+      const readAgain = async () => (await this.gateway.details(jobId, token)).reply?.jobDetails;
+      done = await work(details.data, new Artifacts(details.data, readAgain));
     } catch (error) {
       // An error of the worker's own code is a failure of the job. An error of a call isn't.
       const failure = failureDetails(error);
@@ -99,18 +105,23 @@ async function report(result: Result, put: () => Promise<Answer>): Promise<[Resu
 }
 
 function failureDetails(error: unknown): FailureDetails {
-  if (error instanceof JobFailed) return create(FailureDetailsSchema, { type: error.type, message: error.message });
+  if (error instanceof JobFailed || error instanceof ArtifactError) {
+    return create(FailureDetailsSchema, { type: error.type, message: error.message });
+  }
   console.error("the work failed:", error);
   // The text of an error can contain secrets of the configuration, and people see the message.
   const message = `The worker's code failed: ${error instanceof Error ? error.name : typeof error}.`;
   return create(FailureDetailsSchema, { type: FailureType.JOB_FAILED, message });
 }
 
-// --action-type: Category/Owner/Provider/Version. --poll-interval: seconds until the next poll if there is no job (5).
+// --action-type: Category/Owner/Provider/Version. --wait: seconds that a poll waits for a job; 0: it doesn't wait (20).
+// --poll-interval: least seconds of a poll without a job (5). --places: number of jobs at the same time (1).
 // --jobs: number of jobs to process; 0: no limit (0).
 const { gateway, values } = command({
   "action-type": { type: "string" },
+  wait: { type: "string" },
   "poll-interval": { type: "string" },
+  places: { type: "string" },
   jobs: { type: "string" },
 });
 const [category, owner, provider, version] = (values["action-type"] ?? "").split("/");
@@ -124,14 +135,33 @@ const token = process.env.CODEPIPELINE_CLIENT_TOKEN ?? "";
 const worker = new Worker(gateway, () => token);
 
 const jobs = Number(values.jobs ?? 0);
-for (let done = 0; !jobs || done < jobs; ) {
-  const polled = await gateway.poll(actionType);
+const places = Number(values.places ?? 1);
+const waitMs = 1000 * Number(values.wait ?? 20);
+const intervalMs = 1000 * Number(values["poll-interval"] ?? 5);
+const running = new Set<Promise<void>>();
+for (let started = 0; !jobs || started < jobs; ) {
+  const free = Math.min(places - running.size, jobs ? jobs - started : places);
+  const found = await poll(free);
+  for (const job of found) {
+    const ended = processJob(job).finally(() => running.delete(ended));
+    running.add(ended);
+  }
+  started += found.length;
+  if (running.size === places) await Promise.race(running);
+}
+await Promise.all(running);
+
+/** Jobs for the free places. Without jobs, it takes at least the interval, so that polls never follow each other fast. */
+async function poll(free: number): Promise<ThirdPartyJob[]> {
+  const start = Date.now();
+  const polled = await gateway.poll(actionType, free, waitMs);
   if (polled.code !== "OK") printLine({ job_id: "", result: "" }, polled);
   const found = polled.reply?.jobs ?? [];
-  for (const job of found) {
-    const [result, last] = await worker.process(job);
-    printLine({ job_id: job.jobId, result }, last);
-    done++;
-  }
-  if (!found.length) await sleep(1000 * Number(values["poll-interval"] ?? 5));
+  if (!found.length) await sleep(start + Math.max(intervalMs, polled.retryAfterMs) - Date.now());
+  return found;
+}
+
+async function processJob(job: ThirdPartyJob): Promise<void> {
+  const [result, last] = await worker.process(job);
+  printLine({ job_id: job.jobId, result }, last);
 }

@@ -56,6 +56,11 @@ function isRepeatable({ code }: Answer): boolean {
   return ["UNAVAILABLE", "RESOURCE_EXHAUSTED"].includes(code);
 }
 
+/** A retry of a harmless call can help. An error without a reason comes from a library or a proxy. */
+function isTransient(answer: Answer): boolean {
+  return isRepeatable(answer) || (answer.code !== "OK" && !answer.reason);
+}
+
 /** The files are PEM; without `ca` it is plaintext. */
 export interface Options {
   ca?: string;
@@ -67,7 +72,7 @@ export interface Options {
   serviceConfig?: string;
   /** Maximum number of retries. With 0, the library doesn't retry either. */
   retries?: number;
-  /** Per call, retries included. */
+  /** Per call, retries included. A poll has its wait in addition. */
   timeoutMs?: number;
 }
 
@@ -105,9 +110,10 @@ export class Gateway {
     this.client.close();
   }
 
-  /** Asks for jobs. Retried after any UNAVAILABLE: AWS hands lost jobs out again. */
-  poll(actionTypeId: ActionTypeId, maxBatchSize = 1): Promise<Answer<PollForThirdPartyJobsResponse>> {
-    return this.retried(true, this.client.pollForThirdPartyJobs, { actionTypeId, maxBatchSize });
+  /** Asks for jobs, and waits for the first one. Retried after any UNAVAILABLE: AWS hands lost jobs out again. */
+  poll(actionTypeId: ActionTypeId, maxBatchSize = 1, waitMs = 0): Promise<Answer<PollForThirdPartyJobsResponse>> {
+    const wait = { seconds: Math.floor(waitMs / 1000), nanos: Math.floor(waitMs % 1000) * 1e6 };
+    return this.retried(true, this.client.pollForThirdPartyJobs, { actionTypeId, maxBatchSize, wait }, waitMs);
   }
 
   /** Reads a job. Retried after any UNAVAILABLE: the call changes nothing. */
@@ -136,11 +142,11 @@ export class Gateway {
   }
 
   /** A harmless call is retried whatever its outcome is. */
-  private async retried<Q, R>(harmless: boolean, method: Method<Q, R>, request: Q): Promise<Answer<R>> {
-    const end = Date.now() + this.timeoutMs;
+  private async retried<Q, R>(harmless: boolean, method: Method<Q, R>, request: Q, waitMs = 0): Promise<Answer<R>> {
+    const end = Date.now() + waitMs + this.timeoutMs;
     for (let calls = 1; ; calls++) {
       const answer = { ...(await this.call(method, request, end)), calls };
-      const repeatable = nothingHappened(answer) || (harmless && isRepeatable(answer));
+      const repeatable = nothingHappened(answer) || (harmless && isTransient(answer));
       // At least the RetryInfo delay, and longer each time.
       const pause = Math.max(answer.retryAfterMs, 100 * 2 ** calls) * (1 + Math.random() / 5);
       if (!repeatable || calls > this.retries || Date.now() + pause + SHORTEST_CALL_MS > end) return answer;

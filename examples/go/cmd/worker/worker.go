@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"example.com/acknowledge/gateway"
 	api "example.com/acknowledge/gen/codepipeline/thirdparty/v1"
 )
@@ -35,7 +37,7 @@ type jobFailed struct {
 func (f *jobFailed) Error() string { return f.message }
 
 // work is the worker's own code. A jobFailed error is the job's failure, and so is every other error.
-func work(data *api.ThirdPartyJobData) (*api.ExecutionDetails, error) {
+func work(ctx context.Context, data *api.ThirdPartyJobData, artifacts *gateway.Artifacts) (*api.ExecutionDetails, error) {
 	text, found := data.GetConfiguration()["Seconds"]
 	if !found {
 		return nil, &jobFailed{api.FailureType_FAILURE_TYPE_CONFIGURATION_ERROR, "The action's configuration has no Seconds."}
@@ -45,8 +47,21 @@ func work(data *api.ThirdPartyJobData) (*api.ExecutionDetails, error) {
 		return nil, err
 	}
 	time.Sleep(time.Duration(seconds * float64(time.Second)))
-	percent := int32(100)
-	return &api.ExecutionDetails{Summary: "Waited.", PercentComplete: &percent}, nil
+	var content []byte
+	for _, artifact := range data.GetInputArtifacts() {
+		part, err := artifacts.Download(ctx, artifact.GetName())
+		if err != nil {
+			return nil, err
+		}
+		content = append(content, part...)
+	}
+	for _, artifact := range data.GetOutputArtifacts() {
+		if err := artifacts.Upload(ctx, artifact.GetName(), content); err != nil {
+			return nil, err
+		}
+	}
+	summary := fmt.Sprintf("Waited and copied %d bytes.", len(content))
+	return &api.ExecutionDetails{Summary: summary, PercentComplete: proto.Int32(100)}, nil
 }
 
 // worker takes jobs and ends them.
@@ -67,7 +82,11 @@ func (w worker) process(ctx context.Context, job *api.ThirdPartyJob) (result, ga
 	if verdict != gateway.Yours {
 		return result(verdict), answer
 	}
-	done, err := do(details.GetData())
+	artifacts := gateway.NewArtifacts(details.GetData(), func(ctx context.Context) *api.ThirdPartyJobDetails {
+		details, _ := w.gateway.Details(ctx, job.JobId, token)
+		return details
+	})
+	done, err := do(ctx, details.GetData(), artifacts)
 	if err == nil {
 		return report(success, func() gateway.Answer { return w.gateway.Succeed(ctx, job.JobId, token, done) })
 	}
@@ -110,19 +129,25 @@ func report(end result, put func() gateway.Answer) (result, gateway.Answer) {
 
 // do turns a panic of the worker's own code into an error. An error of its code is a failure of the job; an error of a
 // call isn't.
-func do(data *api.ThirdPartyJobData) (done *api.ExecutionDetails, err error) {
+func do(
+	ctx context.Context, data *api.ThirdPartyJobData, artifacts *gateway.Artifacts,
+) (done *api.ExecutionDetails, err error) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
 			err = fmt.Errorf("panic: %v", panicked)
 		}
 	}()
-	return work(data)
+	return work(ctx, data, artifacts)
 }
 
 func failureDetails(err error) *api.FailureDetails {
 	var failed *jobFailed
 	if errors.As(err, &failed) {
 		return &api.FailureDetails{Type: failed.kind, Message: failed.message}
+	}
+	var artifact *gateway.ArtifactError
+	if errors.As(err, &artifact) {
+		return &api.FailureDetails{Type: artifact.Type, Message: artifact.Error()}
 	}
 	log.Printf("the work failed: %v", err)
 	// The text of an error can contain secrets of the configuration, and people see the message.

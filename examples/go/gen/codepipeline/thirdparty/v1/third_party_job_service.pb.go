@@ -12,6 +12,7 @@ package thirdpartyv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -173,7 +174,10 @@ type PollForThirdPartyJobsRequest struct {
 	// The action type. Required.
 	ActionTypeId *ActionTypeId `protobuf:"bytes,1,opt,name=action_type_id,json=actionTypeId,proto3" json:"action_type_id,omitempty"`
 	// The maximum number of jobs in the response: 1 to 100. Without it, AWS decides.
-	MaxBatchSize  *int32 `protobuf:"varint,2,opt,name=max_batch_size,json=maxBatchSize,proto3,oneof" json:"max_batch_size,omitempty"`
+	MaxBatchSize *int32 `protobuf:"varint,2,opt,name=max_batch_size,json=maxBatchSize,proto3,oneof" json:"max_batch_size,omitempty"`
+	// How long the call waits for jobs: 0 to 30 seconds, at most until the deadline. Without it, or with 0, the call
+	// returns what AWS has now. A shutdown of the gateway and the end of the connection end the wait early, without jobs.
+	Wait          *durationpb.Duration `protobuf:"bytes,3,opt,name=wait,proto3" json:"wait,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -220,6 +224,13 @@ func (x *PollForThirdPartyJobsRequest) GetMaxBatchSize() int32 {
 		return *x.MaxBatchSize
 	}
 	return 0
+}
+
+func (x *PollForThirdPartyJobsRequest) GetWait() *durationpb.Duration {
+	if x != nil {
+		return x.Wait
+	}
+	return nil
 }
 
 // The jobs that AWS dispatched to the worker.
@@ -757,7 +768,10 @@ type Artifact struct {
 	// The name of the S3 bucket.
 	BucketName string `protobuf:"bytes,3,opt,name=bucket_name,json=bucketName,proto3" json:"bucket_name,omitempty"`
 	// The key of the object in the bucket.
-	ObjectKey     string `protobuf:"bytes,4,opt,name=object_key,json=objectKey,proto3" json:"object_key,omitempty"`
+	ObjectKey string `protobuf:"bytes,4,opt,name=object_key,json=objectKey,proto3" json:"object_key,omitempty"`
+	// The HTTP request that downloads an input artifact or uploads an output artifact. Missing if AWS returned no
+	// credentials for the artifacts, or no S3 location for this one.
+	Request       *ArtifactRequest `protobuf:"bytes,5,opt,name=request,proto3" json:"request,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -820,6 +834,87 @@ func (x *Artifact) GetObjectKey() string {
 	return ""
 }
 
+func (x *Artifact) GetRequest() *ArtifactRequest {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+// An HTTP request that downloads or uploads an artifact without AWS credentials. It is presigned: the URL and the headers
+// are the permission. Any HTTP client can send it until it expires.
+type ArtifactRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The HTTP method: `GET` for a download, `PUT` for an upload.
+	Method string `protobuf:"bytes,1,opt,name=method,proto3" json:"method,omitempty"`
+	// The URL. Secret: never logged.
+	Url string `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
+	// The headers to send, exactly as they are. Secret: never logged.
+	Headers map[string]string `protobuf:"bytes,3,rep,name=headers,proto3" json:"headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// When the request stops working. Read the details again for a new one.
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ArtifactRequest) Reset() {
+	*x = ArtifactRequest{}
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ArtifactRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ArtifactRequest) ProtoMessage() {}
+
+func (x *ArtifactRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ArtifactRequest.ProtoReflect.Descriptor instead.
+func (*ArtifactRequest) Descriptor() ([]byte, []int) {
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ArtifactRequest) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *ArtifactRequest) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *ArtifactRequest) GetHeaders() map[string]string {
+	if x != nil {
+		return x.Headers
+	}
+	return nil
+}
+
+func (x *ArtifactRequest) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
 // Temporary AWS credentials.
 type AwsSessionCredentials struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -835,7 +930,7 @@ type AwsSessionCredentials struct {
 
 func (x *AwsSessionCredentials) Reset() {
 	*x = AwsSessionCredentials{}
-	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[10]
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -847,7 +942,7 @@ func (x *AwsSessionCredentials) String() string {
 func (*AwsSessionCredentials) ProtoMessage() {}
 
 func (x *AwsSessionCredentials) ProtoReflect() protoreflect.Message {
-	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[10]
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -860,7 +955,7 @@ func (x *AwsSessionCredentials) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwsSessionCredentials.ProtoReflect.Descriptor instead.
 func (*AwsSessionCredentials) Descriptor() ([]byte, []int) {
-	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{10}
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *AwsSessionCredentials) GetAccessKeyId() string {
@@ -897,7 +992,7 @@ type EncryptionKey struct {
 
 func (x *EncryptionKey) Reset() {
 	*x = EncryptionKey{}
-	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[11]
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -909,7 +1004,7 @@ func (x *EncryptionKey) String() string {
 func (*EncryptionKey) ProtoMessage() {}
 
 func (x *EncryptionKey) ProtoReflect() protoreflect.Message {
-	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[11]
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -922,7 +1017,7 @@ func (x *EncryptionKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EncryptionKey.ProtoReflect.Descriptor instead.
 func (*EncryptionKey) Descriptor() ([]byte, []int) {
-	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{11}
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *EncryptionKey) GetId() string {
@@ -955,7 +1050,7 @@ type AcknowledgeThirdPartyJobRequest struct {
 
 func (x *AcknowledgeThirdPartyJobRequest) Reset() {
 	*x = AcknowledgeThirdPartyJobRequest{}
-	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[12]
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -967,7 +1062,7 @@ func (x *AcknowledgeThirdPartyJobRequest) String() string {
 func (*AcknowledgeThirdPartyJobRequest) ProtoMessage() {}
 
 func (x *AcknowledgeThirdPartyJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[12]
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -980,7 +1075,7 @@ func (x *AcknowledgeThirdPartyJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeThirdPartyJobRequest.ProtoReflect.Descriptor instead.
 func (*AcknowledgeThirdPartyJobRequest) Descriptor() ([]byte, []int) {
-	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{12}
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *AcknowledgeThirdPartyJobRequest) GetJobId() string {
@@ -1018,7 +1113,7 @@ type AcknowledgeThirdPartyJobResponse struct {
 
 func (x *AcknowledgeThirdPartyJobResponse) Reset() {
 	*x = AcknowledgeThirdPartyJobResponse{}
-	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[13]
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1030,7 +1125,7 @@ func (x *AcknowledgeThirdPartyJobResponse) String() string {
 func (*AcknowledgeThirdPartyJobResponse) ProtoMessage() {}
 
 func (x *AcknowledgeThirdPartyJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[13]
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1043,7 +1138,7 @@ func (x *AcknowledgeThirdPartyJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeThirdPartyJobResponse.ProtoReflect.Descriptor instead.
 func (*AcknowledgeThirdPartyJobResponse) Descriptor() ([]byte, []int) {
-	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{13}
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *AcknowledgeThirdPartyJobResponse) GetStatus() JobStatus {
@@ -1081,7 +1176,7 @@ type PutThirdPartyJobSuccessResultRequest struct {
 
 func (x *PutThirdPartyJobSuccessResultRequest) Reset() {
 	*x = PutThirdPartyJobSuccessResultRequest{}
-	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[14]
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1093,7 +1188,7 @@ func (x *PutThirdPartyJobSuccessResultRequest) String() string {
 func (*PutThirdPartyJobSuccessResultRequest) ProtoMessage() {}
 
 func (x *PutThirdPartyJobSuccessResultRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[14]
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1106,7 +1201,7 @@ func (x *PutThirdPartyJobSuccessResultRequest) ProtoReflect() protoreflect.Messa
 
 // Deprecated: Use PutThirdPartyJobSuccessResultRequest.ProtoReflect.Descriptor instead.
 func (*PutThirdPartyJobSuccessResultRequest) Descriptor() ([]byte, []int) {
-	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{14}
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *PutThirdPartyJobSuccessResultRequest) GetJobId() string {
@@ -1153,7 +1248,7 @@ type PutThirdPartyJobSuccessResultResponse struct {
 
 func (x *PutThirdPartyJobSuccessResultResponse) Reset() {
 	*x = PutThirdPartyJobSuccessResultResponse{}
-	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[15]
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1165,7 +1260,7 @@ func (x *PutThirdPartyJobSuccessResultResponse) String() string {
 func (*PutThirdPartyJobSuccessResultResponse) ProtoMessage() {}
 
 func (x *PutThirdPartyJobSuccessResultResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[15]
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1178,7 +1273,7 @@ func (x *PutThirdPartyJobSuccessResultResponse) ProtoReflect() protoreflect.Mess
 
 // Deprecated: Use PutThirdPartyJobSuccessResultResponse.ProtoReflect.Descriptor instead.
 func (*PutThirdPartyJobSuccessResultResponse) Descriptor() ([]byte, []int) {
-	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{15}
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{16}
 }
 
 // A revision of an artifact.
@@ -1198,7 +1293,7 @@ type CurrentRevision struct {
 
 func (x *CurrentRevision) Reset() {
 	*x = CurrentRevision{}
-	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[16]
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1210,7 +1305,7 @@ func (x *CurrentRevision) String() string {
 func (*CurrentRevision) ProtoMessage() {}
 
 func (x *CurrentRevision) ProtoReflect() protoreflect.Message {
-	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[16]
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1223,7 +1318,7 @@ func (x *CurrentRevision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CurrentRevision.ProtoReflect.Descriptor instead.
 func (*CurrentRevision) Descriptor() ([]byte, []int) {
-	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{16}
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CurrentRevision) GetRevision() string {
@@ -1269,7 +1364,7 @@ type ExecutionDetails struct {
 
 func (x *ExecutionDetails) Reset() {
 	*x = ExecutionDetails{}
-	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[17]
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1281,7 +1376,7 @@ func (x *ExecutionDetails) String() string {
 func (*ExecutionDetails) ProtoMessage() {}
 
 func (x *ExecutionDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[17]
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1294,7 +1389,7 @@ func (x *ExecutionDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecutionDetails.ProtoReflect.Descriptor instead.
 func (*ExecutionDetails) Descriptor() ([]byte, []int) {
-	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{17}
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ExecutionDetails) GetSummary() string {
@@ -1333,7 +1428,7 @@ type PutThirdPartyJobFailureResultRequest struct {
 
 func (x *PutThirdPartyJobFailureResultRequest) Reset() {
 	*x = PutThirdPartyJobFailureResultRequest{}
-	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[18]
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1345,7 +1440,7 @@ func (x *PutThirdPartyJobFailureResultRequest) String() string {
 func (*PutThirdPartyJobFailureResultRequest) ProtoMessage() {}
 
 func (x *PutThirdPartyJobFailureResultRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[18]
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1358,7 +1453,7 @@ func (x *PutThirdPartyJobFailureResultRequest) ProtoReflect() protoreflect.Messa
 
 // Deprecated: Use PutThirdPartyJobFailureResultRequest.ProtoReflect.Descriptor instead.
 func (*PutThirdPartyJobFailureResultRequest) Descriptor() ([]byte, []int) {
-	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{18}
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *PutThirdPartyJobFailureResultRequest) GetJobId() string {
@@ -1391,7 +1486,7 @@ type PutThirdPartyJobFailureResultResponse struct {
 
 func (x *PutThirdPartyJobFailureResultResponse) Reset() {
 	*x = PutThirdPartyJobFailureResultResponse{}
-	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[19]
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1403,7 +1498,7 @@ func (x *PutThirdPartyJobFailureResultResponse) String() string {
 func (*PutThirdPartyJobFailureResultResponse) ProtoMessage() {}
 
 func (x *PutThirdPartyJobFailureResultResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[19]
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1416,7 +1511,7 @@ func (x *PutThirdPartyJobFailureResultResponse) ProtoReflect() protoreflect.Mess
 
 // Deprecated: Use PutThirdPartyJobFailureResultResponse.ProtoReflect.Descriptor instead.
 func (*PutThirdPartyJobFailureResultResponse) Descriptor() ([]byte, []int) {
-	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{19}
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{20}
 }
 
 // Why a job failed.
@@ -1434,7 +1529,7 @@ type FailureDetails struct {
 
 func (x *FailureDetails) Reset() {
 	*x = FailureDetails{}
-	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[20]
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1446,7 +1541,7 @@ func (x *FailureDetails) String() string {
 func (*FailureDetails) ProtoMessage() {}
 
 func (x *FailureDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[20]
+	mi := &file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1459,7 +1554,7 @@ func (x *FailureDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailureDetails.ProtoReflect.Descriptor instead.
 func (*FailureDetails) Descriptor() ([]byte, []int) {
-	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{20}
+	return file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *FailureDetails) GetType() FailureType {
@@ -1487,10 +1582,11 @@ var File_codepipeline_thirdparty_v1_third_party_job_service_proto protoreflect.F
 
 const file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDesc = "" +
 	"\n" +
-	"8codepipeline/thirdparty/v1/third_party_job_service.proto\x12\x1acodepipeline.thirdparty.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x01\n" +
+	"8codepipeline/thirdparty/v1/third_party_job_service.proto\x12\x1acodepipeline.thirdparty.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x01\n" +
 	"\x1cPollForThirdPartyJobsRequest\x12N\n" +
 	"\x0eaction_type_id\x18\x01 \x01(\v2(.codepipeline.thirdparty.v1.ActionTypeIdR\factionTypeId\x12)\n" +
-	"\x0emax_batch_size\x18\x02 \x01(\x05H\x00R\fmaxBatchSize\x88\x01\x01B\x11\n" +
+	"\x0emax_batch_size\x18\x02 \x01(\x05H\x00R\fmaxBatchSize\x88\x01\x01\x12-\n" +
+	"\x04wait\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x04waitB\x11\n" +
 	"\x0f_max_batch_size\"^\n" +
 	"\x1dPollForThirdPartyJobsResponse\x12=\n" +
 	"\x04jobs\x18\x01 \x03(\v2).codepipeline.thirdparty.v1.ThirdPartyJobR\x04jobs\"C\n" +
@@ -1530,14 +1626,24 @@ const file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDesc = ""
 	"stage_name\x18\x02 \x01(\tR\tstageName\x12\x1f\n" +
 	"\vaction_name\x18\x03 \x01(\tR\n" +
 	"actionName\x12.\n" +
-	"\x13action_execution_id\x18\x04 \x01(\tR\x11actionExecutionId\"z\n" +
+	"\x13action_execution_id\x18\x04 \x01(\tR\x11actionExecutionId\"\xc1\x01\n" +
 	"\bArtifact\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\tR\brevision\x12\x1f\n" +
 	"\vbucket_name\x18\x03 \x01(\tR\n" +
 	"bucketName\x12\x1d\n" +
 	"\n" +
-	"object_key\x18\x04 \x01(\tR\tobjectKey\"\x8c\x01\n" +
+	"object_key\x18\x04 \x01(\tR\tobjectKey\x12E\n" +
+	"\arequest\x18\x05 \x01(\v2+.codepipeline.thirdparty.v1.ArtifactRequestR\arequest\"\x86\x02\n" +
+	"\x0fArtifactRequest\x12\x16\n" +
+	"\x06method\x18\x01 \x01(\tR\x06method\x12\x10\n" +
+	"\x03url\x18\x02 \x01(\tR\x03url\x12R\n" +
+	"\aheaders\x18\x03 \x03(\v28.codepipeline.thirdparty.v1.ArtifactRequest.HeadersEntryR\aheaders\x129\n" +
+	"\n" +
+	"expires_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x1a:\n" +
+	"\fHeadersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x8c\x01\n" +
 	"\x15AwsSessionCredentials\x12\"\n" +
 	"\raccess_key_id\x18\x01 \x01(\tR\vaccessKeyId\x12*\n" +
 	"\x11secret_access_key\x18\x02 \x01(\tR\x0fsecretAccessKey\x12#\n" +
@@ -1618,7 +1724,7 @@ func file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDescGZIP()
 }
 
 var file_codepipeline_thirdparty_v1_third_party_job_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_codepipeline_thirdparty_v1_third_party_job_service_proto_goTypes = []any{
 	(JobStatus)(0),                                // 0: codepipeline.thirdparty.v1.JobStatus
 	(FailureType)(0),                              // 1: codepipeline.thirdparty.v1.FailureType
@@ -1632,53 +1738,60 @@ var file_codepipeline_thirdparty_v1_third_party_job_service_proto_goTypes = []an
 	(*ThirdPartyJobData)(nil),                     // 9: codepipeline.thirdparty.v1.ThirdPartyJobData
 	(*PipelineContext)(nil),                       // 10: codepipeline.thirdparty.v1.PipelineContext
 	(*Artifact)(nil),                              // 11: codepipeline.thirdparty.v1.Artifact
-	(*AwsSessionCredentials)(nil),                 // 12: codepipeline.thirdparty.v1.AwsSessionCredentials
-	(*EncryptionKey)(nil),                         // 13: codepipeline.thirdparty.v1.EncryptionKey
-	(*AcknowledgeThirdPartyJobRequest)(nil),       // 14: codepipeline.thirdparty.v1.AcknowledgeThirdPartyJobRequest
-	(*AcknowledgeThirdPartyJobResponse)(nil),      // 15: codepipeline.thirdparty.v1.AcknowledgeThirdPartyJobResponse
-	(*PutThirdPartyJobSuccessResultRequest)(nil),  // 16: codepipeline.thirdparty.v1.PutThirdPartyJobSuccessResultRequest
-	(*PutThirdPartyJobSuccessResultResponse)(nil), // 17: codepipeline.thirdparty.v1.PutThirdPartyJobSuccessResultResponse
-	(*CurrentRevision)(nil),                       // 18: codepipeline.thirdparty.v1.CurrentRevision
-	(*ExecutionDetails)(nil),                      // 19: codepipeline.thirdparty.v1.ExecutionDetails
-	(*PutThirdPartyJobFailureResultRequest)(nil),  // 20: codepipeline.thirdparty.v1.PutThirdPartyJobFailureResultRequest
-	(*PutThirdPartyJobFailureResultResponse)(nil), // 21: codepipeline.thirdparty.v1.PutThirdPartyJobFailureResultResponse
-	(*FailureDetails)(nil),                        // 22: codepipeline.thirdparty.v1.FailureDetails
-	nil,                                           // 23: codepipeline.thirdparty.v1.ThirdPartyJobData.ConfigurationEntry
-	(*timestamppb.Timestamp)(nil),                 // 24: google.protobuf.Timestamp
+	(*ArtifactRequest)(nil),                       // 12: codepipeline.thirdparty.v1.ArtifactRequest
+	(*AwsSessionCredentials)(nil),                 // 13: codepipeline.thirdparty.v1.AwsSessionCredentials
+	(*EncryptionKey)(nil),                         // 14: codepipeline.thirdparty.v1.EncryptionKey
+	(*AcknowledgeThirdPartyJobRequest)(nil),       // 15: codepipeline.thirdparty.v1.AcknowledgeThirdPartyJobRequest
+	(*AcknowledgeThirdPartyJobResponse)(nil),      // 16: codepipeline.thirdparty.v1.AcknowledgeThirdPartyJobResponse
+	(*PutThirdPartyJobSuccessResultRequest)(nil),  // 17: codepipeline.thirdparty.v1.PutThirdPartyJobSuccessResultRequest
+	(*PutThirdPartyJobSuccessResultResponse)(nil), // 18: codepipeline.thirdparty.v1.PutThirdPartyJobSuccessResultResponse
+	(*CurrentRevision)(nil),                       // 19: codepipeline.thirdparty.v1.CurrentRevision
+	(*ExecutionDetails)(nil),                      // 20: codepipeline.thirdparty.v1.ExecutionDetails
+	(*PutThirdPartyJobFailureResultRequest)(nil),  // 21: codepipeline.thirdparty.v1.PutThirdPartyJobFailureResultRequest
+	(*PutThirdPartyJobFailureResultResponse)(nil), // 22: codepipeline.thirdparty.v1.PutThirdPartyJobFailureResultResponse
+	(*FailureDetails)(nil),                        // 23: codepipeline.thirdparty.v1.FailureDetails
+	nil,                                           // 24: codepipeline.thirdparty.v1.ThirdPartyJobData.ConfigurationEntry
+	nil,                                           // 25: codepipeline.thirdparty.v1.ArtifactRequest.HeadersEntry
+	(*durationpb.Duration)(nil),                   // 26: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),                 // 27: google.protobuf.Timestamp
 }
 var file_codepipeline_thirdparty_v1_third_party_job_service_proto_depIdxs = []int32{
 	5,  // 0: codepipeline.thirdparty.v1.PollForThirdPartyJobsRequest.action_type_id:type_name -> codepipeline.thirdparty.v1.ActionTypeId
-	4,  // 1: codepipeline.thirdparty.v1.PollForThirdPartyJobsResponse.jobs:type_name -> codepipeline.thirdparty.v1.ThirdPartyJob
-	8,  // 2: codepipeline.thirdparty.v1.GetThirdPartyJobDetailsResponse.job_details:type_name -> codepipeline.thirdparty.v1.ThirdPartyJobDetails
-	9,  // 3: codepipeline.thirdparty.v1.ThirdPartyJobDetails.data:type_name -> codepipeline.thirdparty.v1.ThirdPartyJobData
-	5,  // 4: codepipeline.thirdparty.v1.ThirdPartyJobData.action_type_id:type_name -> codepipeline.thirdparty.v1.ActionTypeId
-	23, // 5: codepipeline.thirdparty.v1.ThirdPartyJobData.configuration:type_name -> codepipeline.thirdparty.v1.ThirdPartyJobData.ConfigurationEntry
-	10, // 6: codepipeline.thirdparty.v1.ThirdPartyJobData.pipeline_context:type_name -> codepipeline.thirdparty.v1.PipelineContext
-	11, // 7: codepipeline.thirdparty.v1.ThirdPartyJobData.input_artifacts:type_name -> codepipeline.thirdparty.v1.Artifact
-	11, // 8: codepipeline.thirdparty.v1.ThirdPartyJobData.output_artifacts:type_name -> codepipeline.thirdparty.v1.Artifact
-	12, // 9: codepipeline.thirdparty.v1.ThirdPartyJobData.artifact_credentials:type_name -> codepipeline.thirdparty.v1.AwsSessionCredentials
-	13, // 10: codepipeline.thirdparty.v1.ThirdPartyJobData.encryption_key:type_name -> codepipeline.thirdparty.v1.EncryptionKey
-	0,  // 11: codepipeline.thirdparty.v1.AcknowledgeThirdPartyJobResponse.status:type_name -> codepipeline.thirdparty.v1.JobStatus
-	18, // 12: codepipeline.thirdparty.v1.PutThirdPartyJobSuccessResultRequest.current_revision:type_name -> codepipeline.thirdparty.v1.CurrentRevision
-	19, // 13: codepipeline.thirdparty.v1.PutThirdPartyJobSuccessResultRequest.execution_details:type_name -> codepipeline.thirdparty.v1.ExecutionDetails
-	24, // 14: codepipeline.thirdparty.v1.CurrentRevision.created:type_name -> google.protobuf.Timestamp
-	22, // 15: codepipeline.thirdparty.v1.PutThirdPartyJobFailureResultRequest.failure_details:type_name -> codepipeline.thirdparty.v1.FailureDetails
-	1,  // 16: codepipeline.thirdparty.v1.FailureDetails.type:type_name -> codepipeline.thirdparty.v1.FailureType
-	2,  // 17: codepipeline.thirdparty.v1.ThirdPartyJobService.PollForThirdPartyJobs:input_type -> codepipeline.thirdparty.v1.PollForThirdPartyJobsRequest
-	6,  // 18: codepipeline.thirdparty.v1.ThirdPartyJobService.GetThirdPartyJobDetails:input_type -> codepipeline.thirdparty.v1.GetThirdPartyJobDetailsRequest
-	14, // 19: codepipeline.thirdparty.v1.ThirdPartyJobService.AcknowledgeThirdPartyJob:input_type -> codepipeline.thirdparty.v1.AcknowledgeThirdPartyJobRequest
-	16, // 20: codepipeline.thirdparty.v1.ThirdPartyJobService.PutThirdPartyJobSuccessResult:input_type -> codepipeline.thirdparty.v1.PutThirdPartyJobSuccessResultRequest
-	20, // 21: codepipeline.thirdparty.v1.ThirdPartyJobService.PutThirdPartyJobFailureResult:input_type -> codepipeline.thirdparty.v1.PutThirdPartyJobFailureResultRequest
-	3,  // 22: codepipeline.thirdparty.v1.ThirdPartyJobService.PollForThirdPartyJobs:output_type -> codepipeline.thirdparty.v1.PollForThirdPartyJobsResponse
-	7,  // 23: codepipeline.thirdparty.v1.ThirdPartyJobService.GetThirdPartyJobDetails:output_type -> codepipeline.thirdparty.v1.GetThirdPartyJobDetailsResponse
-	15, // 24: codepipeline.thirdparty.v1.ThirdPartyJobService.AcknowledgeThirdPartyJob:output_type -> codepipeline.thirdparty.v1.AcknowledgeThirdPartyJobResponse
-	17, // 25: codepipeline.thirdparty.v1.ThirdPartyJobService.PutThirdPartyJobSuccessResult:output_type -> codepipeline.thirdparty.v1.PutThirdPartyJobSuccessResultResponse
-	21, // 26: codepipeline.thirdparty.v1.ThirdPartyJobService.PutThirdPartyJobFailureResult:output_type -> codepipeline.thirdparty.v1.PutThirdPartyJobFailureResultResponse
-	22, // [22:27] is the sub-list for method output_type
-	17, // [17:22] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	26, // 1: codepipeline.thirdparty.v1.PollForThirdPartyJobsRequest.wait:type_name -> google.protobuf.Duration
+	4,  // 2: codepipeline.thirdparty.v1.PollForThirdPartyJobsResponse.jobs:type_name -> codepipeline.thirdparty.v1.ThirdPartyJob
+	8,  // 3: codepipeline.thirdparty.v1.GetThirdPartyJobDetailsResponse.job_details:type_name -> codepipeline.thirdparty.v1.ThirdPartyJobDetails
+	9,  // 4: codepipeline.thirdparty.v1.ThirdPartyJobDetails.data:type_name -> codepipeline.thirdparty.v1.ThirdPartyJobData
+	5,  // 5: codepipeline.thirdparty.v1.ThirdPartyJobData.action_type_id:type_name -> codepipeline.thirdparty.v1.ActionTypeId
+	24, // 6: codepipeline.thirdparty.v1.ThirdPartyJobData.configuration:type_name -> codepipeline.thirdparty.v1.ThirdPartyJobData.ConfigurationEntry
+	10, // 7: codepipeline.thirdparty.v1.ThirdPartyJobData.pipeline_context:type_name -> codepipeline.thirdparty.v1.PipelineContext
+	11, // 8: codepipeline.thirdparty.v1.ThirdPartyJobData.input_artifacts:type_name -> codepipeline.thirdparty.v1.Artifact
+	11, // 9: codepipeline.thirdparty.v1.ThirdPartyJobData.output_artifacts:type_name -> codepipeline.thirdparty.v1.Artifact
+	13, // 10: codepipeline.thirdparty.v1.ThirdPartyJobData.artifact_credentials:type_name -> codepipeline.thirdparty.v1.AwsSessionCredentials
+	14, // 11: codepipeline.thirdparty.v1.ThirdPartyJobData.encryption_key:type_name -> codepipeline.thirdparty.v1.EncryptionKey
+	12, // 12: codepipeline.thirdparty.v1.Artifact.request:type_name -> codepipeline.thirdparty.v1.ArtifactRequest
+	25, // 13: codepipeline.thirdparty.v1.ArtifactRequest.headers:type_name -> codepipeline.thirdparty.v1.ArtifactRequest.HeadersEntry
+	27, // 14: codepipeline.thirdparty.v1.ArtifactRequest.expires_at:type_name -> google.protobuf.Timestamp
+	0,  // 15: codepipeline.thirdparty.v1.AcknowledgeThirdPartyJobResponse.status:type_name -> codepipeline.thirdparty.v1.JobStatus
+	19, // 16: codepipeline.thirdparty.v1.PutThirdPartyJobSuccessResultRequest.current_revision:type_name -> codepipeline.thirdparty.v1.CurrentRevision
+	20, // 17: codepipeline.thirdparty.v1.PutThirdPartyJobSuccessResultRequest.execution_details:type_name -> codepipeline.thirdparty.v1.ExecutionDetails
+	27, // 18: codepipeline.thirdparty.v1.CurrentRevision.created:type_name -> google.protobuf.Timestamp
+	23, // 19: codepipeline.thirdparty.v1.PutThirdPartyJobFailureResultRequest.failure_details:type_name -> codepipeline.thirdparty.v1.FailureDetails
+	1,  // 20: codepipeline.thirdparty.v1.FailureDetails.type:type_name -> codepipeline.thirdparty.v1.FailureType
+	2,  // 21: codepipeline.thirdparty.v1.ThirdPartyJobService.PollForThirdPartyJobs:input_type -> codepipeline.thirdparty.v1.PollForThirdPartyJobsRequest
+	6,  // 22: codepipeline.thirdparty.v1.ThirdPartyJobService.GetThirdPartyJobDetails:input_type -> codepipeline.thirdparty.v1.GetThirdPartyJobDetailsRequest
+	15, // 23: codepipeline.thirdparty.v1.ThirdPartyJobService.AcknowledgeThirdPartyJob:input_type -> codepipeline.thirdparty.v1.AcknowledgeThirdPartyJobRequest
+	17, // 24: codepipeline.thirdparty.v1.ThirdPartyJobService.PutThirdPartyJobSuccessResult:input_type -> codepipeline.thirdparty.v1.PutThirdPartyJobSuccessResultRequest
+	21, // 25: codepipeline.thirdparty.v1.ThirdPartyJobService.PutThirdPartyJobFailureResult:input_type -> codepipeline.thirdparty.v1.PutThirdPartyJobFailureResultRequest
+	3,  // 26: codepipeline.thirdparty.v1.ThirdPartyJobService.PollForThirdPartyJobs:output_type -> codepipeline.thirdparty.v1.PollForThirdPartyJobsResponse
+	7,  // 27: codepipeline.thirdparty.v1.ThirdPartyJobService.GetThirdPartyJobDetails:output_type -> codepipeline.thirdparty.v1.GetThirdPartyJobDetailsResponse
+	16, // 28: codepipeline.thirdparty.v1.ThirdPartyJobService.AcknowledgeThirdPartyJob:output_type -> codepipeline.thirdparty.v1.AcknowledgeThirdPartyJobResponse
+	18, // 29: codepipeline.thirdparty.v1.ThirdPartyJobService.PutThirdPartyJobSuccessResult:output_type -> codepipeline.thirdparty.v1.PutThirdPartyJobSuccessResultResponse
+	22, // 30: codepipeline.thirdparty.v1.ThirdPartyJobService.PutThirdPartyJobFailureResult:output_type -> codepipeline.thirdparty.v1.PutThirdPartyJobFailureResultResponse
+	26, // [26:31] is the sub-list for method output_type
+	21, // [21:26] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_codepipeline_thirdparty_v1_third_party_job_service_proto_init() }
@@ -1687,15 +1800,15 @@ func file_codepipeline_thirdparty_v1_third_party_job_service_proto_init() {
 		return
 	}
 	file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[0].OneofWrappers = []any{}
-	file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[14].OneofWrappers = []any{}
-	file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[17].OneofWrappers = []any{}
+	file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[15].OneofWrappers = []any{}
+	file_codepipeline_thirdparty_v1_third_party_job_service_proto_msgTypes[18].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDesc), len(file_codepipeline_thirdparty_v1_third_party_job_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   22,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

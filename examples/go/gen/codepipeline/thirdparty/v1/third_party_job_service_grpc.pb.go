@@ -38,7 +38,8 @@ const (
 // A job, from start to end:
 //  1. PollForThirdPartyJobs returns jobs. CodePipeline then waits some time for the acknowledgement.
 //  2. GetThirdPartyJobDetails returns the job's nonce and data.
-//  3. AcknowledgeThirdPartyJob takes the job. Only JOB_STATUS_IN_PROGRESS lets the worker start its work.
+//  3. AcknowledgeThirdPartyJob takes the job. Only JOB_STATUS_IN_PROGRESS lets the worker start its work. The details
+//     contain presigned requests for the job's artifacts in S3.
 //  4. PutThirdPartyJobSuccessResult or PutThirdPartyJobFailureResult ends the job.
 //
 // The client token that these calls need belongs to the job's client id. It comes from the partner's own records.
@@ -86,6 +87,10 @@ const (
 type ThirdPartyJobServiceClient interface {
 	// Asks for jobs of an action type (AWS: PollForThirdPartyJobs).
 	//
+	// Without `wait`, the call is one call to AWS. With `wait`, it is a long poll: it returns as soon as there are jobs, or
+	// without jobs when the time is over. All calls of a gateway that wait for the same action type share one poller, which
+	// hands out the jobs in the order in which the calls arrived. Send long polls one after another.
+	//
 	// The jobs that AWS returns become Dispatched. If no worker acknowledges a job in time, CodePipeline hands it out
 	// again. So a lost response costs time and no job: retry the call after any error with UNAVAILABLE or
 	// RESOURCE_EXHAUSTED.
@@ -96,8 +101,8 @@ type ThirdPartyJobServiceClient interface {
 	PollForThirdPartyJobs(ctx context.Context, in *PollForThirdPartyJobsRequest, opts ...grpc.CallOption) (*PollForThirdPartyJobsResponse, error)
 	// Reads a job (AWS: GetThirdPartyJobDetails).
 	//
-	// The call changes nothing at AWS. Each call creates new credentials for the job's artifacts. The gateway itself
-	// retries it within the deadline, also after an attempt with an unknown outcome. A worker can read a job before the
+	// The call changes nothing at AWS. Each call creates new requests for the job's artifacts, which work for about 15
+	// minutes. The gateway itself retries it within the deadline, also after an attempt with an unknown outcome. A worker can read a job before the
 	// acknowledgement and again until the job ends.
 	//
 	// The response contains secrets. The fields say which.
@@ -218,7 +223,8 @@ func (c *thirdPartyJobServiceClient) PutThirdPartyJobFailureResult(ctx context.C
 // A job, from start to end:
 //  1. PollForThirdPartyJobs returns jobs. CodePipeline then waits some time for the acknowledgement.
 //  2. GetThirdPartyJobDetails returns the job's nonce and data.
-//  3. AcknowledgeThirdPartyJob takes the job. Only JOB_STATUS_IN_PROGRESS lets the worker start its work.
+//  3. AcknowledgeThirdPartyJob takes the job. Only JOB_STATUS_IN_PROGRESS lets the worker start its work. The details
+//     contain presigned requests for the job's artifacts in S3.
 //  4. PutThirdPartyJobSuccessResult or PutThirdPartyJobFailureResult ends the job.
 //
 // The client token that these calls need belongs to the job's client id. It comes from the partner's own records.
@@ -266,6 +272,10 @@ func (c *thirdPartyJobServiceClient) PutThirdPartyJobFailureResult(ctx context.C
 type ThirdPartyJobServiceServer interface {
 	// Asks for jobs of an action type (AWS: PollForThirdPartyJobs).
 	//
+	// Without `wait`, the call is one call to AWS. With `wait`, it is a long poll: it returns as soon as there are jobs, or
+	// without jobs when the time is over. All calls of a gateway that wait for the same action type share one poller, which
+	// hands out the jobs in the order in which the calls arrived. Send long polls one after another.
+	//
 	// The jobs that AWS returns become Dispatched. If no worker acknowledges a job in time, CodePipeline hands it out
 	// again. So a lost response costs time and no job: retry the call after any error with UNAVAILABLE or
 	// RESOURCE_EXHAUSTED.
@@ -276,8 +286,8 @@ type ThirdPartyJobServiceServer interface {
 	PollForThirdPartyJobs(context.Context, *PollForThirdPartyJobsRequest) (*PollForThirdPartyJobsResponse, error)
 	// Reads a job (AWS: GetThirdPartyJobDetails).
 	//
-	// The call changes nothing at AWS. Each call creates new credentials for the job's artifacts. The gateway itself
-	// retries it within the deadline, also after an attempt with an unknown outcome. A worker can read a job before the
+	// The call changes nothing at AWS. Each call creates new requests for the job's artifacts, which work for about 15
+	// minutes. The gateway itself retries it within the deadline, also after an attempt with an unknown outcome. A worker can read a job before the
 	// acknowledgement and again until the job ends.
 	//
 	// The response contains secrets. The fields say which.

@@ -55,6 +55,11 @@ public record Answer<R>(
     return code.equals("UNAVAILABLE") || code.equals("RESOURCE_EXHAUSTED");
   }
 
+  /** A retry of a harmless call can help. An error without a reason comes from a library or a proxy. */
+  boolean isTransient() {
+    return isRepeatable() || (!isOk() && reason.isEmpty());
+  }
+
   /** Without the response, which can contain secrets. */
   @Override
   public String toString() {

@@ -11,8 +11,8 @@ import java.util.Set;
 
 /** The options that {@link Main} and {@link WorkerMain} share, each with a value. */
 final class Command {
-  // --timeout: seconds per call, retries included. --retries: at most; 0: the library doesn't retry either. --ca, --cert, --key:
-  // PEM files; without --ca, the connection is plaintext. --token-file: a bearer token, read for each call.
+  // --timeout: seconds per call, retries included, without the wait. --retries: at most; 0: the library doesn't retry
+  // either. --ca, --cert, --key: PEM files; without --ca, the connection is plaintext. --token-file: a bearer token, read for each call.
   // --service-config: replaces the built-in one.
   private static final Set<String> SHARED =
       Set.of("--target", "--timeout", "--retries", "--ca", "--cert", "--key", "--token-file", "--service-config");
@@ -55,7 +55,7 @@ final class Command {
   }
 
   /** Prints a line of JSON. */
-  static void print(String jobId, String name, Enum<?> value, Answer<?> answer) {
+  static synchronized void print(String jobId, String name, Enum<?> value, Answer<?> answer) {
     var line = new JsonObject();
     line.addProperty("job_id", jobId);
     line.addProperty(name, value == null ? "" : value.name().toLowerCase());

@@ -61,7 +61,7 @@ public final class Gateway implements AutoCloseable {
    * @param tokenFile a bearer token
    * @param serviceConfig a file that replaces the built-in one
    * @param retries maximum number of retries; with 0, the library doesn't retry either
-   * @param timeout per call, retries included
+   * @param timeout per call, retries included; a poll has its wait in addition
    */
   public record Options(
       String ca, String cert, String key, String tokenFile, String serviceConfig, int retries, Duration timeout) {}
@@ -90,19 +90,24 @@ public final class Gateway implements AutoCloseable {
     channel = (retries > 0 ? builder.enableRetry() : builder.disableRetry()).build();
   }
 
-  /** Asks for jobs. Retried after any UNAVAILABLE: AWS hands lost jobs out again. */
-  public Answer<PollForThirdPartyJobsResponse> poll(ActionTypeId actionType, int maxBatchSize)
+  /** Asks for jobs, and waits for the first one. Retried after any UNAVAILABLE: AWS hands lost jobs out again. */
+  public Answer<PollForThirdPartyJobsResponse> poll(ActionTypeId actionType, int maxBatchSize, Duration wait)
       throws InterruptedException {
     var request =
-        PollForThirdPartyJobsRequest.newBuilder().setActionTypeId(actionType).setMaxBatchSize(maxBatchSize);
-    return retried(true, ThirdPartyJobServiceBlockingStub::pollForThirdPartyJobs, request.build());
+        PollForThirdPartyJobsRequest.newBuilder()
+            .setActionTypeId(actionType)
+            .setMaxBatchSize(maxBatchSize)
+            .setWait(com.google.protobuf.Duration.newBuilder().setSeconds(wait.toSeconds()).setNanos(wait.getNano()))
+            .build();
+    return retried(
+        timeout.plus(wait), true, ThirdPartyJobServiceBlockingStub::pollForThirdPartyJobs, request);
   }
 
   /** Reads a job. Retried after any UNAVAILABLE: the call changes nothing. */
   public Answer<GetThirdPartyJobDetailsResponse> details(String jobId, String clientToken)
       throws InterruptedException {
     var request = GetThirdPartyJobDetailsRequest.newBuilder().setJobId(jobId).setClientToken(clientToken);
-    return retried(true, ThirdPartyJobServiceBlockingStub::getThirdPartyJobDetails, request.build());
+    return retried(timeout, true, ThirdPartyJobServiceBlockingStub::getThirdPartyJobDetails, request.build());
   }
 
   /** Takes a job. Retried only if the gateway says that nothing happened. */
@@ -114,7 +119,7 @@ public final class Gateway implements AutoCloseable {
             .setNonce(nonce)
             .setClientToken(clientToken)
             .build();
-    var answer = retried(false, ThirdPartyJobServiceBlockingStub::acknowledgeThirdPartyJob, request);
+    var answer = retried(timeout, false, ThirdPartyJobServiceBlockingStub::acknowledgeThirdPartyJob, request);
     var reply = answer.reply();
     return reply == null ? answer : answer.withStatus(reply.getStatus(), reply.getAwsStatus());
   }
@@ -128,7 +133,7 @@ public final class Gateway implements AutoCloseable {
             .setClientToken(clientToken)
             .setExecutionDetails(details)
             .build();
-    return retried(false, ThirdPartyJobServiceBlockingStub::putThirdPartyJobSuccessResult, request);
+    return retried(timeout, false, ThirdPartyJobServiceBlockingStub::putThirdPartyJobSuccessResult, request);
   }
 
   /** Ends a job with a failure. Retried only if the gateway says that nothing happened. */
@@ -140,17 +145,17 @@ public final class Gateway implements AutoCloseable {
             .setClientToken(clientToken)
             .setFailureDetails(details)
             .build();
-    return retried(false, ThirdPartyJobServiceBlockingStub::putThirdPartyJobFailureResult, request);
+    return retried(timeout, false, ThirdPartyJobServiceBlockingStub::putThirdPartyJobFailureResult, request);
   }
 
   /** A harmless call is retried whatever its outcome is. */
   private <Q, R> Answer<R> retried(
-      boolean harmless, BiFunction<ThirdPartyJobServiceBlockingStub, Q, R> method, Q request)
+      Duration timeout, boolean harmless, BiFunction<ThirdPartyJobServiceBlockingStub, Q, R> method, Q request)
       throws InterruptedException {
     long end = System.nanoTime() + timeout.toNanos();
     for (int calls = 1; ; calls++) {
       Answer<R> answer = call(method, request, end - System.nanoTime()).withCalls(calls);
-      boolean repeatable = answer.nothingHappened() || (harmless && answer.isRepeatable());
+      boolean repeatable = answer.nothingHappened() || (harmless && answer.isTransient());
       // At least the RetryInfo delay, and longer each time.
       double pause = Math.max(answer.retryAfter().toNanos(), 1e8 * Math.pow(2, calls));
       pause *= ThreadLocalRandom.current().nextDouble(1, 1.2);

@@ -1,10 +1,12 @@
 package com.example.gateway;
 
+import codepipeline.thirdparty.v1.ThirdPartyJobServiceOuterClass.Artifact;
 import codepipeline.thirdparty.v1.ThirdPartyJobServiceOuterClass.ExecutionDetails;
 import codepipeline.thirdparty.v1.ThirdPartyJobServiceOuterClass.FailureDetails;
 import codepipeline.thirdparty.v1.ThirdPartyJobServiceOuterClass.FailureType;
 import codepipeline.thirdparty.v1.ThirdPartyJobServiceOuterClass.ThirdPartyJob;
 import codepipeline.thirdparty.v1.ThirdPartyJobServiceOuterClass.ThirdPartyJobData;
+import java.io.ByteArrayOutputStream;
 import java.util.concurrent.Callable;
 import java.util.function.UnaryOperator;
 
@@ -54,14 +56,22 @@ public final class Worker {
   }
 
   /** The worker's own code. A JobFailed is the job's failure, and so is every other exception. */
-  private static ExecutionDetails work(ThirdPartyJobData data) throws Exception {
+  private static ExecutionDetails work(ThirdPartyJobData data, Artifacts artifacts) throws Exception {
     String seconds = data.getConfigurationMap().get("Seconds");
     if (seconds == null) {
       throw new JobFailed(
           FailureType.FAILURE_TYPE_CONFIGURATION_ERROR, "The action's configuration has no Seconds.");
     }
     Thread.sleep((long) (1000 * Double.parseDouble(seconds)));
-    return ExecutionDetails.newBuilder().setSummary("Waited.").setPercentComplete(100).build();
+    var content = new ByteArrayOutputStream();
+    for (Artifact artifact : data.getInputArtifactsList()) {
+      content.writeBytes(artifacts.download(artifact.getName()));
+    }
+    for (Artifact artifact : data.getOutputArtifactsList()) {
+      artifacts.upload(artifact.getName(), content.toByteArray());
+    }
+    String summary = "Waited and copied " + content.size() + " bytes.";
+    return ExecutionDetails.newBuilder().setSummary(summary).setPercentComplete(100).build();
   }
 
   /** Takes one job to its end. */
@@ -78,15 +88,22 @@ public final class Worker {
     if (taken != null) {
       return taken;
     }
+    var artifacts = new Artifacts(details.getData(), () -> readAgain(id, token));
     ExecutionDetails done;
     try {
-      done = work(details.getData());
+      done = work(details.getData(), artifacts);
     } catch (Exception error) {
       // An error of the worker's own code is a failure of the job. An error of a call isn't.
       var failure = failureDetails(error);
       return report(Result.FAILURE, () -> gateway.fail(id, token, failure));
     }
     return report(Result.SUCCESS, () -> gateway.succeed(id, token, done));
+  }
+
+  /** The job's data with new requests for its artifacts; null if the call fails. */
+  private ThirdPartyJobData readAgain(String jobId, String token) throws InterruptedException {
+    var read = gateway.details(jobId, token);
+    return read.isOk() ? read.reply().getJobDetails().getData() : null;
   }
 
   /** Acknowledges a job; null if it is this worker's. After an unknown outcome, one deliberate retry. */
@@ -122,6 +139,9 @@ public final class Worker {
   private static FailureDetails failureDetails(Exception error) {
     if (error instanceof JobFailed failed) {
       return FailureDetails.newBuilder().setType(failed.type).setMessage(failed.getMessage()).build();
+    }
+    if (error instanceof Artifacts.ArtifactException failed) {
+      return FailureDetails.newBuilder().setType(failed.type()).setMessage(failed.getMessage()).build();
     }
     System.err.println("the work failed: " + error);
     // The text of an exception can contain secrets of the configuration, and people see the message.
