@@ -4,13 +4,12 @@
 #   docker build --target simulator .    CodePipeline's stand-in
 #
 # Each architecture builds for itself (docker buildx build --platform linux/amd64,linux/arm64). The compiler is that of
-# rust-toolchain.toml; base and compiler are of the same Debian, so that their glibc is too.
-ARG RUST=docker.io/library/rust:1.95.0-bookworm@sha256:6258907abe69656e41cd992e0b705cdcfabcbbe3db374f92ed2d47121282d4a1
-ARG BASE=gcr.io/distroless/cc-debian12:nonroot@sha256:9dac0a79194e45a7da0158a9c6da57b217585af0786db3845d1f0ec1a0dd182f
+# rust-toolchain.toml; base and compiler are of the same Debian, so that their glibc is too. Each FROM names its image literally,
+# with tag and digest, because Dependabot reads no variable. tools/end-of-support.json has the dates after which CI refuses them.
 # The SBOM of a release names the crates too, from Cargo.lock.
 ARG BUILDKIT_SBOM_SCAN_CONTEXT=true
 
-FROM ${RUST} AS build
+FROM docker.io/library/rust:1.95.0-trixie@sha256:f49565f188ee00bc2a18dd418183f2c5f23ef7d6e691890517ed341a598f67c3 AS build
 WORKDIR /src
 # What .dockerignore lets through: sources, manifests, the proto files.
 COPY . .
@@ -24,7 +23,7 @@ FROM build AS build-simulator
 RUN cargo build --release --locked --package codepipeline-gateway \
     && cp target/release/codepipeline-gateway /codepipeline-gateway
 
-FROM ${BASE} AS simulator
+FROM gcr.io/distroless/cc-debian13:nonroot@sha256:e792ab3d241a468a4fd7519ddbbebe66b49b5f365771716ea688ad40b6c6f1c2 AS simulator
 ARG VERSION=0.0.0-dev
 ARG REVISION=unknown
 ARG SOURCE=
@@ -41,7 +40,7 @@ ENTRYPOINT ["/usr/local/bin/codepipeline-gateway"]
 CMD ["simulator", "--addr", "0.0.0.0:4599"]
 RUN ["/usr/local/bin/codepipeline-gateway", "--version"]
 
-FROM ${BASE} AS gateway
+FROM gcr.io/distroless/cc-debian13:nonroot@sha256:e792ab3d241a468a4fd7519ddbbebe66b49b5f365771716ea688ad40b6c6f1c2 AS gateway
 ARG VERSION=0.0.0-dev
 ARG REVISION=unknown
 ARG SOURCE=

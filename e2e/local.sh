@@ -70,9 +70,12 @@ quick_images() {
 }
 
 real_images() {
-    local name bases=(--build-arg RUST=docker.io/library/rust:1-bookworm --build-arg BASE=gcr.io/distroless/cc-debian12:nonroot)
+    local name
+    # The bases that are here under the names of an older Debian, instead of those that the Dockerfile pins by digest.
+    sed -E -e 's|^FROM docker\.io/library/rust:[^ ]+|FROM docker.io/library/rust:1-bookworm|' \
+        -e 's|^FROM gcr\.io/distroless/[^ ]+|FROM gcr.io/distroless/cc-debian12:nonroot|' "$root/Dockerfile" >"$scratch/Dockerfile"
     for name in gateway simulator; do
-        "$cluster/image-build.sh" "$root" "codepipeline-$name:e2e" "$scratch/codepipeline-$name.tar" --target "$name" "${bases[@]}"
+        "$cluster/image-build.sh" "$root" "codepipeline-$name:e2e" "$scratch/codepipeline-$name.tar" --target "$name" --file "$scratch/Dockerfile"
     done
 }
 

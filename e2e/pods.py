@@ -123,14 +123,19 @@ def execute(where, name, inside, *arguments):
 class Load:
     """A pod that calls at a steady rate until a signal."""
 
+    command = "load"
+
     def __init__(self, image, where, name, labels=None, account="default", secrets=(), audiences=(), **flags):
         self.name, self.where, self.report = name, where, None
         volumes, mounts = mounted(secrets, audiences)
-        # Unlike any other run's jobs, the same cluster's earlier runs included.
-        prefix = f"{where}-{name}-{int(time.time())}"
-        arguments = options(jobs=prefix, **{"for": "15m", "rate": 50, "timeout": "25s", **flags})
-        one = container("caller", image, "load", *arguments, cpu="100m", volumeMounts=mounts)
+        arguments = options(**{"for": "15m", **self.own(), **flags})
+        one = container("caller", image, self.command, *arguments, cpu="100m", volumeMounts=mounts)
         apply(pod(name, where, one, labels=labels, volumes=volumes, serviceAccountName=account))
+
+    def own(self):
+        """The flags of this kind of load."""
+        # Unlike any other run's jobs, the same cluster's earlier runs included.
+        return {"jobs": f"{self.where}-{self.name}-{int(time.time())}", "rate": 50, "timeout": "25s"}
 
     def __enter__(self):
         self.wait_for_calls(20)
@@ -184,11 +189,26 @@ class Load:
         report = self.stop()
         check(report["calls"] > 0, "the load made no call")
         check(report["failed"] == 0, f"{report['failed']} of {report['calls']} calls failed: {report['failures']}")
+        self.check_aws(report)
+        return report
+
+    def check_aws(self, report):
         check(
             report["ok"] == report["acknowledged"],
             f"{report['ok']} calls were answered OK, and AWS saw {report['acknowledged']}",
         )
-        return report
+
+
+class Waiters(Load):
+    """A pod whose calls wait for jobs, one after the other, until a signal."""
+
+    command = "waiters"
+
+    def own(self):
+        return {}
+
+    def check_aws(self, report):
+        """There are no jobs to wait for."""
 
 
 def figures(report):

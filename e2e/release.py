@@ -14,7 +14,7 @@ from cluster import (
     raw,
     secret,
 )
-from pods import Caller, Load
+from pods import Caller, Load, Waiters
 
 
 class Images:
@@ -184,6 +184,12 @@ class Stage:
             simulator=simulator.CONTROL,
             **flags,
         )
+
+    def waiters(self, target, **flags):
+        """Calls that wait for jobs of an action type that has none, from here on; see Waiters."""
+        action_type = {"category": "Build", "owner": "ThirdParty", "provider": "Waiters", "version": "1"}
+        simulator.put_job(f"{self.where}-waiters", status="InProgress", action_type=action_type)
+        return Waiters(self.images.caller, self.where, "waiters", target=target, **flags)
 
     def job(self, name):
         """A job of this scenario's own, ready to be acknowledged."""

@@ -25,10 +25,11 @@ type answer struct {
 	Peer        string  `json:"peer,omitempty"`
 	Certificate string  `json:"certificate,omitempty"` // serial number of the gateway's
 	Millis      float64 `json:"ms"`
+	poll        bool
 }
 
 func (a answer) ok() bool {
-	return a.Code == codes.OK.String() && a.Status == pb.JobStatus_JOB_STATUS_IN_PROGRESS.String()
+	return a.Code == codes.OK.String() && (a.poll || a.Status == pb.JobStatus_JOB_STATUS_IN_PROGRESS.String())
 }
 
 // Makes a single call, and prints its answer. With patience it is made again, over a new connection each time, while
@@ -63,11 +64,17 @@ func acknowledge(ctx context.Context, connection *grpc.ClientConn, job string, t
 	request := &pb.AcknowledgeThirdPartyJobRequest{JobId: job, Nonce: nonce, ClientToken: clientToken}
 	client := pb.NewThirdPartyJobServiceClient(connection)
 	response, err := client.AcknowledgeThirdPartyJob(ctx, request, grpc.Peer(&there))
-	result := explained(err)
-	result.Millis = float64(time.Since(start).Microseconds()) / 1000
+	result := ended(err, start, &there)
 	if err == nil {
 		result.Status = response.GetStatus().String()
 	}
+	return result
+}
+
+// The end of a call that started at this time: its duration, its peer, and what explained says.
+func ended(err error, start time.Time, there *peer.Peer) answer {
+	result := explained(err)
+	result.Millis = float64(time.Since(start).Microseconds()) / 1000
 	if there.Addr != nil {
 		result.Peer = there.Addr.String()
 	}

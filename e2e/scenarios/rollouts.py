@@ -11,12 +11,14 @@ LONG = {"delay": 300, "delay_every": 10}
 
 def upgrade(stage):
     """An upgrade, and immediately its rollback, as hard on the clients as they get: they have asked DNS just before and ask
-    again no sooner than 30 s later. Over the Service and over the headless name, no call fails."""
+    again no sooner than 30 s later. Over the Service and over the headless name, no call fails, and none of 400 calls that wait
+    for jobs."""
     as_delivered(stage)
     release = stage.install()
     with (
         stage.load(release.headless, "headless", **LONG) as headless,
         stage.load(release.service, "service", **LONG) as service,
+        stage.waiters(release.headless, workers=400) as waiters,
     ):
         release.upgrade({"gateway": {"logLevel": "debug"}, "podLabels": {"revision": "two"}})
         equal(
@@ -28,7 +30,8 @@ def upgrade(stage):
         release.wait_for_ready(2)
         headless.wait_for_calls(100)
         service.wait_for_calls(100)
-    return both(headless, service)
+        waiters.wait_for_calls(400)
+    return f"{both(headless, service)}; waiting: {figures(waiters.stop_unfailed())}"
 
 
 def scale(stage):

@@ -5,7 +5,8 @@ leave room for the longest suffix in the 63 of a DNS label. */}}
 {{- define "codepipeline-gateway.fullname" -}}
 {{- $name := .Values.fullnameOverride -}}
 {{- if not $name -}}
-{{- $name = contains .Chart.Name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) -}}
+{{- $chart := .Values.nameOverride | default .Chart.Name -}}
+{{- $name = contains $chart .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $chart) -}}
 {{- end -}}
 {{- if gt (len $name) 50 -}}
 {{- $name = printf "%s-%s" (trunc 41 $name | trimSuffix "-") (sha256sum $name | trunc 8) -}}
@@ -49,7 +50,8 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
       "app.kubernetes.io/version" $root.Chart.AppVersion
       "app.kubernetes.io/managed-by" $root.Release.Service
       "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63)) -}}
-{{- if gt (len .) 2 -}}{{- $labels = merge $labels (index . 2) -}}{{- end -}}
+{{- if gt (len .) 2 -}}{{- $labels = merge $labels (index . 2 | default dict) -}}{{- end -}}
+{{- $labels = merge $labels ($root.Values.commonLabels | default dict) -}}
 name: {{ index . 1 | quote }}
 namespace: {{ include "codepipeline-gateway.namespace" $root | quote }}
 labels: {{- toYaml $labels | nindent 2 }}

@@ -134,18 +134,56 @@ none of the chart's (aws.auth=none){{ if .Values.aws.disableImds }}, and aws.dis
 {{- if ne .Values.auth.mode "none" -}}
 {{ join ", " .Values.auth.allow }} (auth.mode={{ .Values.auth.mode }}).
 {{- else if .Values.networkPolicy.enabled -}}
-the pods that networkPolicy.ingress.from allows (auth.mode=none).
+the peers that networkPolicy.ingress.from allows (auth.mode=none).
 {{- else -}}
-ANYONE IN THIS CLUSTER, with the gateway's AWS permission (auth.mode=none and no network policy). Change that with one of
+{{ include "codepipeline-gateway.notes.reach" . | trim }}, with the gateway's AWS permission (auth.mode=none and no network policy). Change that with one of
 
   --set networkPolicy.enabled=true                           the pods of {{ include "codepipeline-gateway.namespace" . }} alone, see networkPolicy.ingress.from
   --set auth.mode=jwt,auth.jwt.clusterKeys=true,auth.jwt.issuer=ISSUER,auth.jwt.audience={{ .Chart.Name }},auth.allow={sub:system:serviceaccount:NAMESPACE:NAME}
                                                              service accounts' tokens; ISSUER as `kubectl get --raw /.well-known/openid-configuration` says
   --set tls.enabled=true,… auth.mode=mtls,…                  certificates, see README.md
 {{- end }}
+{{- if ne .Values.service.type "ClusterIP" }}
+
+{{ if eq .Values.service.type "LoadBalancer" -}}
+A load balancer brings calls from outside the cluster (service.type=LoadBalancer).
+{{- if include "codepipeline-gateway.notes.internetFacing" . }}
+It is internet-facing: ANYONE ON THE INTERNET can connect, unless a security group or loadBalancerSourceRanges prevents it.
+{{- else }}
+Its annotations and its controller decide whether the internet reaches it.
+{{- end }}
+Its address:
+
+  kubectl -n {{ include "codepipeline-gateway.namespace" . }} get service {{ include "codepipeline-gateway.fullname" . }} -o jsonpath='{.status.loadBalancer.ingress[0].hostname}{.status.loadBalancer.ingress[0].ip}'
+{{- else -}}
+Every client that reaches a node can connect to a port there (service.type=NodePort). The port:
+
+  kubectl -n {{ include "codepipeline-gateway.namespace" . }} get service {{ include "codepipeline-gateway.fullname" . }} -o jsonpath='{.spec.ports[0].nodePort}'
+{{- end }}
+{{- end }}
+{{- if .Values.grpcRoute.enabled }}
+
+The GRPCRoute brings calls of every client that reaches the Gateway {{ range $number, $parent := .Values.grpcRoute.parentRefs }}{{ if $number }}, {{ end }}{{ $parent.name }}{{ end }}{{ with .Values.grpcRoute.hostnames }}, as {{ join ", " . }}{{ end }}. Whether the Gateway accepted it:
+
+  kubectl -n {{ include "codepipeline-gateway.namespace" . }} get grpcroute {{ include "codepipeline-gateway.fullname" . }} -o jsonpath='{.status.parents[*].conditions[*].message}'
+{{- end }}
 {{- if not .Values.tls.enabled }}
 
 Without TLS, the secrets of jobs (such as nonces, client tokens, and configurations) cross the network unencrypted unless
 a mesh protects them (tls.enabled=false).
 {{- end }}
+{{- end }}
+
+{{/* The clients that reach the port where neither authentication nor a network policy limits them. */}}
+{{- define "codepipeline-gateway.notes.reach" -}}
+{{- $more := list -}}
+{{- if eq .Values.service.type "LoadBalancer" -}}{{- $more = append $more "THE LOAD BALANCER" -}}{{- end -}}
+{{- if eq .Values.service.type "NodePort" -}}{{- $more = append $more "A NODE" -}}{{- end -}}
+{{- if .Values.grpcRoute.enabled -}}{{- $more = append $more "THE GATEWAY OF THE GRPCROUTE" -}}{{- end -}}
+ANYONE IN THIS CLUSTER{{ with $more }} AND ANYONE WHO REACHES {{ join " OR " . }}{{ end }}
+{{- end }}
+
+{{/* Whether the load balancer's annotations ask for an address on the internet. */}}
+{{- define "codepipeline-gateway.notes.internetFacing" -}}
+{{- if eq (get (.Values.service.annotations | default dict) "service.beta.kubernetes.io/aws-load-balancer-scheme") "internet-facing" -}}true{{- end -}}
 {{- end }}

@@ -30,6 +30,9 @@ names the value, and helm prints all of them together. */}}
 {{- $wrong = append $wrong (printf "aws.existingSecret.name is for aws.auth=secretEnv or secretFile, and aws.auth is %s" $v.aws.auth) -}}
 {{- end -}}
 
+{{- if not $v.image.repository -}}
+{{- $wrong = append $wrong "image.repository is empty: a checkout has no image of its own. Build one from the Dockerfile, push it, and set image.repository, or install a released chart" -}}
+{{- end -}}
 {{- if and $v.image.tag $v.image.digest -}}
 {{- $wrong = append $wrong "image.tag has no effect beside image.digest, which a released chart has: empty one of them" -}}
 {{- end -}}
@@ -55,7 +58,7 @@ names the value, and helm prints all of them together. */}}
 {{- $wrong = append $wrong (printf "gateway.adminAddr is %q, where no probe reaches it" $v.gateway.adminAddr) -}}
 {{- end -}}
 {{- $time := dict -}}
-{{- range $name := list "defaultDeadline" "maxDeadline" "maxConnectionAge" "shutdownDelay" "drainTimeout" "awsAttemptTimeout" "awsConnectTimeout" "awsIdleTimeout" -}}
+{{- range $name := list "defaultDeadline" "maxDeadline" "maxConnectionAge" "shutdownDelay" "drainTimeout" "awsAttemptTimeout" "awsConnectTimeout" "awsIdleTimeout" "pollInterval" -}}
 {{- $text := get $v.gateway $name -}}
 {{- $length := include "codepipeline-gateway.milliseconds" $text | int64 -}}
 {{- if not (regexMatch "^([0-9]{1,6}(h|m|s|ms))+$" $text) -}}
@@ -66,10 +69,22 @@ names the value, and helm prints all of them together. */}}
 {{- $_ := set $time $name $length -}}
 {{- end -}}
 {{- end -}}
+{{- if and (hasKey $time "pollInterval") (lt (get $time "pollInterval") 1000) -}}
+{{- $wrong = append $wrong (printf "gateway.pollInterval is %q: it must be at least 1s" $v.gateway.pollInterval) -}}
+{{- end -}}
 {{- range $shorter, $longer := dict "defaultDeadline" "maxDeadline" "awsConnectTimeout" "awsAttemptTimeout" -}}
 {{- if and (hasKey $time $shorter) (hasKey $time $longer) (gt (get $time $shorter) (get $time $longer)) -}}
 {{- $wrong = append $wrong (printf "gateway.%s is longer than gateway.%s" $shorter $longer) -}}
 {{- end -}}
+{{- end -}}
+
+{{- range splitList "," $v.gateway.logLevel -}}
+{{- if not (regexMatch "(?i)^ *([^= ]+=)?(off|error|warn|info|debug|trace) *$" .) -}}
+{{- $wrong = append $wrong (printf "gateway.logLevel has %q: the levels are off, error, warn, info, debug, trace, and a filter looks like info,codepipeline_gateway=debug" .) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $v.aws.useFips (not $v.aws.endpointUrl) (not (regexMatch "^(us-(east|west)-[12]|ca-central-1|us-gov-(east|west)-1)?$" $v.aws.region)) -}}
+{{- $wrong = append $wrong (printf "aws.useFips is true, and CodePipeline has no FIPS endpoint in %s: it has one in us-east-1, us-east-2, us-west-1, us-west-2, ca-central-1, us-gov-east-1, and us-gov-west-1" $v.aws.region) -}}
 {{- end -}}
 
 {{- /* Operations and action types */ -}}
@@ -110,6 +125,10 @@ names the value, and helm prints all of them together. */}}
 {{- $wrong = append $wrong (printf "auth.allow has %q: with auth.mode=%s an entry begins with %s" $name $v.auth.mode (get $schemes $v.auth.mode | join " or ")) -}}
 {{- end -}}
 {{- $limit := include "codepipeline-gateway.entryOperations" $name -}}
+{{- $identity := trimSuffix (print "=" $limit) $name -}}
+{{- if and $fits (contains "*" $identity) (not (regexMatch "^(spiffe://|sub:)[^*]+[/:][*]$" $identity)) -}}
+{{- $wrong = append $wrong (printf "auth.allow has %q: a * can only be the end of a spiffe:// or sub: identity, right after a / or :, such as sub:system:serviceaccount:builds:*" $name) -}}
+{{- end -}}
 {{- if contains "," (trimSuffix $limit $name) -}}
 {{- $wrong = append $wrong (printf "auth.allow has %q: only operations at the end of an entry can have commas, such as =poll,details" $name) -}}
 {{- end -}}
@@ -130,6 +149,9 @@ names the value, and helm prints all of them together. */}}
 {{- if not (or $v.auth.jwt.issuer $v.auth.jwt.clusterKeys) -}}
 {{- $wrong = append $wrong "auth.jwt.issuer is empty: auth.mode=jwt needs the issuer of the callers' tokens, or auth.jwt.clusterKeys" -}}
 {{- end -}}
+{{- if and $v.auth.jwt.issuer (not $v.auth.jwt.jwks) (not $v.auth.jwt.clusterKeys) (not (regexMatch "^https?://[^/]" $v.auth.jwt.issuer)) -}}
+{{- $wrong = append $wrong (printf "auth.jwt.issuer is %q: without auth.jwt.jwks it begins with https://, as the keys are found by it" $v.auth.jwt.issuer) -}}
+{{- end -}}
 {{- if and $v.auth.jwt.clusterKeys (or $v.auth.jwt.jwks $v.auth.jwt.ca $v.auth.jwt.jwksTokenFile) -}}
 {{- $wrong = append $wrong "auth.jwt.jwks, auth.jwt.ca and auth.jwt.jwksTokenFile have no effect with auth.jwt.clusterKeys" -}}
 {{- end -}}
@@ -147,6 +169,9 @@ names the value, and helm prints all of them together. */}}
 {{- end -}}
 {{- if and $v.tls.certManager.enabled (not $v.tls.certManager.issuerRef.name) -}}
 {{- $wrong = append $wrong "tls.certManager.issuerRef.name is empty: tls.certManager.enabled needs an issuer" -}}
+{{- end -}}
+{{- if and $v.tls.certManager.enabled (not $v.tls.certManager.inClusterNames) (not $v.tls.certManager.dnsNames) -}}
+{{- $wrong = append $wrong "tls.certManager.dnsNames is empty: with tls.certManager.inClusterNames=false the certificate would have no name" -}}
 {{- end -}}
 {{- else if or $v.tls.existingSecret $v.tls.clientCa.existingSecret $v.tls.certManager.enabled -}}
 {{- $wrong = append $wrong "tls.existingSecret, tls.clientCa and tls.certManager have no effect without tls.enabled=true" -}}
@@ -203,6 +228,43 @@ names the value, and helm prints all of them together. */}}
 {{- $wrong = append $wrong (printf "extraVolumes has %s, which the chart has itself: take another name" .name) -}}
 {{- end -}}
 {{- end -}}
+{{- range $name, $given := dict "extraEnv" $v.extraEnv "extraVolumes" $v.extraVolumes "extraContainers" (concat ($v.extraContainers | default list) ($v.extraInitContainers | default list)) -}}
+{{- $seen := list -}}
+{{- range $given -}}
+{{- if has .name $seen -}}
+{{- $wrong = append $wrong (printf "%s has %s twice" $name .name) -}}
+{{- end -}}
+{{- $seen = append $seen .name -}}
+{{- end -}}
+{{- end -}}
+{{- if and (eq (get ($v.strategy | default dict) "type") "Recreate") (get $v.strategy "rollingUpdate") -}}
+{{- $wrong = append $wrong "strategy.type is Recreate, which has no rollingUpdate: set strategy.rollingUpdate to null" -}}
+{{- end -}}
+{{- range concat ($v.extraContainers | default list) ($v.extraInitContainers | default list) -}}
+{{- if eq .name "gateway" -}}
+{{- $wrong = append $wrong "extraContainers has gateway, which the chart has itself: take another name" -}}
+{{- end -}}
+{{- end -}}
+{{- range $v.extraVolumes -}}{{- $own = append $own .name -}}{{- end -}}
+{{- range $v.extraVolumeMounts -}}
+{{- if not (has .name $own) -}}
+{{- $wrong = append $wrong (printf "extraVolumeMounts has %s, which no entry of extraVolumes has" .name) -}}
+{{- end -}}
+{{- if hasPrefix (print (include "codepipeline-gateway.files" $) "/") (print (.mountPath | default "") "/") -}}
+{{- $wrong = append $wrong (printf "extraVolumeMounts has %s, where the chart mounts its own files: take another path" .mountPath) -}}
+{{- end -}}
+{{- end -}}
+{{- /* What the chart sets beside what a pass-through gives: given twice, a key would stand twice. */ -}}
+{{- $own := include "codepipeline-gateway.ownFields" . | fromYaml -}}
+{{- range $path, $keys := $own -}}
+{{- $given := $v -}}
+{{- range splitList "." $path -}}{{- $given = get ($given | default dict) . -}}{{- end -}}
+{{- range $key, $_ := $given | default dict -}}
+{{- if has $key $keys -}}
+{{- $wrong = append $wrong (printf "%s has %s, which the chart sets itself: leave it out" $path $key) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" (include "codepipeline-gateway.fullname" .)) -}}
 {{- $wrong = append $wrong (printf "the name %s is none for a Service, which begins with a letter and has no dot: set fullnameOverride" (include "codepipeline-gateway.fullname" .)) -}}
 {{- end -}}
@@ -211,11 +273,22 @@ names the value, and helm prints all of them together. */}}
 {{- if and $v.networkPolicy.enabled (not $v.networkPolicy.ingress.from) -}}
 {{- $wrong = append $wrong "networkPolicy.ingress.from is empty, which would let everybody call: name the peers that may" -}}
 {{- end -}}
+{{- $octet := "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])" -}}
+{{- range $v.networkPolicy.egress.https.cidrs -}}
+{{- if not (regexMatch (printf "^(%s([.]%s){3}/([12]?[0-9]|3[0-2])|[0-9a-fA-F]*:[0-9a-fA-F:.]*/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))$" $octet $octet) .) -}}
+{{- $wrong = append $wrong (printf "networkPolicy.egress.https.cidrs has %q: a range of addresses looks like 10.0.0.0/16 or 2001:db8::/32" .) -}}
+{{- end -}}
+{{- end -}}
 {{- if and $v.grpcRoute.enabled (not $v.grpcRoute.parentRefs) -}}
 {{- $wrong = append $wrong "grpcRoute.parentRefs is empty: grpcRoute.enabled needs a Gateway" -}}
 {{- end -}}
 {{- if and $v.metrics.podMonitor.enabled $v.metrics.serviceMonitor.enabled -}}
 {{- $wrong = append $wrong "metrics.podMonitor.enabled and metrics.serviceMonitor.enabled would have every pod scraped twice" -}}
+{{- end -}}
+{{- range $label, $_ := $v.metrics.prometheusRule.alertLabels -}}
+{{- if has $label (list "alertname" "severity" "namespace" "deployment" "pod" "reason" "grpc_method") -}}
+{{- $wrong = append $wrong (printf "metrics.prometheusRule.alertLabels has %s, which the alerts have themselves: take another name" $label) -}}
+{{- end -}}
 {{- end -}}
 {{- $alerts := list -}}
 {{- range .Files.Get "files/alerts.yaml" | fromYamlArray -}}{{- $alerts = append $alerts .alert -}}{{- end -}}
@@ -228,4 +301,28 @@ names the value, and helm prints all of them together. */}}
 {{- if $wrong -}}
 {{- fail (printf "\n%s" (join "\n" $wrong)) -}}
 {{- end -}}
+{{- end }}
+
+{{/* The fields of each pass-through that are the chart's own: those that it renders beside it, and those that would
+contradict them, such as a second kind of probe. */}}
+{{- define "codepipeline-gateway.ownFields" -}}
+{{- $labels := list "app.kubernetes.io/name" "app.kubernetes.io/instance" -}}
+{{- $all := concat $labels (list "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "helm.sh/chart") -}}
+{{- $pod := list "serviceAccountName" "automountServiceAccountToken" "enableServiceLinks" "terminationGracePeriodSeconds"
+      "imagePullSecrets" "securityContext" "initContainers" "containers" "volumes" "topologySpreadConstraints" "nodeSelector"
+      "tolerations" "affinity" "priorityClassName" -}}
+{{- $probe := list "httpGet" "exec" "grpc" "tcpSocket" -}}
+{{- dict
+      "probes.startup" $probe
+      "probes.readiness" $probe
+      "probes.liveness" $probe
+      "service.extraSpec" (list "type" "selector" "ports")
+      "podLabels" $labels
+      "commonLabels" (concat $all (list "app.kubernetes.io/component"))
+      "podExtraSpec" $pod
+      "metrics.podMonitor.labels" $all
+      "metrics.serviceMonitor.labels" $all
+      "metrics.prometheusRule.labels" $all
+      "metrics.dashboard.labels" $all
+    | toYaml -}}
 {{- end }}

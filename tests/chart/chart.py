@@ -2,6 +2,7 @@
 
 import atexit
 import functools
+import json
 import os
 import re
 import shutil
@@ -100,6 +101,20 @@ def refusal(scenario, *args):
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
     noise = ("Error: ", "Use --debug", "codepipeline-gateway:")
     return [line for line in lines if not line.startswith(noise)]
+
+
+SCHEMA = json.loads((HELM / "values.schema.json").read_text(encoding="utf-8"))
+
+
+def pass_throughs(schema=None, path=()):
+    """The path of each value whose content isn't the chart's: maps of any keys, maps of texts, and lists of objects."""
+    schema = schema or SCHEMA
+    for key, found in schema["properties"].items():
+        found = SCHEMA["definitions"][found["$ref"].split("/")[-1]] if "$ref" in found else found
+        if "properties" in found:
+            yield from pass_throughs(found, (*path, key))
+        elif found.get("type") == "object" or found.get("items", {}).get("type") == "object":
+            yield (*path, key)
 
 
 def leaves(tree, path=()):

@@ -10,9 +10,10 @@ source "$(dirname "${BASH_SOURCE[0]}")/../dev.sh"
 "$root/tools/install.sh" helm promtool python
 PATH=$("$root/tools/install.sh" --path):$PATH
 
+# shellcheck disable=SC2119 # no flags
 start_dev
 scratch=$dev_scratch
-helm template gw "$root/helm" --set aws.region=eu-west-1,metrics.prometheusRule.enabled=true >"$scratch/rendered.yaml"
+helm template gw "$root/helm" --set aws.region=eu-west-1,image.repository=a,metrics.prometheusRule.enabled=true >"$scratch/rendered.yaml"
 scrape() { # what it accepts
     python3 - "http://$ADMIN/metrics" "$1" <<'PY'
 import sys, urllib.request

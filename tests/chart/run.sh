@@ -6,7 +6,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
-"$root/tools/install.sh" helm helm-docs promtool python
+"$root/tools/install.sh" helm helm-docs kubeconform promtool python
 PATH=$("$root/tools/install.sh" --path):$PATH
 
 scratch=$(mktemp -d)

@@ -1,5 +1,6 @@
 """The alert rules are valid, fire when they should, and each has its section in docs/operations.md."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -49,6 +50,34 @@ def test_each_alert_fires_when_it_should_and_is_quiet_when_it_should_be(folder):
     assert code == 0, told
 
 
+def test_alerts_of_two_releases_are_two_alerts(tmp_path):
+    team = ("--set", "metrics.prometheusRule.alertLabels.team=delivery")
+    for release in "gw", "other":
+        rules_of_one = chart.render("default", *ON, *team, release=release).one("PrometheusRule")["spec"]
+        (tmp_path / f"{release}.yaml").write_text(yaml.safe_dump(rules_of_one, sort_keys=False), encoding="utf-8")
+    (tmp_path / "tests.yaml").write_text(UNIT_TESTS.with_name("two-releases.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    code, told = promtool(tmp_path, "test", "rules", "tests.yaml")
+    assert code == 0, told
+
+
+def test_every_alert_names_its_release_and_has_the_labels_for_routing():
+    for rule in rules("--set", "metrics.prometheusRule.alertLabels.team=delivery"):
+        assert rule["labels"].pop("severity") in {"warning", "critical"}
+        assert rule["labels"] == {"deployment": "gw-codepipeline-gateway", "team": "delivery"}
+
+
+def test_the_dashboards_of_two_releases_are_two_dashboards():
+    def board(release):
+        data = chart.render("default", "--set", "metrics.dashboard.enabled=true", release=release).one("ConfigMap")["data"]
+        ((name, text),) = data.items()
+        return name, json.loads(text)
+
+    (name, one), (other_name, other) = board("gw"), board("other")
+    assert name == "gateways-gw-codepipeline-gateway.json" != other_name
+    assert one["uid"] != other["uid"] and one["title"] != other["title"] and len(one["uid"]) <= 40
+    assert one["panels"] == other["panels"]
+
+
 def test_no_alert_is_without_a_test_of_both():
     tests = [test for group in yaml.safe_load(UNIT_TESTS.read_text(encoding="utf-8"))["tests"] for test in group["alert_rule_test"]]
     fired = {test["alertname"] for test in tests if test["exp_alerts"]}
@@ -74,7 +103,8 @@ def test_an_alert_can_be_left_out_and_the_page_be_elsewhere():
 
 
 def test_rules_know_their_release_and_its_limit():
-    text = yaml.safe_dump(rules("--set", "gateway.maxInFlight=77"))
+    text = yaml.safe_dump(rules("--set", "gateway.maxInFlight=77,metrics.prometheusRule.errorBudgetPercentage=0.25"))
+    assert "14.4 * 0.25 / 100" in text
     assert "$" not in re.sub(r"\{\{[^}]*\}\}", "", text), "a placeholder is left"
     assert "0.8 * 77" in text
     for rule in rules():

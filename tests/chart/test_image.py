@@ -1,12 +1,20 @@
 """What the Dockerfile says, as far as it can be read. That the program starts in its base it checks itself, as it is built."""
 
+import datetime
+import json
 import re
 import tomllib
 
 import chart
 
 DOCKERFILE = (chart.ROOT / "Dockerfile").read_text(encoding="utf-8")
-ARGS = dict(re.findall(r"^ARG (RUST|BASE)=(\S+)$", DOCKERFILE, re.MULTILINE))
+# How Dependabot's parser finds an image (docker/lib/dependabot/docker/file_parser.rb): a literal name, tag, and digest.
+FROM_LINE = re.compile(
+    r"^FROM\s+(?:--platform=\S+\s+)?(?P<image>(?:(?P<registry>[a-z0-9.-]+\.[a-z]+)/)?(?P<name>[a-z0-9./_-]+)"
+    r":(?P<tag>[\w][\w.-]{0,127})@(?P<digest>sha256:[0-9a-f]{64}))\s+AS\s+(?P<stage>[\w.-]+)$",
+    re.MULTILINE,
+)
+END_OF_SUPPORT = json.loads((chart.ROOT / "tools" / "end-of-support.json").read_text(encoding="utf-8"))["images"]
 
 
 def stage(name):
@@ -16,13 +24,26 @@ def stage(name):
 
 
 def test_bases_are_pinned_by_digest_and_the_compiler_is_the_toolchains():
-    for image in ARGS.values():
-        assert re.search(r":[^:@]+@sha256:[0-9a-f]{64}$", image), image
     froms = re.findall(r"^FROM (\S+) AS (\S+)$", DOCKERFILE, re.MULTILINE)
-    assert {source for source, _ in froms} == {"${RUST}", "${BASE}", "build"}
-    assert froms[-1] == ("${BASE}", "gateway"), "a plain build is production's"
+    images = {found["stage"]: found["image"] for found in FROM_LINE.finditer(DOCKERFILE)}
+    assert [stage for _, stage in froms] == ["build", "build-simulator", "simulator", "gateway"], "a plain build is production's"
+    assert dict((stage, source) for source, stage in froms if source != "build") == images, "Dependabot doesn't see all of them"
+    assert images["simulator"] == images["gateway"]
     channel = tomllib.loads((chart.ROOT / "rust-toolchain.toml").read_text(encoding="utf-8"))["toolchain"]["channel"]
-    assert f"/rust:{channel}-bookworm@" in ARGS["RUST"] and "debian12:nonroot@" in ARGS["BASE"]
+    assert f"/rust:{channel}-trixie@" in images["build"] and "debian13:nonroot@" in images["gateway"]
+
+
+def test_no_base_is_past_its_end_of_support():
+    for found in FROM_LINE.finditer(DOCKERFILE):
+        image = found["image"].partition("@")[0]
+        (end,) = [entry["until"] for entry in END_OF_SUPPORT if re.fullmatch(entry["image"], image)]
+        assert datetime.date.today() < datetime.date.fromisoformat(end), f"{image} is out of support since {end}: take a newer base"
+
+
+def test_a_base_that_is_past_its_end_is_seen():
+    (end,) = [entry["until"] for entry in END_OF_SUPPORT if re.fullmatch(entry["image"], "gcr.io/distroless/cc-debian12:nonroot")]
+    assert datetime.date.fromisoformat(end) < datetime.date(2026, 10, 1)
+    assert not FROM_LINE.search("FROM ${RUST} AS build")
 
 
 def test_the_gateways_image_has_the_program_alone():

@@ -24,6 +24,30 @@ def test_notes_name_what_is_there(scenario):
         assert line == line.rstrip()
 
 
+def test_notes_say_who_reaches_the_port(scenario):
+    """Each way in that the rendered objects open is in the notes, authenticated or not."""
+    rendered = render(scenario)
+    (kind,) = {found["spec"]["type"] for found in rendered.of("Service") if found["spec"].get("clusterIP") != "None"}
+    open_to_all = "auth.mode=none" in rendered.notes and not rendered.of("NetworkPolicy")
+    for sort, loud in ("LoadBalancer", "THE LOAD BALANCER"), ("NodePort", "A NODE"):
+        assert (f"(service.type={sort})" in rendered.notes) == (kind == sort)
+        assert (f"AND ANYONE WHO REACHES {loud}" in rendered.notes) == (kind == sort and open_to_all)
+    routes = rendered.of("GRPCRoute")
+    assert ("The GRPCRoute brings calls" in rendered.notes) == bool(routes)
+    assert ("REACHES THE GATEWAY OF THE GRPCROUTE" in rendered.notes) == (bool(routes) and open_to_all)
+    for route in routes:
+        for parent in route["spec"]["parentRefs"]:
+            assert parent["name"] in rendered.notes
+
+
+def test_every_kind_of_service_has_a_scenario():
+    kinds = {found["spec"]["type"] for name in chart.SCENARIOS for found in render(name).of("Service")}
+    assert kinds == {"ClusterIP", "NodePort", "LoadBalancer"}
+    assert "ANYONE ON THE INTERNET" in render("load-balancer").notes
+    internal = "service.annotations.service\\.beta\\.kubernetes\\.io/aws-load-balancer-scheme=internal"
+    assert "THE INTERNET" not in render("load-balancer", "--set", internal).notes
+
+
 def iam_actions():
     """The IAM action of each operation, from the table in src/methods.rs."""
     table = (chart.ROOT / "src" / "methods.rs").read_text(encoding="utf-8")

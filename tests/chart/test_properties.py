@@ -143,6 +143,20 @@ def milliseconds(text):
     return sum(int(number) * MILLISECONDS[unit] for number, unit in re.findall(r"(\d+)(ms|h|m|s)", text))
 
 
+def test_a_public_issuer_gets_no_names_of_the_cluster():
+    public = "tls.certManager.inClusterNames=false,tls.certManager.dnsNames={gateway.example}"
+    assert render("cert-manager", "--set", public).one("Certificate")["spec"]["dnsNames"] == ["gateway.example"]
+
+
+def test_the_memory_limit_has_room_for_as_many_hostile_connections_as_are_allowed():
+    """64 KiB each, docs/performance.md, and the calls in flight and waiting, with a quarter to spare."""
+    values = chart.values()
+    limit = {"1Gi": 1 << 30}[values["resources"]["limits"]["memory"]]
+    gateway = values["gateway"]
+    needed = (gateway["maxConnections"] * 64 + gateway["maxInFlight"] * 60 + gateway["maxPollWaiters"] * 9 + 15 * 1024) * 1024
+    assert needed * 1.25 < limit
+
+
 def test_a_pod_has_the_time_to_stop(scenario):
     rendered = render(scenario)
     env = {entry["name"]: entry.get("value") for entry in rendered.gateway()["env"]}

@@ -58,6 +58,7 @@ OTHERS = {
     ("gateway", "grpcAddr"): "0.0.0.0:1234",
     ("gateway", "adminAddr"): "0.0.0.0:1234",
     ("gateway", "logFormat"): "text",
+    ("gateway", "logLevel"): "warn",
     ("gateway", "otlpEndpoint"): "http://other:4317",
     ("image", "digest"): "sha256:" + 64 * "f",
     ("image", "pullPolicy"): "Never",
@@ -68,6 +69,7 @@ OTHERS = {
     ("service", "type"): "NodePort",
     ("grpcRoute", "hostnames"): ["other.example"],
     ("networkPolicy", "egress", "https", "cidrs"): ["192.0.2.0/24"],
+    ("metrics", "prometheusRule", "errorBudgetPercentage"): 1,
     ("metrics", "prometheusRule", "disabled"): ["CodepipelineGatewayBug"],
     ("extraObjects",): [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "other"}}],
 }
@@ -78,6 +80,8 @@ BESIDE = {
     ("auth", "jwt", "clusterKeys"): {"auth": {"jwt": {"jwks": "", "ca": "", "jwksTokenFile": ""}}},
     ("tls", "enabled"): {"tls": {"existingSecret": "other"}},
     ("tls", "certManager", "enabled"): {"tls": {"existingSecret": "", "certManager": {"issuerRef": {"name": "other"}}}},
+    ("aws", "useFips"): {"aws": {"region": "us-east-1"}},
+    ("extraVolumeMounts",): {"extraVolumes": [{"name": "other"}]},
     ("serviceAccount", "create"): {"serviceAccount": {"name": "other"}},
     ("grpcRoute", "enabled"): {"grpcRoute": {"parentRefs": [{"name": "other"}]}},
     ("podDisruptionBudget", "maxUnavailable"): {"podDisruptionBudget": {"minAvailable": ""}},
@@ -198,7 +202,7 @@ def test_chart_image_and_crate_have_one_version():
     cargo = tomllib.loads((chart.ROOT / "Cargo.toml").read_text(encoding="utf-8"))["workspace"]["package"]["version"]
     about = yaml.safe_load((chart.HELM / "Chart.yaml").read_text(encoding="utf-8"))
     assert (about["version"], about["appVersion"]) == (cargo, cargo)
-    assert chart.render("default").gateway()["image"] == f"codepipeline-gateway:{cargo}"
+    assert chart.render("default").gateway()["image"] == f"registry.example/codepipeline-gateway:{cargo}"
 
 
 def test_the_table_of_values_is_the_values_own(tmp_path):
@@ -228,13 +232,27 @@ def test_a_package_has_what_it_needs_and_no_more(tmp_path):
 
 def test_a_released_chart_names_its_image_and_its_runbooks(tmp_path):
     script = chart.ROOT / "tools" / "package-chart.sh"
-    image, runbooks = f"registry.example/owner/name@sha256:{'a1' * 32}", "https://a.example/v1/docs/operations.md"
+    image, runbooks = f"registry.example/owner/name@sha256:{'a1' * 32}", "https://a.example/owner/name/blob/v1/docs/operations.md"
     subprocess.run([script, image, runbooks, tmp_path], check=True, capture_output=True, timeout=60)
     (package,) = tmp_path.iterdir()
     on = "aws.region=eu-west-1,metrics.prometheusRule.enabled=true"
     code, out, errors = chart.helm("template", "gw", str(package), "--set", on)
     assert code == 0, errors
     assert f'image: "{image}"' in out and f"runbook_url: {runbooks}#codepipelinegatewaydown" in out
+    _, readme, _ = chart.helm("show", "readme", str(package))
+    about = yaml.safe_load(chart.helm("show", "chart", str(package))[1])
+    assert "](../" not in readme and "](https://a.example/owner/name/blob/v1/docs/eks.md)" in readme
+    assert f"helm install gw oci://registry.example/owner/charts/codepipeline-gateway --version {about['version']} --set aws.region=" in readme
+    assert "cosign verify registry.example/owner/charts/codepipeline-gateway:" in readme
+    assert "/owner/name/.github/workflows/release.yml@refs/tags/v1" in readme
+    assert not re.search("REGISTRY|REPOSITORY|VERSION|heckout", readme.partition("## Values")[0])
+    assert about["home"] == "https://a.example/owner/name" and about["sources"] == [about["home"]]
+    assert about["icon"] == "https://a.example/owner/name/raw/v1/docs/icon.svg" and (chart.ROOT / "docs" / "icon.svg").exists()
+    assert about["maintainers"] == [{"name": "owner", "url": "https://a.example/owner"}]
+    (held,) = yaml.safe_load(about["annotations"]["artifacthub.io/images"])
+    assert held["image"] == image and about["annotations"]["artifacthub.io/prerelease"] == "false"
+    code, out, errors = chart.helm("lint", "--strict", str(package), "--set", on)
+    assert code == 0 and "icon is recommended" not in out, out + errors
     refused = subprocess.run([script, image.partition("@")[0], runbooks, tmp_path], capture_output=True, check=False, timeout=60)
     assert refused.returncode == 1 and b"has no digest" in refused.stderr
 
