@@ -2,6 +2,7 @@
 //! has their results.
 
 pub mod caller;
+pub mod listen;
 pub mod load;
 pub mod payload;
 pub mod process;

@@ -1,13 +1,10 @@
 //! `echo`: tonic alone. Its own server with its defaults has the gateway's service and an empty
 //! method, so that a call costs only gRPC.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-
 use api::third_party_job_service_server::{ThirdPartyJobService, ThirdPartyJobServiceServer};
 use api::{AcknowledgeThirdPartyJobRequest, AcknowledgeThirdPartyJobResponse, JobStatus};
 use clap::Parser;
-use tonic::transport::{Identity, Server, ServerTlsConfig};
+use codepipeline_gateway_bench::listen::Listen;
 use tonic::{Request, Response, Status};
 
 mod api {
@@ -20,12 +17,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[derive(Parser, Debug)]
 struct Cli {
-    /// Where to listen
-    #[arg(long)]
-    addr: SocketAddr,
-    /// Folder with `server.pem` and `server-key.pem`: serve TLS
-    #[arg(long)]
-    tls: Option<PathBuf>,
+    #[command(flatten)]
+    listen: Listen,
 }
 
 struct Echo;
@@ -43,13 +36,8 @@ impl ThirdPartyJobService for Echo {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let cli = Cli::parse();
-    let mut server = Server::builder();
-    if let Some(folder) = cli.tls {
-        let read = |name| std::fs::read(folder.join(name));
-        let identity = Identity::from_pem(read("server.pem")?, read("server-key.pem")?);
-        server = server.tls_config(ServerTlsConfig::new().identity(identity))?;
-    }
-    server.add_service(ThirdPartyJobServiceServer::new(Echo)).serve(cli.addr).await?;
+    let Cli { listen } = Cli::parse();
+    let mut server = listen.tonic_server()?;
+    server.add_service(ThirdPartyJobServiceServer::new(Echo)).serve(listen.addr).await?;
     Ok(())
 }

@@ -1,16 +1,13 @@
 //! `naive`: tonic and the AWS SDK, joined as their documentation shows: no limits, no metrics, no
 //! log, and one code for every error. The gateway's features cost the difference to it.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-
 use api::third_party_job_service_server::{ThirdPartyJobService, ThirdPartyJobServiceServer};
 use api::{AcknowledgeThirdPartyJobRequest, AcknowledgeThirdPartyJobResponse, JobStatus};
 use aws_config::BehaviorVersion;
 use aws_sdk_codepipeline::Client;
 use aws_sdk_codepipeline::error::DisplayErrorContext;
 use clap::Parser;
-use tonic::transport::{Identity, Server, ServerTlsConfig};
+use codepipeline_gateway_bench::listen::Listen;
 use tonic::{Request, Response, Status};
 
 mod api {
@@ -23,12 +20,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[derive(Parser, Debug)]
 struct Cli {
-    /// Where to listen
-    #[arg(long)]
-    addr: SocketAddr,
-    /// Folder with `server.pem` and `server-key.pem`: serve TLS
-    #[arg(long)]
-    tls: Option<PathBuf>,
+    #[command(flatten)]
+    listen: Listen,
 }
 
 struct Naive(Client);
@@ -56,14 +49,9 @@ impl ThirdPartyJobService for Naive {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let cli = Cli::parse();
+    let Cli { listen } = Cli::parse();
     let client = Client::new(&aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await);
-    let mut server = Server::builder();
-    if let Some(folder) = cli.tls {
-        let read = |name| std::fs::read(folder.join(name));
-        let identity = Identity::from_pem(read("server.pem")?, read("server-key.pem")?);
-        server = server.tls_config(ServerTlsConfig::new().identity(identity))?;
-    }
-    server.add_service(ThirdPartyJobServiceServer::new(Naive(client))).serve(cli.addr).await?;
+    let mut server = listen.tonic_server()?;
+    server.add_service(ThirdPartyJobServiceServer::new(Naive(client))).serve(listen.addr).await?;
     Ok(())
 }

@@ -7,13 +7,13 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use clap::{Parser, ValueEnum};
+use codepipeline_gateway_bench::listen::Listen;
 use codepipeline_gateway_bench::payload::Operation;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
@@ -31,12 +31,8 @@ use tokio_rustls::TlsAcceptor;
 
 #[derive(Parser, Debug)]
 struct Cli {
-    /// Where to listen
-    #[arg(long)]
-    addr: SocketAddr,
-    /// Folder with `server.pem` and `server-key.pem`: serve TLS
-    #[arg(long)]
-    tls: Option<PathBuf>,
+    #[command(flatten)]
+    listen: Listen,
     /// How long each response takes
     #[arg(long, default_value_t = 0)]
     delay_ms: u64,
@@ -54,8 +50,8 @@ struct Stub {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let cli = Cli::parse();
-    let listener = listen(cli.addr)?;
-    let tls = cli.tls.map(acceptor).transpose()?;
+    let listener = listen(cli.listen.addr)?;
+    let tls = cli.listen.identity()?.map(acceptor).transpose()?;
     let stub = Arc::new(Stub {
         responses: Operation::value_variants().iter().map(|of| (of.name(), of.response())).collect(),
         answered: AtomicU64::new(0),
@@ -88,9 +84,9 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(8192)
 }
 
-fn acceptor(folder: PathBuf) -> Result<TlsAcceptor, Box<dyn std::error::Error>> {
-    let chain = CertificateDer::pem_file_iter(folder.join("server.pem"))?.collect::<Result<Vec<_>, _>>()?;
-    let key = PrivateKeyDer::from_pem_file(folder.join("server-key.pem"))?;
+fn acceptor([chain, key]: [Vec<u8>; 2]) -> Result<TlsAcceptor, Box<dyn std::error::Error>> {
+    let chain = CertificateDer::pem_slice_iter(&chain).collect::<Result<Vec<_>, _>>()?;
+    let key = PrivateKeyDer::from_pem_slice(&key)?;
     let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
