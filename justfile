@@ -5,7 +5,7 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 export PATH := justfile_directory() / ".tools/bin:" + env("PATH")
 
 # What CI runs, cheap ones first; .ci/run reads this too.
-steps := "rules fmt scripts proto chart lint test doc deny grpcurl boto3 metrics runs budget examples"
+steps := "rules fmt scripts proto chart lint test doc deny grpcurl worker boto3 metrics runs budget examples"
 
 # What the runs begin with.
 run := "cargo test --locked --test gateway -- --ignored --nocapture"
@@ -51,8 +51,12 @@ hostile rounds="3" seed="": (_tools "h2spec")
 overload:
     {{ run }} stress::overload
 
-# the three runs in their short form
-runs: (chaos "30") (hostile "1") overload
+# the waiters run: a thousand calls that wait for jobs
+waiters:
+    {{ run }} stress::waiters
+
+# the four runs in their short form
+runs: (chaos "30") (hostile "1") overload waiters
 
 # the API documentation, warnings are errors
 doc:
@@ -105,6 +109,10 @@ chart-golden:
 # what a person with grpcurl sees, and every line that `dev` prints
 grpcurl:
     tests/grpcurl.sh
+
+# a worker in a network namespace that reaches only the gateway and the bucket, with curl and grpcurl alone
+worker:
+    tests/worker.sh
 
 # the gateway against boto3, call by call
 boto3 *args:

@@ -17,7 +17,7 @@ source "$root/tools/versions.env"
 
 cache=${GATEWAY_TOOLS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/codepipeline-gateway-tools}
 links=$root/.tools
-tools=(just shellcheck actionlint hadolint grpcurl kind controller-gen h2spec buf protoc helm helm-docs promtool cargo-deny cargo-fuzz valgrind python plots)
+tools=(just shellcheck actionlint hadolint grpcurl kind controller-gen h2spec buf protoc helm helm-docs kubeconform promtool cargo-deny cargo-fuzz valgrind python plots)
 platform=$(uname -s)-$(uname -m)
 
 # Whatever the caller's build is set to, a tool is built on its own; the checkout's Rust toolchain builds it.
@@ -44,6 +44,7 @@ key() {
         protoc) echo "protoc-$PROTOC_VERSION-$platform" ;;
         helm) echo "helm-$HELM_VERSION-k$HELM_KUBERNETES_MINOR-$platform" ;;
         helm-docs) echo "helm-docs-$HELM_DOCS_VERSION-$platform" ;;
+        kubeconform) echo "kubeconform-$KUBECONFORM_VERSION-$platform" ;;
         promtool) echo "promtool-$PROMTOOL_VERSION-$platform" ;;
         cargo-deny) echo "cargo-deny-$CARGO_DENY_VERSION-$platform" ;;
         cargo-fuzz) echo "cargo-fuzz-$CARGO_FUZZ_VERSION-$platform" ;;
@@ -108,6 +109,7 @@ install_helm() {
         -ldflags "$set/chartutil.$version $set/chartutil.$minor $set/lint/rules.$version $set/lint/rules.$minor"
 }
 install_helm-docs() { from_go github.com/norwoodj/helm-docs/cmd/helm-docs "$HELM_DOCS_VERSION" "$1"; }
+install_kubeconform() { from_go github.com/yannh/kubeconform/cmd/kubeconform "$KUBECONFORM_VERSION" "$1"; }
 # Without the service discoveries of all clouds, most of its code.
 install_promtool() { from_go github.com/prometheus/prometheus/cmd/promtool "$PROMTOOL_VERSION" "$1" -tags remove_all_sd; }
 install_grpcurl() { from_go github.com/fullstorydev/grpcurl/cmd/grpcurl "$GRPCURL_VERSION" "$1"; }
@@ -187,6 +189,7 @@ version_of() { # tool directory
         # These don't know their version when Go installs them; the build's own record does.
         helm) "$2/bin/helm" version >/dev/null && module_version "$2/bin/helm" ;;
         helm-docs) "$2/bin/helm-docs" --help >/dev/null && module_version "$2/bin/helm-docs" ;;
+        kubeconform) "$2/bin/kubeconform" -v >/dev/null && module_version "$2/bin/kubeconform" ;;
         promtool) "$2/bin/promtool" --version >/dev/null && module_version "$2/bin/promtool" ;;
         actionlint) "$2/bin/actionlint" -version >/dev/null && module_version "$2/bin/actionlint" ;;
         grpcurl) "$2/bin/grpcurl" -version 2>/dev/null && module_version "$2/bin/grpcurl" ;;
@@ -222,6 +225,7 @@ wanted() {
         protoc) echo "$PROTOC_VERSION" ;;
         helm) echo "$HELM_VERSION" ;;
         helm-docs) echo "$HELM_DOCS_VERSION" ;;
+        kubeconform) echo "$KUBECONFORM_VERSION" ;;
         promtool) echo "$PROMTOOL_VERSION" ;;
         cargo-deny) echo "$CARGO_DENY_VERSION" ;;
         cargo-fuzz) echo "$CARGO_FUZZ_VERSION" ;;

@@ -88,8 +88,8 @@ rule_aws_sdk() {
 }
 
 rule_proto_types() {
-    lines code 'src/' 'src/(proto|service)\.rs|src/(operations|error|server)(/|\.rs)' "proto::|(crate|super|self)::proto$end" \
-        | violates proto_types 'only service.rs, operations/, error/ and server/ use the generated types: use the domain types'
+    lines code 'src/' 'src/(proto|service)\.rs|src/(operations|error|server|cli/dev)(/|\.rs)' "proto::|(crate|super|self)::proto$end" \
+        | violates proto_types 'only service.rs, operations/, error/, server/ and the client in cli/dev/ use the generated types: use the domain types'
 }
 
 rule_status() {
@@ -100,7 +100,7 @@ rule_status() {
 
 rule_library() {
     local environment='std::env|env::(vars?|vars?_os|args|args_os|set_var|remove_var|current_dir|home_dir|temp_dir)'
-    lines code 'src/' 'src/main\.rs|src/(cli|config|dev)(/|\.rs)' \
+    lines code 'src/' 'src/main\.rs|src/(cli|config)(/|\.rs)' \
         "($environment|process::(exit|abort))$end|e?print(ln)?!|(TcpListener|UnixListener|UdpSocket)::bind|signal::" \
         | violates library 'the library reads no environment, binds no port, handles no signal, prints nothing and never exits: main.rs, cli/ and config/ do'
 }

@@ -15,7 +15,7 @@ plant_good_tree() {
     mkdir -p src/{artifacts,cli,codepipeline,error,operations,server} simulator/src tests/gateway docs
     printf 'fn main() {\n    std::process::exit(0);\n}\n' >src/main.rs
     printf '//! The map.\npub mod proto;\n' >src/lib.rs
-    printf '//! Nothing yet.\n' | tee src/proto.rs src/call.rs src/service.rs src/gateway.rs src/config.rs src/cli/dev.rs \
+    printf '//! Nothing yet.\n' | tee src/proto.rs src/call.rs src/service.rs src/gateway.rs src/config.rs src/cli/dev.rs src/cli/serve.rs \
         src/artifacts/presign.rs src/codepipeline/attempt.rs src/error/status.rs src/operations/poll.rs src/server/accept.rs \
         simulator/src/lib.rs tests/gateway/main.rs >/dev/null
     # Through the re-export, service.rs imports server/peer.rs, which imports server/mod.rs. That imports nothing.
@@ -124,7 +124,7 @@ self_test() {
 
     caught proto_types src/call.rs 'use crate::proto::JobStatus;'
     caught proto_types src/codepipeline/attempt.rs 'use crate::proto;'
-    caught proto_types src/cli/dev.rs 'fn a() -> proto::JobStatus {}'
+    caught proto_types src/cli/serve.rs 'fn a() -> proto::JobStatus {}'
     for file in service operations/poll error/status server/accept; do passes "src/$file.rs" 'use crate::proto::JobStatus;'; done
     passes src/call.rs 'use opentelemetry_proto::tonic::Span;'
     passes src/codepipeline/attempt.rs 'use aws_smithy_runtime_api::http::Response;'
