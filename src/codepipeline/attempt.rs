@@ -6,15 +6,17 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sdk_codepipeline::operation::RequestId;
+use aws_smithy_runtime_api::client::identity::Identity;
 use tokio::time::{Instant, timeout};
 
 use super::client::Client;
 use super::config::Aws;
+use super::credentials::{CachedIdentity, CredentialCache};
 use super::outcome::failure_of;
 use super::redact::redact;
 use super::retry::{AttemptFailed, Policy, attempts};
 use super::transmit_probe::TransmitProbe;
-use super::{AwsOperation, CodePipeline, classify, credentials, error_response};
+use super::{AwsOperation, CodePipeline, classify, error_response};
 use crate::artifacts::Presigner;
 use crate::call::Call;
 use crate::error::{AwsResponse, Failure, Outcome, Reason};
@@ -37,7 +39,7 @@ pub struct Limits {
 /// AWS CodePipeline through the SDK.
 pub struct AwsCodePipeline {
     client: Client,
-    credentials: Arc<credentials::CredentialCache>,
+    credentials: Arc<CredentialCache>,
     presigner: Presigner,
     limits: Limits,
     endpoint: AwsEndpoint,
@@ -50,13 +52,13 @@ impl AwsCodePipeline {
     #[must_use]
     pub fn new(
         aws: &Aws,
-        credentials: Arc<credentials::CredentialCache>,
+        credentials: Arc<CredentialCache>,
         limits: Limits,
         metrics: Arc<Metrics>,
         traces: Traces,
     ) -> Self {
         let transport = aws.transport(limits.connect_timeout, limits.idle_timeout);
-        let client = Client::new(&transport, credentials.clone());
+        let client = Client::new(&transport, CachedIdentity(credentials.clone()));
         let endpoint = AwsEndpoint::new(aws.region(), aws.endpoint());
         let presigner = aws.presigner();
         Self { client, credentials, presigner, limits, endpoint, metrics, traces }
@@ -103,7 +105,7 @@ impl AwsCodePipeline {
         &self,
         mut failed: AttemptFailed,
         operation: &O,
-        credentials: &Credentials,
+        credentials: &Identity,
     ) -> AttemptFailed {
         let from_aws = failed.failure.aws.http_status.is_some();
         let text = failed.failure.log_text.take().filter(|_| O::LOGS_AWS_MESSAGES || !from_aws);
@@ -111,7 +113,8 @@ impl AwsCodePipeline {
             // The SDK signed a moment after `credentials` were read, and might have used newer
             // ones.
             let newer = self.credentials.current();
-            let keys = [credentials].into_iter().chain(&newer).flat_map(keys);
+            let credentials = [credentials].into_iter().chain(&newer).filter_map(Identity::data);
+            let keys = credentials.flat_map(keys);
             redact(&text, &operation.secrets().into_iter().chain(keys).collect::<Vec<_>>())
         });
         failed

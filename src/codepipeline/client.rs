@@ -10,7 +10,6 @@ use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
 use aws_runtime::service_clock_skew::ServiceClockSkewInterceptor;
 use aws_smithy_async::rt::sleep::TokioSleep;
@@ -22,7 +21,8 @@ use aws_smithy_runtime::client::orchestrator::{AuthSchemeAndEndpointOrchestratio
 use aws_smithy_runtime::client::retries::strategy::NeverRetryStrategy;
 use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
 use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector, http_client_fn};
-use aws_smithy_runtime_api::client::identity::SharedIdentityResolver;
+use aws_smithy_runtime_api::client::identity::{ResolveIdentity, SharedIdentityResolver};
+use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
 use aws_smithy_runtime_api::client::interceptors::context::{Error, Input};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -73,7 +73,7 @@ pub(super) struct Client(Vec<(&'static Method, RuntimePlugins)>);
 
 impl Client {
     /// A client that signs with these credentials. Makes no call.
-    pub(super) fn new<P: ProvideCredentials + 'static>(transport: &Transport, credentials: Arc<P>) -> Self {
+    pub(super) fn new(transport: &Transport, credentials: impl ResolveIdentity + 'static) -> Self {
         let shared = SharedRuntimePlugin::new(
             StaticRuntimePlugin::new()
                 .with_config(config(transport))
@@ -145,11 +145,16 @@ fn config(transport: &Transport) -> FrozenLayer {
     config.freeze()
 }
 
-fn components<P: ProvideCredentials + 'static>(
+fn components(
     transport: &Transport,
-    credentials: Arc<P>,
+    credentials: impl ResolveIdentity + 'static,
 ) -> RuntimeComponentsBuilder {
-    let credentials = SharedCredentialsProvider::from(credentials as Arc<dyn ProvideCredentials>);
+    // Permanent, so that the SDK doesn't search its configuration for a switch at each hook.
+    let interceptors = [
+        SharedInterceptor::permanent(ServiceClockSkewInterceptor::new()),
+        SharedInterceptor::permanent(ProbeInterceptor),
+        SharedInterceptor::permanent(RequestSetup { user_agent: transport.user_agent.clone() }),
+    ];
     RuntimeComponentsBuilder::new("codepipeline-gateway")
         .with_http_client(Some(http_client(transport)))
         .with_endpoint_resolver(Some(StaticUriEndpointResolver::uri(transport.endpoint.clone())))
@@ -159,9 +164,7 @@ fn components<P: ProvideCredentials + 'static>(
         // called expired.
         .with_identity_cache(Some(IdentityCache::no_cache()))
         .with_identity_resolver(SCHEME_ID, SharedIdentityResolver::new(credentials))
-        .with_interceptor(ServiceClockSkewInterceptor::new())
-        .with_interceptor(ProbeInterceptor)
-        .with_interceptor(RequestSetup { user_agent: transport.user_agent.clone() })
+        .with_interceptors(interceptors.into_iter())
         .with_retry_strategy(Some(NeverRetryStrategy::new()))
         .with_time_source(Some(SystemTimeSource::new()))
         .with_sleep_impl(Some(TokioSleep::new()))
@@ -181,7 +184,7 @@ fn http_client(transport: &Transport) -> SharedHttpClient {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codepipeline::CredentialCache;
+    use crate::codepipeline::credentials::{CachedIdentity, CredentialCache};
 
     #[test]
     fn every_operation_is_prepared() {
@@ -192,7 +195,7 @@ mod tests {
             connect_timeout: Duration::from_secs(1),
             idle_timeout: Duration::from_secs(1),
         };
-        let client = Client::new(&transport, CredentialCache::empty());
+        let client = Client::new(&transport, CachedIdentity(CredentialCache::empty()));
         for method in Method::operations() {
             assert!(client.plugins(method).is_some(), "{}", method.name);
         }

@@ -10,8 +10,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
-use aws_credential_types::provider::{ProvideCredentials, future};
+use aws_smithy_runtime_api::client::identity::{Identity, IdentityFuture, ResolveIdentity};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
@@ -49,7 +52,8 @@ pub enum CredentialStatus {
 
 /// The credentials that calls are signed with. The `Debug` output has no secret.
 pub struct CredentialCache {
-    current: watch::Sender<Option<Credentials>>,
+    /// In the form that the SDK signs with. Making it from credentials costs each call allocations.
+    current: watch::Sender<Option<Identity>>,
     status: watch::Sender<CredentialStatus>,
     renew: Notify,
 }
@@ -69,7 +73,7 @@ impl CredentialCache {
     }
 
     /// The cached credentials, if there are any.
-    pub(super) fn current(&self) -> Option<Credentials> {
+    pub(super) fn current(&self) -> Option<Identity> {
         self.current.borrow().clone()
     }
 
@@ -91,7 +95,7 @@ impl CredentialCache {
     }
 
     fn store(&self, credentials: Credentials) {
-        self.current.send_replace(Some(credentials));
+        self.current.send_replace(Some(credentials.into()));
         self.status.send_replace(CredentialStatus::Held);
     }
 }
@@ -102,13 +106,14 @@ impl fmt::Debug for CredentialCache {
     }
 }
 
-impl ProvideCredentials for CredentialCache {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::ready(
-            self.current().ok_or_else(|| CredentialsError::not_loaded("none held yet")),
+/// Signs with the cached credentials of the moment.
+#[derive(Debug)]
+pub(super) struct CachedIdentity(pub(super) Arc<CredentialCache>);
+
+impl ResolveIdentity for CachedIdentity {
+    fn resolve_identity<'a>(&'a self, _: &'a RuntimeComponents, _: &'a ConfigBag) -> IdentityFuture<'a> {
+        IdentityFuture::ready(
+            self.0.current().ok_or_else(|| CredentialsError::not_loaded("none held yet").into()),
         )
     }
 }

@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::service::Routes;
+use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceExt, service_fn};
 
 use super::admission::Admission;
@@ -33,9 +34,15 @@ use crate::telemetry::{AccessLogEntry, Metrics};
 /// gets less time than a call.
 const HEALTH_TIME: Duration = Duration::from_secs(5);
 
+/// The service of the job operations. Calls reach it without a router, because the table of methods
+/// has already found their operation.
+pub(super) type Jobs = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
+
 /// Handles the calls of all connections. Clones share their state.
 #[derive(Clone, Debug)]
 pub(super) struct GrpcCalls {
+    jobs: Jobs,
+    /// Health and reflection, and the response to unknown methods.
     routes: Routes,
     shared: Arc<Shared>,
 }
@@ -62,7 +69,13 @@ pub(super) trait RequestBody: HttpBody<Data = Bytes, Error: Into<BoxError>> + Se
 impl<B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static> RequestBody for B {}
 
 impl GrpcCalls {
-    pub(super) fn new(routes: Routes, settings: &Settings, region: Arc<str>, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(
+        jobs: Jobs,
+        routes: Routes,
+        settings: &Settings,
+        region: Arc<str>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let shared = Shared {
             settings: settings.clone(),
             region,
@@ -70,7 +83,7 @@ impl GrpcCalls {
             metrics,
             drain_over: CancellationToken::new(),
         };
-        Self { routes, shared: Arc::new(shared) }
+        Self { jobs, routes, shared: Arc::new(shared) }
     }
 
     pub(super) fn metrics(&self) -> &Metrics {
@@ -210,28 +223,31 @@ impl GrpcCalls {
             Role::Job => match self.shared.admission.try_call() {
                 Some(permit) => {
                     let _release = call.in_flight().hold(permit, peer.closing.clone());
-                    self.route(request).await
+                    respond(self.jobs.clone(), request).await
                 }
                 None => context.fail(&Failure::not_sent(Reason::GatewayOverloaded)),
             },
             Role::Health | Role::Reflection => {
                 match self.shared.admission.try_stream(call.method(), &peer.limits) {
-                    Some(permits) => self
-                        .route(request)
+                    Some(permits) => respond(self.routes.clone(), request)
                         .await
                         .map(|body| Body::new(EndOnClose::new(body, peer.closing.clone(), permits))),
                     None => context.fail(&too_many_streams()),
                 }
             }
-            Role::Unknown => self.route(request).await,
+            Role::Unknown => respond(self.routes.clone(), request).await,
         }
     }
+}
 
-    async fn route<B: RequestBody>(&self, request: Box<Request<B>>) -> Response<Body> {
-        match self.routes.clone().oneshot(*request).await {
-            Ok(response) => response,
-            Err(never) => match never {},
-        }
+async fn respond<S, B>(service: S, request: Box<Request<B>>) -> Response<Body>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    B: RequestBody,
+{
+    match service.oneshot(request.map(Body::new)).await {
+        Ok(response) => response,
+        Err(never) => match never {},
     }
 }
 

@@ -35,7 +35,7 @@ use crate::proto::third_party_job_service_server::{SERVICE_NAME, ThirdPartyJobSe
 use crate::readiness::Readiness;
 use crate::service::JobService;
 use crate::telemetry::Metrics;
-use grpc_call::GrpcCalls;
+use grpc_call::{GrpcCalls, Jobs};
 use http2::{MAX_MESSAGE, MAX_NAME_MESSAGE};
 
 /// The gRPC server, before it serves.
@@ -58,8 +58,9 @@ impl<C: CodePipeline> Server<C> {
         let health = HealthReporter::new();
         // tonic-health starts with SERVING.
         set_health(&health, ServingStatus::NotServing).await;
-        let routes = routes(jobs, &health, settings.reflection);
-        let grpc_calls = GrpcCalls::new(routes, &settings, region, metrics.clone());
+        let jobs = ThirdPartyJobServiceServer::new(jobs).max_decoding_message_size(MAX_MESSAGE);
+        let routes = routes(&health, settings.reflection);
+        let grpc_calls = GrpcCalls::new(Jobs::new(jobs), routes, &settings, region, metrics.clone());
         tokio::select! {
             served = accept::accept(listener, grpc_calls, &settings, shutdown) => served,
             () = reload_certificates(&settings, &metrics) => Ok(()),
@@ -69,12 +70,11 @@ impl<C: CodePipeline> Server<C> {
     }
 }
 
-fn routes<C: CodePipeline>(jobs: JobService<C>, health: &HealthReporter, reflection: bool) -> Routes {
-    let jobs = ThirdPartyJobServiceServer::new(jobs).max_decoding_message_size(MAX_MESSAGE);
+fn routes(health: &HealthReporter, reflection: bool) -> Routes {
     let health = tonic_health::pb::health_server::HealthServer::new(
         tonic_health::server::HealthService::from_health_reporter(health.clone()),
     );
-    let mut routes = Routes::new(jobs).add_service(health.max_decoding_message_size(MAX_NAME_MESSAGE));
+    let mut routes = Routes::new(health.max_decoding_message_size(MAX_NAME_MESSAGE));
     if reflection {
         routes = reflection::add_to(routes);
     }

@@ -35,7 +35,8 @@ fn grpc_calls(routes: Router) -> GrpcCalls {
         reflection: false,
         traces: Traces::default(),
     };
-    GrpcCalls::new(routes.into(), &settings, "eu-west-1".into(), Arc::new(Metrics::new()))
+    let routes = Routes::from(routes);
+    GrpcCalls::new(Jobs::new(routes.clone()), routes, &settings, "eu-west-1".into(), Arc::new(Metrics::new()))
 }
 
 fn peer() -> Arc<Peer> {
