@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 
 from gateway import Gateway
 
@@ -27,6 +28,14 @@ def gateway(parser, options):
         return Gateway(**{name: getattr(options, name) for name in names})
     except (OSError, ValueError) as error:
         parser.error(str(error))
+
+
+def secret(parser, variable):
+    """A secret. It isn't an argument, because arguments show in the list of processes."""
+    value = os.environ.get(variable)
+    if not value:
+        parser.error(f"{variable} is missing or empty")
+    return value
 
 
 def print_line(answer, **first):
