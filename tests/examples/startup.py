@@ -1,9 +1,11 @@
-"""A client that can't work: a secret is missing, or no gateway listens."""
+"""A client that can't work: a secret is missing, no gateway listens, or nothing responds."""
 
 import contextlib
 import socket
+import threading
 
 from clients import Run, Work
+from house import PATIENCE, stand_in
 from scenarios import expect, plain, scenario
 from workers import new_action_type
 
@@ -50,3 +52,20 @@ def connection_refused(house, client):
     expect(polled, code="UNAVAILABLE", result="", outcome=outcome)
     for message in answer["message"], polled["message"]:
         assert "refused" in message.lower(), f"the message is: {message}"
+
+
+@scenario("no response before the deadline: DEADLINE_EXCEEDED, unknown")
+def no_response(house, client):
+    ended = threading.Event()
+
+    def wait():
+        ended.wait(PATIENCE)
+        return b""
+
+    with stand_in(silent=wait) as address:
+        try:
+            with Run(house, client, address, timeout=2) as run:
+                answer = run.call("silent")
+        finally:
+            ended.set()
+    expect(answer, code="DEADLINE_EXCEEDED", reason="", outcome="unknown", verdict="unknown", calls=1)
