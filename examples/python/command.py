@@ -3,8 +3,12 @@
 import argparse
 import json
 import os
+import threading
 
 from gateway import Gateway
+
+# `print` writes a line and its end separately, so threads take turns.
+OUTPUT = threading.Lock()
 
 
 def parser(description):
@@ -41,4 +45,5 @@ def secret(parser, variable):
 def print_line(answer, **first):
     """Prints a line of JSON: `first`, and what is known about the call."""
     fields = {name: value for name, value in vars(answer).items() if name not in ("retry_after", "reply")}
-    print(json.dumps(first | fields), flush=True)
+    with OUTPUT:
+        print(json.dumps(first | fields), flush=True)
