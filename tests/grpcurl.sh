@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What a person with grpcurl and nothing else sees, by reflection alone: the service and its comments, a call, errors
-# with their decoded details. Then every line that `dev` prints is pasted and has to give what it promises, and the README's
-# session what it shows.
+# with their decoded details. Then every line that `dev` prints is pasted and has to give what it promises, and every command
+# in the README's sessions what it shows.
 #
 # grpcurl comes from tools/install.sh; the gateway is $GATEWAY_BIN, or built.
 set -euo pipefail
@@ -104,24 +104,15 @@ check_printed_lines() {
     expect 'the object that the curl line uploaded' OK 'built by curl'
 }
 
-# ---- the session in the README ------------------------------------------------------------------------------------------
+# ---- the README ----------------------------------------------------------------------------------------------------------
 
 # The ids are new each time, and grpcurl's layout is its own.
 plain() { sed -E 's/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/ID/' <<<"$1" | tr -s ' \t'; }
 
-put_whole_job() { # id nonce token
-    put_job "$@" '{"status": "Queued", "artifact_credentials": false,
-        "action_type": {"category": "Deploy", "owner": "ThirdParty", "provider": "Demo", "version": "1"},
-        "configuration": {"Environment": "staging"},
-        "input_artifacts": [{"name": "app", "bucket_name": "demo-artifacts", "object_key": "whole/app.zip"}]}'
-}
-
 check_readme() {
     local line command='' shown='' count=0
+    # The job that `dev` seeds, which its own line has acknowledged.
     put_job job-1 nonce-1 token-1
-    # The jobs that `dev` seeds, which its own lines have ended.
-    put_whole_job job-whole nonce-whole token-whole
-    put_whole_job job-failing nonce-failing token-failing
     while IFS= read -r line; do
         case $line in
             '$ '* | end)
@@ -131,12 +122,40 @@ check_readme() {
                     if [[ $(plain "$answer") == "$(plain "${shown%$'\n'}")" ]]; then ok "README, line $count"; else not_ok "README, line $count" "shown is: $shown"; fi
                 fi
                 command=${line#'$ '} shown=''
+                [[ $line != end ]] || command=''
                 ;;
             *) shown+=$line$'\n' ;;
         esac
-    done < <(awk '/^```console$/ { within = 1; next } within && /^```$/ { print "end"; exit } within' "$root/README.md")
+    done < <(awk '/^```console$/ { within = 1; next } within && /^```$/ { print "end"; within = 0 } within' "$root/README.md")
     answer=''
-    if ((count >= 6)); then ok "README has $count lines to paste"; else not_ok 'README' "has only $count lines to paste"; fi
+    if ((count >= 2)); then ok "README has $count lines to paste"; else not_ok 'README' "has only $count lines to paste"; fi
+    line=$(grep '^grpcurl ' "$root/README.md")
+    ask bash -c "${line//127.0.0.1:50051/$GRPC}"
+    expect 'README: the API with its comments' OK 'rpc AcknowledgeThirdPartyJob' 'NOT idempotent'
+}
+
+# The README's `docker run`, without Docker: what it publishes is where the program listens with these arguments.
+check_readme_container() {
+    local line arguments port free address process end=$((SECONDS + 30))
+    answer=$(<"$root/Dockerfile")
+    if [[ $answer == *$' AS simulator\n'* ]] && grep -q '^docker build --target simulator --tag codepipeline-simulator ' "$root/README.md"; then ok 'README: the image'; else not_ok 'README' 'no such stage'; fi
+    line=$(grep '^docker run .* codepipeline-simulator dev ' "$root/README.md")
+    arguments=${line#* codepipeline-simulator }
+    for port in 50051 4599; do
+        free=$(free_port)
+        answer=$line
+        if [[ $line == *"--publish 127.0.0.1:$port:$port "* && $arguments == *" 0.0.0.0:$port"* ]]; then ok "README: the container's port $port"; else not_ok 'README' "port $port"; fi
+        arguments=${arguments/0.0.0.0:$port/0.0.0.0:$free}
+        [[ $port != 50051 ]] || address=127.0.0.1:$free
+    done
+    # shellcheck disable=SC2086 # words
+    "$GATEWAY_BIN" $arguments --admin-addr "127.0.0.1:$(free_port)" >/dev/null 2>&1 &
+    process=$!
+    until "$GATEWAY_BIN" health --addr "$address" >/dev/null 2>&1 || ((SECONDS >= end)) || ! kill -0 "$process" 2>/dev/null; do sleep 0.1; done
+    ask grpcurl -plaintext -d "$(request job-1 nonce-1 token-1)" "$address" "$method"
+    expect "README: a call to the container's program" OK '"status": "JOB_STATUS_IN_PROGRESS"'
+    kill "$process"
+    wait "$process" || not_ok 'README' "the container's program ended with $?"
 }
 
 # ---- by reflection alone -------------------------------------------------------------------------------------------------
@@ -225,6 +244,7 @@ check_calls() {
 start_dev
 check_printed_lines
 check_readme
+check_readme_container
 check_reflection
 check_reflection_v1alpha
 check_health

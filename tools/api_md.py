@@ -1,5 +1,6 @@
 """docs/api.md from the proto file's own comments. `--check` says whether it is up to date, and writes nothing."""
 
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -12,8 +13,13 @@ HEAD = """# The API
 
 <!-- Generated from proto/{file}; `just api` regenerates it, and `just proto` compares the two. -->
 
-Package `{package}`, in [proto/{file}](../proto/{file}). Tools without server reflection take the
-[descriptor set](callers.md#descriptor-set). [callers.md](callers.md) says what to do after each response. [errors.md](errors.md) lists all errors.
+This page is for worker developers.
+It describes the methods, messages, and enums of the package `{package}`.
+
+- The source is [proto/{file}](../proto/{file}).
+- Tools without server reflection use the [descriptor set](callers.md#descriptor-set).
+- [Process third-party jobs](callers.md) explains how a worker uses the API and what it does after each response.
+- [Errors](errors.md) lists all errors.
 """
 # The numbers of the parts in descriptor.proto, which paths in the source information are made of.
 MESSAGE, ENUM, SERVICE, METHOD, FIELD, VALUE = 4, 5, 6, 2, 2, 2
@@ -24,14 +30,15 @@ def page(api):
         tuple(place.path): "\n".join(line.removeprefix(" ").rstrip() for line in place.leading_comments.splitlines())
         for place in api.source_code_info.location
     }
+    prose = lambda *path: sentences(comments[path])
     cell = lambda *path: " ".join(comments[path].split()).replace("|", "\\|")
     parts = [HEAD.format(file=api.name, package=api.package)]
     for s, service in enumerate(api.service):
-        parts.append(f"## {service.name}\n\n{comments[SERVICE, s]}\n")
+        parts.append(f"## {service.name}\n\n{prose(SERVICE, s)}\n")
         for m, method in enumerate(service.method):
             signature = f"rpc {method.name}({short(method.input_type)}) returns ({short(method.output_type)})"
             path = f"/{api.package}.{service.name}/{method.name}"
-            text = comments[SERVICE, s, METHOD, m]
+            text = prose(SERVICE, s, METHOD, m)
             parts.append(f"### {method.name}\n\n```proto\n{signature}\n```\n\nPath: `{path}`\n\n{text}\n")
     for m, message in enumerate(api.message_type):
         rows = ["| field | number | type | |", "|---|---|---|---|"]
@@ -39,13 +46,25 @@ def page(api):
             text = cell(MESSAGE, m, FIELD, f)
             rows.append(f"| `{field.name}` | {field.number} | {kind(api, message, field, text)} | {text} |")
         table = "\n".join(rows) if message.field else "The message has no fields."
-        parts.append(f"## {message.name}\n\n{comments[MESSAGE, m]}\n\n{table}\n")
+        parts.append(f"## {message.name}\n\n{prose(MESSAGE, m)}\n\n{table}\n")
     for e, enum in enumerate(api.enum_type):
         rows = ["| value | number | |", "|---|---|---|"]
         for v, value in enumerate(enum.value):
             rows.append(f"| `{value.name}` | {value.number} | {cell(ENUM, e, VALUE, v)} |")
-        parts.append(f"## {enum.name}\n\n{comments[ENUM, e]}\n\n" + "\n".join(rows) + "\n")
+        parts.append(f"## {enum.name}\n\n{prose(ENUM, e)}\n\n" + "\n".join(rows) + "\n")
     return "\n".join(parts)
+
+
+def sentences(comment):
+    """The comment with one sentence per line."""
+    # A line that begins neither a paragraph nor an item continues the line above it.
+    joined = re.sub(r"(?<=\S)\n(?! *(?:- |\d\. |\n|$)) *", " ", comment)
+    lines = []
+    for line in joined.splitlines():
+        marker, text = re.fullmatch(r"( *(?:- +|\d\. +)?)(.*)", line).groups()
+        first, *others = re.split(r"(?<=\.) (?=[A-Z`])", text)
+        lines += [marker + first, *(" " * len(marker) + other for other in others)]
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def short(name):

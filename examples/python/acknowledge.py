@@ -1,6 +1,5 @@
 """Acknowledges a job, or each job whose id comes in on a line, and prints a JSON line for each."""
 
-import os
 import sys
 
 import command
@@ -12,9 +11,8 @@ def main():
     parser = command.parser(__doc__)
     parser.add_argument("--job-id", help="without it, ids are read from standard input, one per line")
     options = parser.parse_args()
+    secrets = [command.secret(parser, variable) for variable in ("CODEPIPELINE_NONCE", "CODEPIPELINE_CLIENT_TOKEN")]
     gateway = command.gateway(parser, options)
-    # Not arguments: those show in the list of processes.
-    secrets = os.environ.get("CODEPIPELINE_NONCE", ""), os.environ.get("CODEPIPELINE_CLIENT_TOKEN", "")
 
     worst = 0
     one = options.job_id

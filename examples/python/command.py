@@ -2,8 +2,13 @@
 
 import argparse
 import json
+import os
+import threading
 
 from gateway import Gateway
+
+# `print` writes a line and its end separately, so threads take turns.
+OUTPUT = threading.Lock()
 
 
 def parser(description):
@@ -29,7 +34,16 @@ def gateway(parser, options):
         parser.error(str(error))
 
 
+def secret(parser, variable):
+    """A secret. It isn't an argument, because arguments show in the list of processes."""
+    value = os.environ.get(variable)
+    if not value:
+        parser.error(f"{variable} is missing or empty")
+    return value
+
+
 def print_line(answer, **first):
     """Prints a line of JSON: `first`, and what is known about the call."""
     fields = {name: value for name, value in vars(answer).items() if name not in ("retry_after", "reply")}
-    print(json.dumps(first | fields), flush=True)
+    with OUTPUT:
+        print(json.dumps(first | fields), flush=True)

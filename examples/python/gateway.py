@@ -18,6 +18,8 @@ SERVICE_CONFIG = Path(__file__).with_name("service-config.json")
 REPEATABLE = ("UNAVAILABLE", "RESOURCE_EXHAUSTED")
 # Calls that can be retried whatever their outcome is, also after an error that isn't the gateway's.
 HARMLESS = ("PollForThirdPartyJobs", "GetThirdPartyJobDetails")
+# Needs no identity and no request, and isn't in the service config, so it doesn't wait for a connection.
+HEALTH = "/grpc.health.v1.Health/Check"
 # Seconds. A shorter call could only end as `unknown`.
 SHORTEST_CALL = 0.5
 
@@ -68,7 +70,8 @@ class Gateway:
     ):
         """The files are PEM; without `ca` it is plaintext. With `retries=0`, the library doesn't retry either.
         `timeout` is in seconds per call, retries included; a poll has its wait in addition."""
-        self.retries, self.timeout = retries, timeout
+        self.target, self.retries, self.timeout = target, retries, timeout
+        self.connected = False
         options = [
             ("grpc.service_config", Path(service_config or SERVICE_CONFIG).read_text("utf-8")),
             ("grpc.enable_retries", int(retries > 0)),
@@ -144,11 +147,27 @@ class Gateway:
         raise AssertionError("the last call returns")
 
     def _call(self, method, request, timeout):
+        failure = self._connect(timeout)
+        if failure:
+            return failure
         try:
             reply, call = getattr(self.stub, method).with_call(request, timeout=timeout)
         except grpc.RpcError as error:
             return _failed(error)
         return Answer(code="OK", request_id=dict(call.initial_metadata()).get("x-request-id", ""), reply=reply)
+
+    def _connect(self, timeout):
+        """The error if there has never been a connection. The calls wait for one, so only the health check reports the cause."""
+        if self.connected:
+            return None
+        try:
+            self.channel.unary_unary(HEALTH)(b"", timeout=timeout)
+        except grpc.RpcError as error:
+            if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+                message = f"no connection to {self.target}: {error.details()}"
+                return Answer(code=error.code().name, outcome="not_sent", message=message)
+        self.connected = True
+        return None
 
 
 class BearerToken(grpc.AuthMetadataPlugin):

@@ -4,7 +4,6 @@ Copy this file and replace `work`.
 """
 
 import logging
-import os
 import sys
 import threading
 import time
@@ -158,9 +157,9 @@ def main():
     except ValueError:
         parser.error("--action-type must be Category/Owner/Provider/Version")
     action_type = api.ActionTypeId(category=category, owner=owner, provider=provider, version=version)
-    gateway = command.gateway(parser, options)
     # One client here. A partner's own records have the token of each client id.
-    token = os.environ.get("CODEPIPELINE_CLIENT_TOKEN", "")
+    token = command.secret(parser, "CODEPIPELINE_CLIENT_TOKEN")
+    gateway = command.gateway(parser, options)
     run(Worker(gateway, lambda client_id: token), action_type, options)
 
 

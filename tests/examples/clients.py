@@ -25,6 +25,8 @@ class Client:
     service_config: bool = True
     # Spreads its calls over all addresses of a name.
     balances: bool = True
+    # Connects before its first call, so it knows that nothing was sent if it can't.
+    connects_first: bool = True
     # Codes and messages for a call that met a GOAWAY, and that HTTP/2 guarantees wasn't looked at. gRPC libraries repeat such a
     # call once by themselves; grpc-js may do so on the connection that is ending (grpc/grpc-node#2033), grpcio now and then
     # doesn't, tonic's client gives up one that waits while others are open on that connection (docs/operations.md).
@@ -61,6 +63,7 @@ CLIENTS = [
         ("node", "dist/worker.js"),
         service_config=False,
         balances=False,
+        connects_first=False,
     ),
     Client(
         "java",
@@ -82,12 +85,14 @@ CLIENTS = [
 class Program:
     """One process of a client that prints a line of JSON for each job."""
 
-    def __init__(self, house, client, command, target, *, nonce=NONCE, timeout=PATIENCE, retries=0, **options):
+    def __init__(self, house, client, command, target, *, timeout=PATIENCE, retries=0, environment=None, **options):
+        """A variable of `environment` that is None is absent."""
         self.house, self.client = house, client
         arguments = ["--target", target, "--timeout", str(timeout), "--retries", str(retries)]
         for name, value in options.items():
             arguments += ["--" + name.replace("_", "-"), str(value)]
-        environment = clean_environment() | {"CODEPIPELINE_NONCE": nonce, "CODEPIPELINE_CLIENT_TOKEN": CLIENT_TOKEN}
+        secrets = {"CODEPIPELINE_NONCE": NONCE, "CODEPIPELINE_CLIENT_TOKEN": CLIENT_TOKEN} | (environment or {})
+        environment = clean_environment() | {name: value for name, value in secrets.items() if value is not None}
         if "//127." in target:
             # Or grpc-js asks no other name server than the system's.
             environment["GRPC_NODE_USE_ALTERNATIVE_RESOLVER"] = "true"
@@ -125,11 +130,14 @@ class Program:
         """What the client printed about a job, or about a call."""
         line = self.process.stdout.readline()
         if not line:
-            self.errors.seek(0)
-            raise AssertionError(f"{self.client.name} said no more: {self.errors.read().decode()[-600:]}")
-        said = line + os.pread(self.errors.fileno(), 1 << 20, 0).decode(errors="replace")
+            raise AssertionError(f"{self.client.name} said no more: {self.report()[-600:]}")
+        said = line + self.report()
         assert not any(secret in said for secret in SECRETS), "a secret was printed"
         return json.loads(line)
+
+    def report(self):
+        """What the client wrote to standard error."""
+        return os.pread(self.errors.fileno(), 1 << 20, 0).decode(errors="replace")
 
     def end(self):
         """The exit code, when no more ids come."""

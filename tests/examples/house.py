@@ -230,12 +230,15 @@ class Mesh(Process):
 
 @contextlib.contextmanager
 def stand_in(*, method=METHOD, **answers):
-    """The address of something that answers in a gateway's place: by a text in the request a message, or a code and details."""
+    """The address of something that answers in a gateway's place: by a text in the request a message, a code and details, or a
+    function that returns a message."""
 
     def respond(request, context):
         (answer,) = (answer for text, answer in answers.items() if text.encode() in request)
         if isinstance(answer, bytes):
             return answer
+        if callable(answer):
+            return answer()
         code, details = answer
         context.set_trailing_metadata([("grpc-status-details-bin", details)] if details else ())
         return context.abort(code, "from the stand-in")

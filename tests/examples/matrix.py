@@ -20,6 +20,7 @@ from house import SECRETS, House, job, wait_for
 from scenarios import SCENARIOS, NotHere, fresh, plain
 
 import artifacts  # noqa: F401 (its scenarios come after those of workers.py)
+import startup  # noqa: F401 (likewise)
 
 # Clients at the same time; most of it is waiting.
 PARALLEL = 2

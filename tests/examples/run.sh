@@ -3,16 +3,16 @@
 #
 #   tests/examples/run.sh [matrix.py's options]   --client NAME and --only TEXT for a part
 #
-# Needs Python, Go, Node.js with npm, Java with Maven, and Rust. The gateway is $GATEWAY_BIN, or built. What is downloaded
+# Needs Python, Go, Node.js with npm, Java with Maven, Rust, and jq. The gateway is $GATEWAY_BIN, or built. What is downloaded
 # goes where each ecosystem keeps it, so a second run is quicker.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"
 
-for tool in python3 go npm mvn java cargo; do
+for tool in python3 go npm mvn java cargo jq; do
     command -v "$tool" >/dev/null || { echo "tests/examples needs $tool, which is not on this machine"; exit 1; }
 done
-tools/install.sh python grpcurl
+tools/install.sh python grpcurl buf
 PATH=$(tools/install.sh --path):$PATH
 python=$root/.tools/venv/bin/python
 

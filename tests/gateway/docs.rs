@@ -68,6 +68,27 @@ fn short_names(methods: &[&Method]) -> String {
 }
 
 #[test]
+fn the_readme_names_the_version_and_a_measured_figure() {
+    let read = |path| fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let (readme, performance) = (read("README.md"), read("docs/performance.md"));
+    let version = env!("CARGO_PKG_VERSION");
+    for text in [
+        format!("[![Release {version}]"),
+        format!("badge/release-{version}-blue"),
+        format!("Version {version} is"),
+        format!("codepipeline-gateway:{version} "),
+    ] {
+        assert!(readme.contains(&text), "README.md doesn't contain: {text}");
+    }
+    // The README rounds the measured ratio down.
+    assert!(readme.contains("more than twice as many calls per CPU second as grpc-go with aws-sdk-go-v2"));
+    let row = "| calls per CPU second, relative to grpc-go + aws-sdk-go-v2 |";
+    let row = performance.lines().find(|line| line.starts_with(row)).unwrap();
+    let measured = row.split('|').nth(3).unwrap().trim().trim_end_matches(" ×");
+    assert!(measured.parse::<f64>().unwrap() > 2.0, "README.md claims more than docs/performance.md: {row}");
+}
+
+#[test]
 fn the_docs_list_exactly_the_metrics_of_the_program() {
     let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md")).unwrap();
     let metrics = Metrics::new();

@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"flag"
+	"fmt"
+	"os"
 	"time"
 )
 
@@ -19,4 +21,13 @@ func (o *Options) Flags(set *flag.FlagSet) {
 	set.StringVar(&o.Key, "key", "", "PEM `file` with its key")
 	set.StringVar(&o.TokenFile, "token-file", "", "`file` with a bearer token, read for each call")
 	set.StringVar(&o.ServiceConfig, "service-config", "", "gRPC service config that replaces the built-in one")
+}
+
+// Secret is the value of a variable. It isn't an argument, because arguments show in the list of processes.
+func Secret(variable string) (string, error) {
+	value := os.Getenv(variable)
+	if value == "" {
+		return "", fmt.Errorf("%s is missing or empty", variable)
+	}
+	return value, nil
 }

@@ -12,13 +12,16 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	health "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -90,6 +93,7 @@ type Options struct {
 // Gateway is created once for the whole process: it keeps a connection to each replica.
 type Gateway struct {
 	connection *grpc.ClientConn
+	connected  atomic.Bool
 	stub       api.ThirdPartyJobServiceClient
 	retries    int
 	timeout    time.Duration
@@ -127,7 +131,8 @@ func New(target string, options Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Gateway{connection, api.NewThirdPartyJobServiceClient(connection), options.Retries, options.Timeout}, nil
+	stub := api.NewThirdPartyJobServiceClient(connection)
+	return &Gateway{connection: connection, stub: stub, retries: options.Retries, timeout: options.Timeout}, nil
 }
 
 // Close closes all connections.
@@ -190,7 +195,7 @@ func retried[Request, Reply any](
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	for calls := 1; ; calls++ {
-		reply, answer := once(ctx, call, request)
+		reply, answer := once(ctx, g, call, request)
 		answer.Calls = calls
 		// At least the RetryInfo delay, and longer each time.
 		pause := max(answer.RetryAfter, 100*time.Millisecond<<calls)
@@ -209,13 +214,33 @@ func retried[Request, Reply any](
 	}
 }
 
-func once[Request, Reply any](ctx context.Context, call method[Request, Reply], request Request) (Reply, Answer) {
+func once[Request, Reply any](
+	ctx context.Context, g *Gateway, call method[Request, Reply], request Request,
+) (reply Reply, answer Answer) {
+	if answer, ok := g.connect(ctx); !ok {
+		return reply, answer
+	}
 	var header metadata.MD
 	reply, err := call(ctx, request, grpc.Header(&header))
 	if err != nil {
 		return reply, failed(status.Convert(err))
 	}
 	return reply, Answer{Code: "OK", RequestID: strings.Join(header.Get("x-request-id"), "")}
+}
+
+// connect returns false and the error if there has never been a connection. The calls wait for one, so only the health
+// check, which isn't in the service config, reports the cause.
+func (g *Gateway) connect(ctx context.Context) (Answer, bool) {
+	if g.connected.Load() {
+		return Answer{}, true
+	}
+	_, err := health.NewHealthClient(g.connection).Check(ctx, &health.HealthCheckRequest{})
+	if failed := status.Convert(err); failed.Code() == codes.Unavailable || failed.Code() == codes.DeadlineExceeded {
+		message := fmt.Sprintf("no connection to %s: %s", g.connection.Target(), failed.Message())
+		return Answer{Code: code.Code(failed.Code()).String(), Outcome: "not_sent", Message: message}, false
+	}
+	g.connected.Store(true)
+	return Answer{}, true
 }
 
 func failed(status *status.Status) Answer {

@@ -1,6 +1,7 @@
 //! The result of a call: what the gateway says about it, and what a worker can do.
 
 use std::error::Error;
+use std::iter::successors;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -84,30 +85,26 @@ impl Answer {
         // An error without ErrorInfo isn't the gateway's, so nothing is known about the call.
         let info = details.error_info().filter(|info| info.domain == "codepipeline-gateway");
         let of = |key: &str| info.and_then(|info| info.metadata.get(key).cloned());
-        let otherwise = if never_connected(status) { "not_sent" } else { "unknown" };
+        let no_connection = no_connection(status);
+        let otherwise = if no_connection.is_some() { "not_sent" } else { "unknown" };
         Self {
             code: code_name(status.code()),
             reason: info.map(|info| info.reason.clone()).unwrap_or_default(),
             outcome: of("outcome").unwrap_or_else(|| otherwise.into()),
             attempts: of("attempts").and_then(|attempts| attempts.parse().ok()).unwrap_or_default(),
             request_id: details.request_info().map(|request| request.request_id.clone()).unwrap_or_default(),
-            message: status.message().into(),
+            message: no_connection.unwrap_or_else(|| status.message().into()),
             retry_after: details.retry_info().and_then(|retry| retry.retry_delay).unwrap_or_default(),
             ..Self::default()
         }
     }
 }
 
-/// tonic reports that it couldn't connect, so nothing was sent.
-fn never_connected(status: &Status) -> bool {
-    let mut source = status.source();
-    while let Some(error) = source {
-        if error.is::<tonic::ConnectError>() {
-            return true;
-        }
-        source = error.source();
-    }
-    false
+/// The cause, if tonic reports that it couldn't connect. Nothing was sent then.
+fn no_connection(status: &Status) -> Option<String> {
+    let causes = || successors(status.source(), |&error| error.source());
+    causes().find(|error| error.is::<tonic::ConnectError>())?;
+    causes().last().map(|cause| format!("no connection to the gateway: {cause}"))
 }
 
 /// `DeadlineExceeded` is `DEADLINE_EXCEEDED`.

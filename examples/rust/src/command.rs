@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::path::PathBuf;
+use std::process::exit;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -44,10 +45,17 @@ impl Connection {
     }
 }
 
-/// A secret comes from the environment: arguments show in the list of processes.
+/// A secret, or the end of the program. It isn't an argument, because arguments show in the list
+/// of processes.
 #[must_use]
 pub fn secret(variable: &str) -> String {
-    std::env::var(variable).unwrap_or_default()
+    match std::env::var(variable) {
+        Ok(value) if !value.is_empty() => value,
+        _ => {
+            eprintln!("{variable} is missing or empty");
+            exit(2);
+        }
+    }
 }
 
 /// Prints a line of JSON.

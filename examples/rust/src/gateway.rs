@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 use crate::answer::Answer;
 use crate::balance::{self, Balancer};
@@ -29,6 +29,8 @@ use api::{
 
 /// A shorter call could only end as `unknown`.
 const SHORTEST_CALL: Duration = Duration::from_millis(500);
+/// How precisely timers end.
+const TICK: Duration = Duration::from_millis(1);
 
 type Client = ThirdPartyJobServiceClient<Channel>;
 
@@ -203,8 +205,13 @@ impl Gateway {
                 let answer = Answer::ok(reply.metadata());
                 (Some(reply.into_inner()), answer)
             }
-            Ok(Err(status)) => (None, Answer::failed(&status)),
-            Err(_) => (None, Answer::failed(&Status::deadline_exceeded("no answer within the deadline"))),
+            // tonic's own deadline is CANCELLED, without details.
+            Ok(Err(status)) if status.code() != Code::Cancelled || Instant::now() + TICK < end => {
+                (None, Answer::failed(&status))
+            }
+            Ok(Err(_)) | Err(_) => {
+                (None, Answer::failed(&Status::deadline_exceeded("no answer within the deadline")))
+            }
         }
     }
 }

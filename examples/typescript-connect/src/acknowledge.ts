@@ -1,15 +1,15 @@
 // Acknowledges a job, or each job whose id comes in on a line, and prints a JSON line for each.
 
 import { createInterface } from "node:readline";
-import { command, printLine } from "./command.js";
+import { command, printLine, secret } from "./command.js";
 import { verdict } from "./gateway.js";
 
 const EXIT = { yours: 0, not_yours: 1, unknown: 3 };
 
 // --job-id: without it, ids are read from standard input, one per line.
 const { gateway, values } = command({ "job-id": { type: "string" } });
-// Not arguments: those show in the list of processes.
-const { CODEPIPELINE_NONCE: nonce = "", CODEPIPELINE_CLIENT_TOKEN: clientToken = "" } = process.env;
+const nonce = secret("CODEPIPELINE_NONCE");
+const clientToken = secret("CODEPIPELINE_CLIENT_TOKEN");
 
 const jobs = values["job-id"] === undefined ? createInterface({ input: process.stdin }) : [values["job-id"]];
 for await (const job_id of jobs) {

@@ -33,6 +33,16 @@ export function command(own: Own): { gateway: Gateway; values: Record<string, st
   return { gateway, values };
 }
 
+/** A secret. It isn't an argument, because arguments show in the list of processes. */
+export function secret(variable: string): string {
+  const value = process.env[variable];
+  if (!value) {
+    console.error(`${variable} is missing or empty`);
+    process.exit(2);
+  }
+  return value;
+}
+
 /** Prints a line of JSON: `first`, and what is known about the call. */
 export function printLine(first: object, { retryAfterMs: _, reply: __, ...answer }: Answer): void {
   console.log(JSON.stringify({ ...first, ...answer }));

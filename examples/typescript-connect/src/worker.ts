@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { ArtifactError, Artifacts, concat } from "./artifacts.js";
-import { command, printLine } from "./command.js";
+import { command, printLine, secret } from "./command.js";
 import {
   ActionTypeIdSchema,
   type ExecutionDetails,
@@ -131,7 +131,7 @@ if (!category || !owner || !provider || !version) {
 }
 const actionType = create(ActionTypeIdSchema, { category, owner, provider, version });
 // One client here. A partner's own records have the token of each client id.
-const token = process.env.CODEPIPELINE_CLIENT_TOKEN ?? "";
+const token = secret("CODEPIPELINE_CLIENT_TOKEN");
 const worker = new Worker(gateway, () => token);
 
 const jobs = Number(values.jobs ?? 0);

@@ -19,6 +19,9 @@ import { Status } from "./gen/google/rpc/status.js";
 
 const SERVICE_CONFIG = new URL("../service-config.json", import.meta.url);
 
+/** Needs no identity and no request, and isn't in the service config. */
+const HEALTH = "/grpc.health.v1.Health/Check";
+
 /** A shorter call could only end as `unknown`. */
 const SHORTEST_CALL_MS = 500;
 
@@ -87,11 +90,12 @@ type Method<Q, R> = (
 /** Create one for the whole process: it keeps a connection to each replica. */
 export class Gateway {
   private readonly client: ThirdPartyJobServiceClient;
+  private connected = false;
   private readonly retries: number;
   private readonly timeoutMs: number;
 
   /** `target` is a headless Service: `dns:///codepipeline-gateway-headless:50051`. */
-  constructor(target: string, options: Options = {}) {
+  constructor(private readonly target: string, options: Options = {}) {
     this.retries = options.retries ?? 3;
     this.timeoutMs = options.timeoutMs ?? 10_000;
     this.client = new ThirdPartyJobServiceClient(target, credentials(options), {
@@ -154,7 +158,23 @@ export class Gateway {
     }
   }
 
-  private call<Q, R>(method: Method<Q, R>, request: Q, deadline: number): Promise<Answer<R>> {
+  /** The error if there has never been a connection. The calls wait for one, so only the health check reports the cause. */
+  private async connect(deadline: number): Promise<Answer<never> | undefined> {
+    if (this.connected) return undefined;
+    const error = await new Promise<grpc.ServiceError | null>((resolve) =>
+      this.client.makeUnaryRequest(HEALTH, () => Buffer.alloc(0), () => 0, 0, new grpc.Metadata(), { deadline }, resolve),
+    );
+    if (error && [grpc.status.UNAVAILABLE, grpc.status.DEADLINE_EXCEEDED].includes(error.code)) {
+      const message = `no connection to ${this.target}: ${error.details}`;
+      return { ...NOTHING, code: grpc.status[error.code], outcome: "not_sent", message };
+    }
+    this.connected = true;
+    return undefined;
+  }
+
+  private async call<Q, R>(method: Method<Q, R>, request: Q, deadline: number): Promise<Answer<R>> {
+    const failure = await this.connect(deadline);
+    if (failure) return failure;
     // grpc-js doesn't take waitForReady from the service config.
     const metadata = new grpc.Metadata({ waitForReady: true });
     return new Promise((resolve) => {

@@ -3,7 +3,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { ArtifactError, Artifacts, concat } from "./artifacts.js";
-import { command, printLine } from "./command.js";
+import { command, printLine, secret } from "./command.js";
 import {
   type ActionTypeId,
   ExecutionDetails,
@@ -128,7 +128,7 @@ if (!category || !owner || !provider || !version) {
 }
 const actionType: ActionTypeId = { category, owner, provider, version };
 // One client here. A partner's own records have the token of each client id.
-const token = process.env.CODEPIPELINE_CLIENT_TOKEN ?? "";
+const token = secret("CODEPIPELINE_CLIENT_TOKEN");
 const worker = new Worker(gateway, () => token);
 
 const jobs = Number(values.jobs ?? 0);

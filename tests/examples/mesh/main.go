@@ -16,6 +16,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 )
 
@@ -68,7 +69,11 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *proxy) attempt(r *http.Request, request []byte) (*http.Response, []byte, error) {
-	upstream := p.upstreams[int(p.next.Add(1)-1)%len(p.upstreams)]
+	upstream := p.upstreams[0]
+	// A health check takes no turn, so that the first call about a job goes to the first upstream.
+	if !strings.HasPrefix(r.URL.Path, "/grpc.health.v1.Health/") {
+		upstream = p.upstreams[int(p.next.Add(1)-1)%len(p.upstreams)]
+	}
 	again := r.Clone(r.Context())
 	again.RequestURI, again.URL.Scheme, again.URL.Host = "", "http", upstream
 	again.Body, again.ContentLength = io.NopCloser(bytes.NewReader(request)), int64(len(request))

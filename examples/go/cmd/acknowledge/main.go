@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -24,14 +25,14 @@ func main() {
 }
 
 func run(target, jobID string, options gateway.Options) int {
+	nonce, noNonce := gateway.Secret("CODEPIPELINE_NONCE")
+	clientToken, noToken := gateway.Secret("CODEPIPELINE_CLIENT_TOKEN")
 	client, err := gateway.New(target, options)
-	if err != nil {
+	if err := errors.Join(noNonce, noToken, err); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
 	defer client.Close()
-	// Not arguments: those show in the list of processes.
-	nonce, clientToken := os.Getenv("CODEPIPELINE_NONCE"), os.Getenv("CODEPIPELINE_CLIENT_TOKEN")
 	worst := 0
 	acknowledge := func(job string) {
 		answer := client.Acknowledge(context.Background(), job, nonce, clientToken)

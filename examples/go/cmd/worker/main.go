@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -26,17 +27,17 @@ func main() {
 	jobs := flag.Int("jobs", 0, "number of jobs to process; 0: no limit")
 	flag.Parse()
 	parts := strings.Split(*actionType, "/")
+	// One client here. A partner's own records have the token of each client id.
+	token, noToken := gateway.Secret("CODEPIPELINE_CLIENT_TOKEN")
 	client, err := gateway.New(*target, options)
 	if err == nil && len(parts) != 4 {
-		err = fmt.Errorf("-action-type must be Category/Owner/Provider/Version")
+		err = errors.New("-action-type must be Category/Owner/Provider/Version")
 	}
-	if err != nil {
+	if err := errors.Join(noToken, err); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
 	defer client.Close()
-	// One client here. A partner's own records have the token of each client id.
-	token := os.Getenv("CODEPIPELINE_CLIENT_TOKEN")
 	worker := worker{client, func(clientID string) string { return token }}
 	poller := poller{
 		client, &api.ActionTypeId{Category: parts[0], Owner: parts[1], Provider: parts[2], Version: parts[3]},

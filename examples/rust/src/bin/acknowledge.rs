@@ -23,8 +23,8 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let Arguments { job_id, connection } = Arguments::parse();
-    let gateway = connection.gateway()?;
     let (nonce, client_token) = (secret("CODEPIPELINE_NONCE"), secret("CODEPIPELINE_CLIENT_TOKEN"));
+    let gateway = connection.gateway()?;
     let acknowledge = async |job: &str| {
         let answer = gateway.acknowledge(job, &nonce, &client_token).await;
         print_line(job, "verdict", &answer.verdict(), &answer);

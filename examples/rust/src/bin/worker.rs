@@ -46,11 +46,12 @@ fn action_type(text: &str) -> Result<ActionTypeId, String> {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let Arguments { action_type, wait, poll_interval, places, jobs, connection } = Arguments::parse();
+    // One client here. A partner's own records have the token of each client id.
+    let token = secret("CODEPIPELINE_CLIENT_TOKEN");
     let gateway = Arc::new(connection.gateway()?);
     let (wait, interval) = (Duration::try_from_secs_f64(wait)?, Duration::try_from_secs_f64(poll_interval)?);
     let poller = Poller { gateway: gateway.clone(), action_type, wait, interval };
-    // One client here. A partner's own records have the token of each client id.
-    let worker = Arc::new(Worker { gateway, client_token: |_: &str| secret("CODEPIPELINE_CLIENT_TOKEN") });
+    let worker = Arc::new(Worker { gateway, client_token: move |_: &str| token.clone() });
     let semaphore = Arc::new(Semaphore::new(places));
     let (mut started, mut running) = (0, JoinSet::new());
     while jobs == 0 || started < jobs {

@@ -340,7 +340,7 @@ type ActionTypeId struct {
 	// What the action does: `Source`, `Build`, `Deploy`, `Test`, `Invoke`, `Approval`, or `Compute`. 1 to 35 letters, digits,
 	// hyphens, and underscores.
 	Category string `protobuf:"bytes,1,opt,name=category,proto3" json:"category,omitempty"`
-	// Who created the action type: `ThirdParty` for a partner's. 1 to 35 letters, digits, hyphens, and underscores.
+	// The creator of the action type: `ThirdParty` for a partner's. 1 to 35 letters, digits, hyphens, and underscores.
 	Owner string `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
 	// The provider that the partner registered. 1 to 35 letters, digits, hyphens, and underscores.
 	Provider string `protobuf:"bytes,3,opt,name=provider,proto3" json:"provider,omitempty"`
@@ -463,7 +463,7 @@ func (x *GetThirdPartyJobDetailsRequest) GetClientToken() string {
 	return ""
 }
 
-// What AWS knows about the job.
+// The job's details, as AWS has them.
 type GetThirdPartyJobDetailsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The details. Missing if AWS returned none.
@@ -685,7 +685,7 @@ func (x *ThirdPartyJobData) GetEncryptionKey() *EncryptionKey {
 	return nil
 }
 
-// Where in a pipeline the job belongs.
+// The pipeline, stage, and action that the job belongs to.
 type PipelineContext struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The name of the pipeline.
@@ -1034,7 +1034,7 @@ func (x *EncryptionKey) GetType() string {
 	return ""
 }
 
-// Which job a worker took, and the two secrets that prove that it may take the job.
+// The job that a worker took, and the two secrets that it needs for that.
 type AcknowledgeThirdPartyJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The unique id of the job, from PollForThirdPartyJobs. 1 to 512 characters.

@@ -44,21 +44,21 @@ const (
 //
 // The client token that these calls need belongs to the job's client id. It comes from the partner's own records.
 //
-// Errors. Every error carries `google.rpc.ErrorInfo` (in `grpc-status-details-bin`, which grpcurl and the gRPC
-// libraries decode) with `domain` = `codepipeline-gateway`, a stable `reason` such as `JOB_NOT_FOUND`, and
-// `metadata` with those of these keys that are known: `awsErrorCode`, `awsRequestId`, `httpStatus`, `attempts`,
-// `region`, and `outcome`. `google.rpc.RequestInfo` carries the request id. Some reasons have more details:
-// BadRequest, ResourceInfo, PreconditionFailure, RetryInfo.
+// Errors: every error carries `google.rpc.ErrorInfo` in `grpc-status-details-bin`, which grpcurl and the gRPC libraries
+// decode. Its `domain` is `codepipeline-gateway`, and its `reason` is stable, such as `JOB_NOT_FOUND`. Its `metadata`
+// contains these keys if they are known: `awsErrorCode`, `awsRequestId`, `httpStatus`, `attempts`, `region`, and
+// `outcome`. `google.rpc.RequestInfo` carries the request id. Some reasons have more details: BadRequest, ResourceInfo,
+// PreconditionFailure, RetryInfo.
 //
-// `outcome` says what is known about the call at AWS:
+// `outcome` reports whether the call had an effect at AWS:
 //   - `rejected`: AWS rejected the call. Nothing changed.
 //   - `not_sent`: the request provably never reached AWS. Nothing changed.
-//   - `unknown`:  the call may have had its effect.
+//   - `unknown`:  the call might have had its effect.
 //
-// UNAVAILABLE and RESOURCE_EXHAUSTED from the gateway mean that the same call can be retried without harm. RetryInfo,
-// if there is one, says after how long. For AcknowledgeThirdPartyJob and the two Put calls, these codes also mean that
-// nothing changed: an `unknown` outcome of these calls never has one of the two codes, and it tells gRPC libraries not
-// to retry.
+// UNAVAILABLE and RESOURCE_EXHAUSTED from the gateway mean that the same call can be retried without harm. If the error
+// has RetryInfo, wait for its delay first. For AcknowledgeThirdPartyJob and the two Put calls, these codes also mean
+// that nothing changed. An `unknown` outcome of these calls never has one of the two codes. Its trailer tells gRPC
+// libraries not to retry.
 //
 // Every method can return these errors (docs/errors.md has the whole table):
 //   - INVALID_ARGUMENT: INVALID_REQUEST (BadRequest lists every violation), VALIDATION_FAILED (AWS rejected a value).
@@ -75,21 +75,21 @@ const (
 //   - For PollForThirdPartyJobs and GetThirdPartyJobDetails, AWS_UNAVAILABLE, AWS_REQUEST_TIMEOUT,
 //     AWS_CONNECTION_LOST, AWS_TIMEOUT, and GATEWAY_SHUTTING_DOWN are UNAVAILABLE, because a retry does no harm.
 //   - INTERNAL: GATEWAY_ACCESS_DENIED, GATEWAY_CREDENTIALS_REJECTED, AWS_BAD_RESPONSE, GATEWAY_BUG. The gateway's
-//     operator must act. See `outcome`: the last two may be unknown.
+//     operator must act. See `outcome`: for the last two, it can be `unknown`.
 //
 // Each method lists the further errors that it can return.
 //
-// Metadata. A request can carry `x-request-id` (`[A-Za-z0-9._:/-]{1,128}`). The response, good or bad, carries it
-// back, or a new one. `x-amzn-requestid` is AWS's own id of the call, if AWS sent one. Send a deadline: it covers
+// Metadata: a request can carry `x-request-id` (`[A-Za-z0-9._:/-]{1,128}`). Every response and every error carries the
+// same id, or a new one. `x-amzn-requestid` is AWS's own id of the call, if AWS sent one. Send a deadline: it covers
 // everything that the gateway does for the call.
 //
 // Lengths are counted in Unicode scalar values (code points), as the AWS model counts them.
 type ThirdPartyJobServiceClient interface {
 	// Asks for jobs of an action type (AWS: PollForThirdPartyJobs).
 	//
-	// Without `wait`, the call is one call to AWS. With `wait`, it is a long poll: it returns as soon as there are jobs, or
-	// without jobs when the time is over. All calls of a gateway that wait for the same action type share one poller, which
-	// hands out the jobs in the order in which the calls arrived. Send long polls one after another.
+	// Without `wait`, the call is one call to AWS. With `wait`, it is a long poll: it returns as soon as there are jobs,
+	// or without jobs when the wait ends. All calls of a gateway that wait for the same action type share one poller. The
+	// poller hands out the jobs in the order in which the calls arrived. Send long polls one after another.
 	//
 	// The jobs that AWS returns become Dispatched. If no worker acknowledges a job in time, CodePipeline hands it out
 	// again. So a lost response costs time and no job: retry the call after any error with UNAVAILABLE or
@@ -102,10 +102,10 @@ type ThirdPartyJobServiceClient interface {
 	// Reads a job (AWS: GetThirdPartyJobDetails).
 	//
 	// The call changes nothing at AWS. Each call creates new requests for the job's artifacts, which work for about 15
-	// minutes. The gateway itself retries it within the deadline, also after an attempt with an unknown outcome. A worker can read a job before the
-	// acknowledgement and again until the job ends.
+	// minutes. The gateway itself retries the call within the deadline, also after an attempt with an unknown outcome. A
+	// worker can read a job before the acknowledgement and again until the job ends.
 	//
-	// The response contains secrets. The fields say which.
+	// The response contains secrets. The comments of its fields name them.
 	//
 	// Further errors:
 	//   - NOT_FOUND: JOB_NOT_FOUND, INVALID_JOB (the job can't be read in its state). Drop the job.
@@ -117,7 +117,7 @@ type ThirdPartyJobServiceClient interface {
 	// and rejects a second one with InvalidNonceException. So:
 	//   - OK with JOB_STATUS_IN_PROGRESS: the job is yours. Start the work.
 	//   - An error with `outcome` `not_sent` or `rejected`: nothing changed. Retry the call if the code is UNAVAILABLE or
-	//     RESOURCE_EXHAUSTED. Otherwise the message says what has to change first.
+	//     RESOURCE_EXHAUSTED. Otherwise the message names what must change first.
 	//   - An error with `outcome` `unknown`: the job might already be yours. Don't retry automatically. You can make one
 	//     deliberate retry: OK means that the job is yours now. INVALID_NONCE means that the job was acknowledged, most
 	//     likely by your earlier call, so don't drop it as another worker's.
@@ -229,21 +229,21 @@ func (c *thirdPartyJobServiceClient) PutThirdPartyJobFailureResult(ctx context.C
 //
 // The client token that these calls need belongs to the job's client id. It comes from the partner's own records.
 //
-// Errors. Every error carries `google.rpc.ErrorInfo` (in `grpc-status-details-bin`, which grpcurl and the gRPC
-// libraries decode) with `domain` = `codepipeline-gateway`, a stable `reason` such as `JOB_NOT_FOUND`, and
-// `metadata` with those of these keys that are known: `awsErrorCode`, `awsRequestId`, `httpStatus`, `attempts`,
-// `region`, and `outcome`. `google.rpc.RequestInfo` carries the request id. Some reasons have more details:
-// BadRequest, ResourceInfo, PreconditionFailure, RetryInfo.
+// Errors: every error carries `google.rpc.ErrorInfo` in `grpc-status-details-bin`, which grpcurl and the gRPC libraries
+// decode. Its `domain` is `codepipeline-gateway`, and its `reason` is stable, such as `JOB_NOT_FOUND`. Its `metadata`
+// contains these keys if they are known: `awsErrorCode`, `awsRequestId`, `httpStatus`, `attempts`, `region`, and
+// `outcome`. `google.rpc.RequestInfo` carries the request id. Some reasons have more details: BadRequest, ResourceInfo,
+// PreconditionFailure, RetryInfo.
 //
-// `outcome` says what is known about the call at AWS:
+// `outcome` reports whether the call had an effect at AWS:
 //   - `rejected`: AWS rejected the call. Nothing changed.
 //   - `not_sent`: the request provably never reached AWS. Nothing changed.
-//   - `unknown`:  the call may have had its effect.
+//   - `unknown`:  the call might have had its effect.
 //
-// UNAVAILABLE and RESOURCE_EXHAUSTED from the gateway mean that the same call can be retried without harm. RetryInfo,
-// if there is one, says after how long. For AcknowledgeThirdPartyJob and the two Put calls, these codes also mean that
-// nothing changed: an `unknown` outcome of these calls never has one of the two codes, and it tells gRPC libraries not
-// to retry.
+// UNAVAILABLE and RESOURCE_EXHAUSTED from the gateway mean that the same call can be retried without harm. If the error
+// has RetryInfo, wait for its delay first. For AcknowledgeThirdPartyJob and the two Put calls, these codes also mean
+// that nothing changed. An `unknown` outcome of these calls never has one of the two codes. Its trailer tells gRPC
+// libraries not to retry.
 //
 // Every method can return these errors (docs/errors.md has the whole table):
 //   - INVALID_ARGUMENT: INVALID_REQUEST (BadRequest lists every violation), VALIDATION_FAILED (AWS rejected a value).
@@ -260,21 +260,21 @@ func (c *thirdPartyJobServiceClient) PutThirdPartyJobFailureResult(ctx context.C
 //   - For PollForThirdPartyJobs and GetThirdPartyJobDetails, AWS_UNAVAILABLE, AWS_REQUEST_TIMEOUT,
 //     AWS_CONNECTION_LOST, AWS_TIMEOUT, and GATEWAY_SHUTTING_DOWN are UNAVAILABLE, because a retry does no harm.
 //   - INTERNAL: GATEWAY_ACCESS_DENIED, GATEWAY_CREDENTIALS_REJECTED, AWS_BAD_RESPONSE, GATEWAY_BUG. The gateway's
-//     operator must act. See `outcome`: the last two may be unknown.
+//     operator must act. See `outcome`: for the last two, it can be `unknown`.
 //
 // Each method lists the further errors that it can return.
 //
-// Metadata. A request can carry `x-request-id` (`[A-Za-z0-9._:/-]{1,128}`). The response, good or bad, carries it
-// back, or a new one. `x-amzn-requestid` is AWS's own id of the call, if AWS sent one. Send a deadline: it covers
+// Metadata: a request can carry `x-request-id` (`[A-Za-z0-9._:/-]{1,128}`). Every response and every error carries the
+// same id, or a new one. `x-amzn-requestid` is AWS's own id of the call, if AWS sent one. Send a deadline: it covers
 // everything that the gateway does for the call.
 //
 // Lengths are counted in Unicode scalar values (code points), as the AWS model counts them.
 type ThirdPartyJobServiceServer interface {
 	// Asks for jobs of an action type (AWS: PollForThirdPartyJobs).
 	//
-	// Without `wait`, the call is one call to AWS. With `wait`, it is a long poll: it returns as soon as there are jobs, or
-	// without jobs when the time is over. All calls of a gateway that wait for the same action type share one poller, which
-	// hands out the jobs in the order in which the calls arrived. Send long polls one after another.
+	// Without `wait`, the call is one call to AWS. With `wait`, it is a long poll: it returns as soon as there are jobs,
+	// or without jobs when the wait ends. All calls of a gateway that wait for the same action type share one poller. The
+	// poller hands out the jobs in the order in which the calls arrived. Send long polls one after another.
 	//
 	// The jobs that AWS returns become Dispatched. If no worker acknowledges a job in time, CodePipeline hands it out
 	// again. So a lost response costs time and no job: retry the call after any error with UNAVAILABLE or
@@ -287,10 +287,10 @@ type ThirdPartyJobServiceServer interface {
 	// Reads a job (AWS: GetThirdPartyJobDetails).
 	//
 	// The call changes nothing at AWS. Each call creates new requests for the job's artifacts, which work for about 15
-	// minutes. The gateway itself retries it within the deadline, also after an attempt with an unknown outcome. A worker can read a job before the
-	// acknowledgement and again until the job ends.
+	// minutes. The gateway itself retries the call within the deadline, also after an attempt with an unknown outcome. A
+	// worker can read a job before the acknowledgement and again until the job ends.
 	//
-	// The response contains secrets. The fields say which.
+	// The response contains secrets. The comments of its fields name them.
 	//
 	// Further errors:
 	//   - NOT_FOUND: JOB_NOT_FOUND, INVALID_JOB (the job can't be read in its state). Drop the job.
@@ -302,7 +302,7 @@ type ThirdPartyJobServiceServer interface {
 	// and rejects a second one with InvalidNonceException. So:
 	//   - OK with JOB_STATUS_IN_PROGRESS: the job is yours. Start the work.
 	//   - An error with `outcome` `not_sent` or `rejected`: nothing changed. Retry the call if the code is UNAVAILABLE or
-	//     RESOURCE_EXHAUSTED. Otherwise the message says what has to change first.
+	//     RESOURCE_EXHAUSTED. Otherwise the message names what must change first.
 	//   - An error with `outcome` `unknown`: the job might already be yours. Don't retry automatically. You can make one
 	//     deliberate retry: OK means that the job is yours now. INVALID_NONCE means that the job was acknowledged, most
 	//     likely by your earlier call, so don't drop it as another worker's.

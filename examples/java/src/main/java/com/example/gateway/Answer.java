@@ -86,6 +86,15 @@ public record Answer<R>(
     return new Answer<>("OK", "", "", "", "", 0, 1, requestId, "", Duration.ZERO, reply);
   }
 
+  static <R> Answer<R> notSent(StatusRuntimeException error, String what) {
+    String message = what + error.getStatus().getDescription();
+    if (error.getCause() != null) {
+      message += ": " + error.getCause().getMessage();
+    }
+    return new Answer<>(
+        error.getStatus().getCode().name(), "", "", "", "not_sent", 0, 1, "", message, Duration.ZERO, null);
+  }
+
   static <R> Answer<R> of(StatusRuntimeException error) {
     // An error without ErrorInfo isn't the gateway's, so nothing is known about the call.
     String reason = "";

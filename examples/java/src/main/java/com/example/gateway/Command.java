@@ -49,9 +49,14 @@ final class Command {
             values.get("--service-config"), Integer.parseInt(get("--retries", "3")), seconds("--timeout", "10")));
   }
 
-  /** Not arguments: those show in the list of processes. */
+  /** A secret. It isn't an argument, because arguments show in the list of processes. */
   static String secret(String variable) {
-    return System.getenv().getOrDefault(variable, "");
+    String value = System.getenv(variable);
+    if (value == null || value.isEmpty()) {
+      System.err.println(variable + " is missing or empty");
+      System.exit(2);
+    }
+    return value;
   }
 
   /** Prints a line of JSON. */

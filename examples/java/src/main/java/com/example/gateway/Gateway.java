@@ -16,7 +16,9 @@ import codepipeline.thirdparty.v1.ThirdPartyJobServiceOuterClass.PutThirdPartyJo
 import codepipeline.thirdparty.v1.ThirdPartyJobServiceOuterClass.PutThirdPartyJobSuccessResultRequest;
 import codepipeline.thirdparty.v1.ThirdPartyJobServiceOuterClass.PutThirdPartyJobSuccessResultResponse;
 import com.google.gson.Gson;
+import com.google.protobuf.Empty;
 import io.grpc.CallCredentials;
+import io.grpc.CallOptions;
 import io.grpc.ChannelCredentials;
 import io.grpc.ClientInterceptors;
 import io.grpc.CompositeChannelCredentials;
@@ -24,9 +26,12 @@ import io.grpc.Grpc;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
+import io.grpc.MethodDescriptor;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.TlsChannelCredentials;
+import io.grpc.protobuf.ProtoUtils;
+import io.grpc.stub.ClientCalls;
 import io.grpc.stub.MetadataUtils;
 import java.io.File;
 import java.io.IOException;
@@ -52,6 +57,15 @@ public final class Gateway implements AutoCloseable {
   /** A shorter call could only end as {@code unknown}. */
   private static final Duration SHORTEST_CALL = Duration.ofMillis(500);
 
+  /** Needs no identity and no request, and isn't in the service config. */
+  private static final MethodDescriptor<Empty, Empty> HEALTH =
+      MethodDescriptor.<Empty, Empty>newBuilder()
+          .setType(MethodDescriptor.MethodType.UNARY)
+          .setFullMethodName("grpc.health.v1.Health/Check")
+          .setRequestMarshaller(ProtoUtils.marshaller(Empty.getDefaultInstance()))
+          .setResponseMarshaller(ProtoUtils.marshaller(Empty.getDefaultInstance()))
+          .build();
+
   private static final Metadata.Key<String> REQUEST_ID =
       Metadata.Key.of("x-request-id", Metadata.ASCII_STRING_MARSHALLER);
 
@@ -66,9 +80,11 @@ public final class Gateway implements AutoCloseable {
   public record Options(
       String ca, String cert, String key, String tokenFile, String serviceConfig, int retries, Duration timeout) {}
 
+  private final String target;
   private final ManagedChannel channel;
   private final int retries;
   private final Duration timeout;
+  private volatile boolean connected;
 
   /**
    * Connects at the first call.
@@ -76,6 +92,7 @@ public final class Gateway implements AutoCloseable {
    * @param target a headless Service: {@code dns:///codepipeline-gateway-headless:50051}
    */
   public Gateway(String target, Options options) throws IOException {
+    this.target = target;
     retries = options.retries();
     timeout = options.timeout();
     var builder =
@@ -169,6 +186,10 @@ public final class Gateway implements AutoCloseable {
 
   private <Q, R> Answer<R> call(
       BiFunction<ThirdPartyJobServiceBlockingStub, Q, R> method, Q request, long timeoutNanos) {
+    var failure = this.<R>connect(timeoutNanos);
+    if (failure != null) {
+      return failure;
+    }
     var headers = new AtomicReference<Metadata>();
     var capture = MetadataUtils.newCaptureMetadataInterceptor(headers, new AtomicReference<>());
     var stub =
@@ -180,6 +201,23 @@ public final class Gateway implements AutoCloseable {
     } catch (StatusRuntimeException error) {
       return Answer.of(error);
     }
+  }
+
+  /** The error if there has never been a connection, else null. The calls wait for one, so only the health check reports the cause. */
+  private <R> Answer<R> connect(long timeoutNanos) {
+    if (!connected) {
+      var deadline = CallOptions.DEFAULT.withDeadlineAfter(timeoutNanos, TimeUnit.NANOSECONDS);
+      try {
+        ClientCalls.blockingUnaryCall(channel, HEALTH, deadline, Empty.getDefaultInstance());
+      } catch (StatusRuntimeException error) {
+        var code = error.getStatus().getCode();
+        if (code == Status.Code.UNAVAILABLE || code == Status.Code.DEADLINE_EXCEEDED) {
+          return Answer.notSent(error, "no connection to " + target + ": ");
+        }
+      }
+      connected = true;
+    }
+    return null;
   }
 
   /** Accepts no more calls. Calls in flight finish. */

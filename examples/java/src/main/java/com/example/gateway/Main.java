@@ -14,22 +14,24 @@ public final class Main {
 
   private static int run(Command command) throws Exception {
     int worst = 0;
+    String nonce = Command.secret("CODEPIPELINE_NONCE");
+    String clientToken = Command.secret("CODEPIPELINE_CLIENT_TOKEN");
     try (var gateway = command.gateway()) {
       String only = command.get("--job-id", null);
       if (only != null) {
-        return acknowledge(gateway, only);
+        return acknowledge(gateway, only, nonce, clientToken);
       }
       var lines = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
       for (String job = lines.readLine(); job != null; job = lines.readLine()) {
-        worst = Math.max(worst, acknowledge(gateway, job));
+        worst = Math.max(worst, acknowledge(gateway, job, nonce, clientToken));
       }
     }
     return worst;
   }
 
-  private static int acknowledge(Gateway gateway, String jobId) throws InterruptedException {
-    String nonce = Command.secret("CODEPIPELINE_NONCE");
-    var answer = gateway.acknowledge(jobId, nonce, Command.secret("CODEPIPELINE_CLIENT_TOKEN"));
+  private static int acknowledge(Gateway gateway, String jobId, String nonce, String clientToken)
+      throws InterruptedException {
+    var answer = gateway.acknowledge(jobId, nonce, clientToken);
     Command.print(jobId, "verdict", answer.verdict(), answer);
     return switch (answer.verdict()) {
       case YOURS -> 0;

@@ -28,9 +28,9 @@ public final class WorkerMain {
             .setProvider(parts[2])
             .setVersion(parts[3])
             .build();
+    // One client here. A partner's own records have the token of each client id.
+    String token = Command.secret("CODEPIPELINE_CLIENT_TOKEN");
     try (var gateway = command.gateway()) {
-      // One client here. A partner's own records have the token of each client id.
-      String token = Command.secret("CODEPIPELINE_CLIENT_TOKEN");
       new WorkerMain(command, gateway, actionType).run(new Worker(gateway, clientId -> token));
     }
   }
