@@ -5,7 +5,7 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 export PATH := justfile_directory() / ".tools/bin:" + env("PATH")
 
 # What CI runs, cheap ones first; .ci/run reads this too.
-steps := "rules fmt scripts proto chart lint test doc deny grpcurl worker boto3 metrics runs budget examples"
+steps := "rules fmt scripts site proto chart lint test doc deny grpcurl worker boto3 metrics runs budget examples"
 
 # What the runs begin with.
 run := "cargo test --locked --test gateway -- --ignored --nocapture"
@@ -61,6 +61,13 @@ runs: (chaos "30") (hostile "1") overload waiters
 # the API documentation, warnings are errors
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace
+
+# the documentation site in target/site/html: its links, anchors and diagrams are checked
+site: (_tools "mdbook" "mermaid")
+    node tools/site/mermaid.mjs --self-test
+    git ls-files --cached --others --exclude-standard -z '*.md' | xargs -0 node tools/site/mermaid.mjs
+    tools/site/build.py --self-test
+    tools/site/build.py
 
 # docs/errors.md, regenerated from the program's own table
 docs:
