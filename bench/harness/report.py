@@ -1,63 +1,13 @@
 """Turns a run's numbers into docs/performance.md's tables and the plots beside it."""
 
-import json
-import statistics
 import sys
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("svg")
-import matplotlib.pyplot as plt  # noqa: E402
+import plots
+from results import NAMES, Numbers
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
-NAMES = {
-    "gateway": "this gateway",
-    "echo": "bare tonic echo",
-    "sdk": "bare SDK call",
-    "floor": "signing and plain hyper",
-    "naive": "tonic + SDK without features",
-    "go": "grpc-go + aws-sdk-go-v2",
-    "python": "grpcio + boto3",
-    "sigv4": "aws-sigv4-proxy (HTTP)",
-    "sigv4-pool": "aws-sigv4-proxy (HTTP), larger pool",
-}
-COLORS = {"gateway": "#1b6ca8", "echo": "#9bb8c9", "sdk": "#5b8fb0", "floor": "#c9d6df", "naive": "#3f8f8a", "go": "#d9822b", "python": "#7a9e4f", "sigv4": "#a569a5", "sigv4-pool": "#c9a3c9"}
-
-
-class Numbers:
-    def __init__(self, file):
-        run = json.loads(Path(file).read_text())
-        self.machine, self.values = run["machine"], run["numbers"]
-
-    def __contains__(self, key):
-        return key in self.values
-
-    def median(self, key):
-        return statistics.median(self.values[key])
-
-    def quartiles(self, key):
-        values = self.values[key]
-        if len(values) < 2:
-            return values[0], values[0]
-        low, _, high = statistics.quantiles(values, n=4, method="inclusive")
-        return low, high
-
-    def show(self, key, form="{:.1f}", scale=1):
-        if key not in self:
-            return "—"
-        low, high = self.quartiles(key)
-        number, low, high = (form.format(value * scale) for value in (self.median(key), low, high))
-        return number if low == high else f"{number} ({low}–{high})"
-
-    def cpu(self, name, mode="plain"):
-        return self.median(f"cost/{name}/{mode}/cpu")
-
-    def times(self, over, under):
-        """The median ratio of one program to the sum of others, each a (name, mode). Ratios are taken within a round."""
-        rounds = zip(*(self.values[f"cost/{name}/{mode}/cpu"] for name, mode in [over, *under]))
-        return statistics.median(first / sum(others) for first, *others in rounds)
 
 
 def table(header, rows):
@@ -68,8 +18,9 @@ def table(header, rows):
 def about(n):
     m = n.machine
     return (
-        f"Measured {m['date']} at commit {m['commit']} on {m['cpu']}, Linux {m['kernel']}, {m['rustc']}; {m['rounds']} rounds, "
-        f"load average {m['load']} at the start. A number is the median of its rounds, with the quartiles in brackets.\n"
+        f"Measured on {m['date']} at commit {m['commit']} on {m['cpu']}, Linux {m['kernel']}, {m['rustc']}.\n"
+        f"The run had {m['rounds']} rounds, and the load average was {m['load']} at its start.\n"
+        "A number is the median of its rounds, with the quartiles in brackets.\n"
     )
 
 
@@ -178,96 +129,18 @@ def growth(n):
     return table(["CPU per call, µs", *[NAMES[name] for name in ("gateway", "echo", "sdk", "go")]], rows)
 
 
-# ---- plots ------------------------------------------------------------------------------------------------------------
-
-
-def save(figure, name):
-    folder = DOCS / "performance"
-    folder.mkdir(exist_ok=True)
-    figure.tight_layout()
-    figure.savefig(folder / name, metadata={"Date": None})
-    plt.close(figure)
-
-
-def plot_cost(n):
-    names = [name for name in NAMES if f"cost/{name}/plain/cpu" in n and name != "python"]
-    figure, axes = plt.subplots(figsize=(7.5, 3.2))
-    for row, name in enumerate(reversed(names)):
-        low, high = n.quartiles(f"cost/{name}/plain/cpu")
-        value = n.cpu(name)
-        axes.barh(row, value, color=COLORS[name], xerr=[[value - low], [high - value]], ecolor="#444444")
-    axes.set_yticks(range(len(names)), [NAMES[name] for name in reversed(names)])
-    title = "CPU time per call, µs (median, quartiles)"
-    if "cost/python/plain/cpu" in n:
-        title += f"; grpcio + boto3: {n.cpu('python'):.0f}"
-    axes.set_title(title, fontsize=10)
-    save(figure, "cost.svg")
-
-
-def plot_latency(n):
-    if "capacity" not in n:
-        return
-    capacity = n.median("capacity")
-    figure, all_axes = plt.subplots(1, 3, figsize=(10, 3.2))
-    for axes, quantile in zip(all_axes, ("p50", "p99", "p999")):
-        for name in ("sdk", "gateway", "go", "python"):
-            shares = [s for s in ("0.1", "0.25", "0.5", "0.75") if f"latency/{name}/{s}/{quantile}" in n]
-            values = [n.median(f"latency/{name}/{s}/{quantile}") / 1000 for s in shares]
-            axes.plot([capacity * float(s) for s in shares], values, "o-", color=COLORS[name], label=NAMES[name])
-        axes.set_title(f"{quantile.replace('p999', 'p99.9')}, ms", fontsize=10)
-        axes.set_yscale("log")
-        axes.set_xlabel("calls per second")
-    all_axes[0].legend(fontsize=7)
-    save(figure, "latency.svg")
-
-
-def plot_growth(n):
-    if "callers/gateway/64" not in n:
-        return
-    figure, all_axes = plt.subplots(1, 3, figsize=(10, 3.2))
-    for axes, (kind, counts) in zip(all_axes, (("callers", (1, 8, 64, 256, 1024)), ("connections", (1, 8, 64, 512)), ("replicas", (1, 2, 4)))):
-        for name in ("gateway", "echo", "sdk", "go"):
-            known = [count for count in counts if f"{kind}/{name}/{count}" in n]
-            if known:
-                axes.plot(known, [n.median(f"{kind}/{name}/{c}") for c in known], "o-", color=COLORS[name], label=NAMES[name])
-        axes.set_xscale("log", base=2)
-        axes.set_xlabel(kind)
-        axes.set_ylim(bottom=0)
-    all_axes[0].set_title("CPU time per call, µs", fontsize=10)
-    all_axes[0].legend(fontsize=7)
-    save(figure, "growth.svg")
-
-
-def plot_memory(n):
-    if "memory/gateway/plain/in-flight/100" not in n:
-        return
-    figure, axes = plt.subplots(figsize=(7.5, 3.2))
-    for name in ("gateway", "go", "python"):
-        held = [h for h in (100, 1000, 4000) if f"memory/{name}/plain/in-flight/{h}" in n]
-        total = [(n.median(f"memory/{name}/plain/idle") + h * n.median(f"memory/{name}/plain/in-flight/{h}")) / 2**20 for h in held]
-        axes.plot([0, *held], [n.median(f"memory/{name}/plain/idle") / 2**20, *total], "o-", color=COLORS[name], label=NAMES[name])
-    axes.set_title("Memory by calls in flight, MiB", fontsize=10)
-    axes.set_xlabel("calls in flight")
-    axes.set_ylim(bottom=0)
-    axes.legend(fontsize=8)
-    save(figure, "memory.svg")
-
-
 def main():
-    # The same numbers make the same file. Text stays text, so the file is small.
-    plt.rcParams["svg.hashsalt"] = "performance"
-    plt.rcParams["svg.fonttype"] = "none"
     n = Numbers(sys.argv[1])
-    for plot in (plot_cost, plot_latency, plot_growth, plot_memory):
-        plot(n)
-    parts = [about(n), targets(n), "### Cost of a call", cost(n), "![Cost](performance/cost.svg)\n"]
-    parts += ["### Latency at fixed rates", latency(n), "![Latency](performance/latency.svg)\n"]
-    parts += ["### Memory, start, size", memory(n), "![Memory](performance/memory.svg)\n"]
-    parts += ["### Growth", growth(n), "![Growth](performance/growth.svg)\n"]
+    plots.draw(n, DOCS / "performance")
+    parts = [about(n), targets(n)]
+    parts += ["### Cost of a call\n", cost(n), "![CPU time per call of each program](performance/cost.svg)\n"]
+    parts += ["### Latency at fixed rates\n", latency(n), "![Latency by calls per second](performance/latency.svg)\n"]
+    parts += ["### Memory, start, size\n", memory(n), "![Memory by calls in flight](performance/memory.svg)\n"]
+    parts += ["### Growth\n", growth(n), "![CPU time per call by callers, connections, and replicas](performance/growth.svg)\n"]
     page = DOCS / "performance.md"
     before, rest = page.read_text().split(BEGIN)
     after = rest.split(END)[1]
-    page.write_text(f"{before}{BEGIN}\n\n" + "\n".join(parts) + f"\n{END}{after}")
+    page.write_text(f"{before}{BEGIN}\n\n" + "\n".join(part for part in parts if part) + f"\n{END}{after}")
 
 
 if __name__ == "__main__":
