@@ -27,7 +27,7 @@ IMAGES = {".svg", ".png"}
 # A fenced block, a code span, or the target of a link or an image.
 PARTS = re.compile(
     r"(?P<fence>^(?P<indent> *)```(?P<info>[^\n]*)\n(?P<text>.*?)^(?P=indent)```$)"
-    r"|(?P<code>(?P<ticks>`+)[^`].*?(?P=ticks))"
+    r"|(?P<code>(?P<ticks>`+)[^`](?:(?!\n\n).)*?(?P=ticks))"
     r"|(?P<before>\]\(|\b(?:href|src)=\")(?P<target>[^)\s\"]+)(?=[)\"])",
     re.MULTILINE | re.DOTALL,
 )
@@ -86,7 +86,8 @@ class Site:
             file = re.sub(r"README\.md$", "index.md", file)
             return part["before"] + os.path.relpath(file, PurePosixPath(page).parent) + mark + anchor
         if file in self.files and PurePosixPath(file).suffix in IMAGES:
-            self.put(file, self.read(file))
+            self.put(file, "")
+            shutil.copy(self.root / file, self.staged / "pages" / file)
             return part[0]
         if file in self.files or any(other.startswith(f"{file}/") for other in self.files):
             kind = "blob" if file in self.files else "tree"
@@ -119,7 +120,7 @@ class Site:
                 where = f"{path.relative_to(self.built)}:{line}"
                 if not other.is_file():
                     self.problems.append(f"{where}: no file {link}")
-                elif anchor and anchor not in documents[other].anchors:
+                elif anchor and other in documents and anchor not in documents[other].anchors:
                     self.problems.append(f"{where}: no anchor {link}")
         return documents
 
