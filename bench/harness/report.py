@@ -73,7 +73,7 @@ def cost(n):
                 label,
                 n.show(f"cost/{name}/plain/cpu"),
                 f"{n.cpu(name) / n.cpu('gateway'):.2f}",
-                n.show(f"cost/{name}/plain/rate", "{:.0f}"),
+                n.show(f"cost/{name}/plain/rate", "{:,.0f}"),
                 n.show(f"cost/{name}/tls/cpu"),
             ]
         )
@@ -91,31 +91,29 @@ def latency(n):
         for name in ("sdk", "gateway", "go", "python"):
             if f"latency/{name}/{share}/p50" in n:
                 quantiles = [n.show(f"latency/{name}/{share}/{q}", "{:.2f}", 1e-3) for q in ("p50", "p99", "p999")]
-                rows.append([f"{int(capacity * float(share))}", NAMES[name], *quantiles])
+                rows.append([f"{int(capacity * float(share)):,}", NAMES[name], *quantiles])
     return table(["calls/s", "program", "p50, ms", "p99, ms", "p99.9, ms"], rows)
 
 
 def memory(n):
     if "memory/gateway/plain/idle" not in n:
         return ""
+    names = ("gateway", "echo", "go", "python")
     rows = []
-    for name in ("gateway", "echo", "go", "python"):
-        mib, kib = ("{:.1f}", 1 / 2**20), ("{:.1f}", 1 / 1024)
-        rows.append(
-            [
-                NAMES[name],
-                n.show(f"memory/{name}/plain/fresh", *mib),
-                n.show(f"memory/{name}/plain/own", *mib),
-                n.show(f"memory/{name}/plain/idle", *mib),
-                *[n.show(f"memory/{name}/plain/in-flight/{held}", *kib) for held in (100, 1000, 4000)],
-                n.show(f"memory/{name}/tls/in-flight/1000", *kib),
-                n.show(f"memory/{name}/connection", *kib),
-                n.show(f"start/{name}"),
-                n.show(f"size/{name}", "{:.1f}", 1 / 2**20),
-            ]
-        )
-    header = ["program", "started, MiB", "without its file's pages", "after 2,000 calls, MiB", "a call in flight of 100, KiB", "of 1,000", "of 4,000", "of 1,000 with TLS", "an idle TLS connection, KiB"]
-    return table([*header, "start to first response, ms", "binary, MiB"], rows)
+
+    def row(what, key, unit=None, form="{:,.1f}"):
+        rows.append([what, *[n.show(key.format(name), form, 1 / unit if unit else 1) for name in names]])
+
+    row("started, MiB", "memory/{}/plain/fresh", 2**20)
+    row("started, without the pages of its file, MiB", "memory/{}/plain/own", 2**20)
+    row("after 2,000 calls, MiB", "memory/{}/plain/idle", 2**20)
+    for held in (100, 1000, 4000):
+        row(f"a call in flight, of {held:,}, KiB", f"memory/{{}}/plain/in-flight/{held}", 2**10)
+    row("a call in flight, of 1,000 with TLS, KiB", "memory/{}/tls/in-flight/1000", 2**10)
+    row("an idle TLS connection, KiB", "memory/{}/connection", 2**10)
+    row("start to first response, ms", "start/{}")
+    row("binary, MiB", "size/{}", 2**20)
+    return table(["what", *[NAMES[name] for name in names]], rows)
 
 
 def growth(n):
@@ -125,7 +123,7 @@ def growth(n):
     for kind, counts in (("callers", (1, 8, 64, 256, 1024)), ("connections", (1, 8, 64, 512)), ("replicas", (1, 2, 4))):
         for count in counts:
             values = [n.show(f"{kind}/{name}/{count}") for name in ("gateway", "echo", "sdk", "go")]
-            rows.append([f"{count:,} {kind}", *values])
+            rows.append([f"{count:,} {kind if count > 1 else kind[:-1]}", *values])
     return table(["CPU per call, µs", *[NAMES[name] for name in ("gateway", "echo", "sdk", "go")]], rows)
 
 

@@ -35,7 +35,7 @@ class Numbers:
         low, _, high = statistics.quantiles(values, n=4, method="inclusive")
         return low, high
 
-    def show(self, key, form="{:.1f}", scale=1):
+    def show(self, key, form="{:,.1f}", scale=1):
         if key not in self:
             return "—"
         low, high = self.quartiles(key)
