@@ -3,7 +3,7 @@
     printf '%s\\n' README.md docs/errors.md | python3 tools/sentences.py         FILE:LINE:text of each violation
     printf '%s\\n' README.md docs/errors.md | python3 tools/sentences.py --fix   break and join the lines of these pages
 
-Reads file names from standard input. Code, tables, headings, HTML, and the definitions of links are free.
+Reads file names from standard input. Code, tables, headings, HTML, templates, and the definitions of links are free.
 A quoted text, a code span, and a bold label belong to the sentence around them.
 """
 
@@ -19,7 +19,7 @@ END = re.compile(r"(?P<word>[^\s(\"]*)[.!?…][\"”’')\]*_]*(?=\s|$)")
 FENCE = re.compile(r"^[\s>]*(```|~~~)")
 QUOTE = re.compile(r"^(?:\s*>\s?)*")
 ITEM = re.compile(r"^\s*(?P<mark>(?:[-*+]|\d+[.)])\s+(?:\[[ x]\]\s+)?)?")
-FREE = re.compile(r"^\s*(?:#|\||<|\[[^\]]+\]:|\[![A-Z]+\]|(?:[-*_]\s*){3,}$|$)")
+FREE = re.compile(r"^\s*(?:#|\{\{|\||<|\[[^\]]+\]:|\[![A-Z]+\]|(?:[-*_]\s*){3,}$|$)")
 
 
 def paragraphs(text):
