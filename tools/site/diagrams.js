@@ -1,8 +1,8 @@
 // Draws the page's diagrams in the colors of the chosen theme, and again after a change of the theme.
 
 (function () {
-  // In pixels. A wide diagram on a phone scrolls instead of becoming too small to read.
-  const WIDTH = 700;
+  // A wide diagram scrolls instead of becoming too small to read.
+  const SMALLEST = 0.6;
   const root = document.documentElement;
   const diagrams = [...document.querySelectorAll('pre.mermaid')].map((element) => ({ element, text: element.textContent }));
   const theme = () => (/\b(coal|navy|ayu)\b/.test(root.className) ? 'dark' : 'default');
@@ -11,13 +11,13 @@
   async function draw() {
     if (theme() === drawn) return;
     drawn = theme();
-    window.mermaid.initialize({ startOnLoad: false, theme: drawn, gantt: { useWidth: WIDTH } });
+    window.mermaid.initialize({ startOnLoad: false, theme: drawn, gantt: { useWidth: 700 } });
     for (const { element, text } of diagrams) {
       element.removeAttribute('data-processed');
       element.textContent = text;
     }
     await window.mermaid.run({ nodes: diagrams.map(({ element }) => element) });
-    for (const { style } of document.querySelectorAll('pre.mermaid > svg')) style.minWidth = `min(${style.maxWidth}, ${WIDTH}px)`;
+    for (const { style } of document.querySelectorAll('pre.mermaid > svg')) style.minWidth = `calc(${SMALLEST} * ${style.maxWidth})`;
   }
 
   if (diagrams.length > 0) {
