@@ -15,6 +15,57 @@ def table(header, rows):
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"
 
 
+def summary(n):
+    """What a reader wants to know first, as far as it was measured."""
+    lines = []
+    cpu = n.cpu("gateway")
+    lines += [f"- A call uses {cpu:.1f} µs of CPU time.", f"  One core completes about {round(1e6 / cpu, -2):,.0f} calls per second."]
+    if "cost/gateway/mtls/cpu" in n:
+        lines += [f"- With mTLS and TLS to AWS, a call uses {n.cpu('gateway', 'mtls'):.1f} µs."]
+    if "cost/gateway/mtls-jwt/cpu" in n:
+        lines += [f"  With a bearer token as well, a call uses {n.cpu('gateway', 'mtls-jwt'):.1f} µs."]
+    for name in ("go", "python"):
+        if f"cost/{name}/plain/cpu" in n:
+            ratio = n.times((name, "plain"), [("gateway", "plain")])
+            lines += [f"- Per CPU second, the gateway completes {ratio:.1f} times as many calls as {NAMES[name]}."]
+    if "memory/gateway/connection" in n:
+        idle, call, connection = memory_use(n)
+        lines += [
+            f"- The gateway uses {idle / 2**20:.1f} MiB after its start.",
+            f"  With TLS, a call in flight adds {call / 1024:.0f} KiB, and an idle connection adds {connection / 1024:.0f} KiB.",
+        ]
+    if "start/gateway" in n:
+        lines += [f"- The first call completes {n.median('start/gateway'):.0f} ms after the start."]
+    return "\n".join(lines) + "\n"
+
+
+def memory_use(n):
+    """The bytes after the start, of a call in flight, and of an idle connection, with TLS."""
+    return [n.median(f"memory/gateway/{key}") for key in ("plain/fresh", "tls/in-flight/1000", "connection")]
+
+
+def sizing(n):
+    if not {"memory/gateway/connection", "cost/gateway/mtls/cpu"} <= n.values.keys():
+        return ""
+    cpu, (idle, call, connection) = n.cpu("gateway", "mtls"), memory_use(n)
+    total = (idle + 1000 * call + 1000 * connection) / 2**20
+    rows = [
+        ["CPU", f"{cpu:.1f} µs per call", "1,000 calls per second", f"{cpu / 1000:.2f} cores"],
+        [
+            "memory",
+            f"{idle / 2**20:.1f} MiB, {call / 1024:.0f} KiB per call in flight, {connection / 1024:.0f} KiB per idle connection",
+            "1,000 calls in flight and 1,000 idle connections",
+            f"{total:.0f} MiB",
+        ],
+    ]
+    return (
+        "The estimates are for mTLS and TLS to AWS.\n\n"
+        + table(["resource", "estimate", "example", "result"], rows)
+        + "\nThe number of calls in flight is the rate multiplied by the duration of a call at AWS.\n"
+        "At 1,000 calls per second and 100 ms, 100 calls are in flight.\n"
+    )
+
+
 def about(n):
     m = n.machine
     return (
@@ -130,7 +181,10 @@ def growth(n):
 def main():
     n = Numbers(sys.argv[1])
     plots.draw(n, DOCS / "performance")
-    parts = [about(n), targets(n)]
+    parts = ["## Summary\n", summary(n)]
+    if estimates := sizing(n):
+        parts += ["## Sizing\n", estimates]
+    parts += ["## Results\n", about(n), "### Targets\n", targets(n)]
     parts += ["### Cost of a call\n", cost(n), "![CPU time per call of each program](performance/cost.svg)\n"]
     parts += ["### Latency at fixed rates\n", latency(n), "![Latency by calls per second](performance/latency.svg)\n"]
     parts += ["### Memory, start, size\n", memory(n), "![Memory by calls in flight](performance/memory.svg)\n"]
