@@ -5,7 +5,6 @@ import tempfile
 from pathlib import Path
 
 import descriptors
-import sentences
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 
 PAGE = Path(__file__).parent.parent / "docs/api.md"
@@ -79,7 +78,7 @@ def basic(field):
 def main():
     with tempfile.TemporaryDirectory() as scratch:
         files = descriptors.write(Path(scratch, "api.binpb")).file
-    text = sentences.fixed(page(next(file for file in files if file.name == descriptors.API)))
+    text = page(next(file for file in files if file.name == descriptors.API))
     if "--check" not in sys.argv:
         PAGE.write_text(text)
     elif not PAGE.exists() or PAGE.read_text() != text:
