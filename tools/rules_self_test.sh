@@ -249,6 +249,7 @@ self_test() {
     caught sentences docs/errors.md $'```\nA. B.\n```\n**Label.** The first. The second.'
     passes docs/errors.md $'The first.\nThe second has 1.2 and v0.5.\nIs it `a. b`, [c](https://e.example/f.html), e.g. g, or "h. I."?\nYes.'
     passes docs/errors.md $'- **Label.** The first, etc. and more.\n  The second:\n  third\n- The fourth … ends here.\n\n> The fifth.\n> The sixth.'
+    passes docs/errors.md $'**Label.**\nThe first.'
     passes docs/errors.md $'| A. B. | C |\n|---|---|\n\n<!-- A. B.\nC. D. -->\n\n```sh\nA. B.\n```\n\n## 1. A. B'
 
     compare

@@ -49,7 +49,7 @@ def plain(text):
     blank = lambda found: re.sub(r"[^\n]", "x", found[0])
     text = re.sub(r"(`+)(?!`).*?\1", blank, text, flags=re.DOTALL)
     text = re.sub(r"\]\([^)]*\)", blank, text)
-    text = re.sub(r"^\*\*[^*]*\*\*", blank, text)
+    text = re.sub(r"^\*\*[^*]*\*\*(?=.)", blank, text)
     # The last character of a quoted text can end the sentence around it.
     return re.sub(r"[\"“][^\"”]*?(?=[.!?]?[\"”])", blank, text)
 
