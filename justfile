@@ -1,157 +1,198 @@
-# What people and CI run: `just --list`. Each recipe works alone and installs the pinned tools that it needs.
+# The recipes for people and for CI. Each recipe works alone and installs the pinned tools that it needs.
 
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
 export PATH := justfile_directory() / ".tools/bin:" + env("PATH")
 
-# What CI runs, cheap ones first; .ci/run reads this too.
-steps := "rules fmt scripts proto chart lint test doc deny grpcurl worker boto3 metrics runs budget examples"
+# The steps of CI, cheap ones first. .ci/run reads them too.
+steps := "rules fmt scripts site proto chart lint test doc deny grpcurl worker boto3 metrics runs budget examples"
 
-# What the runs begin with.
+# How a stress test starts.
 run := "cargo test --locked --test gateway -- --ignored --nocapture"
 
 _default:
     @{{ just_executable() }} --list --unsorted
 
-# everything that CI runs, in CI's order, until one fails
+# Run the steps of CI until one fails
+[group('start')]
 ci:
     {{ just_executable() }} {{ steps }}
 
-# a gateway with a CodePipeline simulator on loopback, and grpcurl lines to paste
+# Run a gateway with a simulator, and print grpcurl commands
+[group('start')]
 dev *args:
     cargo run --locked -- dev {{ args }}
 
-# the project rules, and whether their checks can fail
+# Install all tools in advance
+[group('start')]
+tools: (_tools "all")
+
+# Check the project rules, and test these checks
+[group('check')]
 rules:
     tools/rules.sh --self-test
     tools/rules.sh
 
-# formatting
+# Check the format of Rust code
+[group('check')]
 fmt:
     cargo fmt --all --check
 
-# clippy, warnings are errors; the production image's features too
+# Run clippy on all code, and compile the fuzz targets
+[group('check')]
 lint:
     cargo clippy --locked --workspace --all-targets -- -D warnings
     cargo clippy --locked --package codepipeline-gateway --no-default-features --features jemalloc --lib --bins -- -D warnings
+    cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}" -- -D warnings
 
-# unit, integration and documentation tests
-test *args:
-    cargo test --locked --workspace {{ args }}
-
-# the fault test: whole jobs while AWS, certificates, keys, and connections change and break; then while the gateway restarts
-chaos seconds="180" seed="":
-    RUN_SECONDS={{ seconds }} RUN_SEED={{ seed }} {{ run }} --test-threads=1 stress::chaos stress::restart
-
-# the hostile-client run: floods and malformed traffic while another client's calls continue, and h2spec
-hostile rounds="3" seed="": (_tools "h2spec")
-    H2SPEC=$(command -v h2spec) RUN_ROUNDS={{ rounds }} RUN_SEED={{ seed }} {{ run }} --test-threads=1 stress::h2spec stress::hostile
-
-# the overload run: 4 and 10 times what the gateway can have in flight
-overload:
-    {{ run }} stress::overload
-
-# the waiters run: a thousand calls that wait for jobs
-waiters:
-    {{ run }} stress::waiters
-
-# the four runs in their short form
-runs: (chaos "30") (hostile "1") overload waiters
-
-# the API documentation, warnings are errors
+# Build the documentation of the crates
+[group('check')]
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace
 
-# docs/errors.md, regenerated from the program's own table
-docs:
-    UPDATE_DOCS=1 cargo test --locked --test gateway -- docs::
+# Build the site in target/site/html, and check links and diagrams
+[group('check')]
+site: (_tools "mdbook" "mermaid")
+    node tools/site/mermaid.mjs --self-test
+    git ls-files --cached --others --exclude-standard -z '*.md' | xargs -0 node tools/site/mermaid.mjs
+    tools/site/build.py --self-test
+    tools/site/build.py
 
-# banned crates, licenses and sources of the dependency tree; fuzz/, a workspace of its own, has a lock file that fits
+# Check dependencies: crates, licenses, sources
+[group('check')]
 deny: (_tools "cargo-deny")
     cargo-deny --locked --workspace check bans licenses sources
-    cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 
-# known vulnerabilities in the dependency tree (fetches the advisory database; not part of ci)
+# Check dependencies for known vulnerabilities (not a step of `ci`)
+[group('check')]
 advisories: (_tools "cargo-deny")
     cargo-deny --locked --workspace check advisories
 
-# the proto files and what is made from them: lint, format, nothing broken, docs/api.md
+# Check the proto file and the files that are generated from it
+[group('check')]
 proto:
     tools/proto.sh
 
-# docs/api.md, regenerated from the proto file
-api: (_tools "python")
-    .tools/venv/bin/python tools/api_md.py
-
-# the API as a descriptor set, for grpcurl -protoset, Envoy and others; a release carries it
-descriptors: (_tools "python")
-    .tools/venv/bin/python tools/descriptors.py target/descriptors/codepipeline-gateway.binpb
-
-# the API as it is now becomes what later changes must not break: for a release
-proto-released: (_tools "buf")
-    cd proto && buf build --exclude-source-info --output released/v1.txtpb
-
-# shell scripts, workflows, the Dockerfile
+# Check shell scripts, workflows, and Dockerfiles
+[group('check')]
 scripts: (_tools "shellcheck" "actionlint" "hadolint")
     git ls-files --cached --others --exclude-standard -z '*.sh' .ci/run | xargs -0 shellcheck --external-sources
     actionlint
     hadolint --failure-threshold style Dockerfile e2e/caller/Dockerfile
     test -z "$(gofmt -l e2e/caller/*.go)"
 
-# the chart without a cluster: golden files, schemas, guards, properties, alert rules
+# Run the unit, integration, and documentation tests
+[group('test')]
+test *args:
+    cargo test --locked --workspace {{ args }}
+
+# Test the chart without a cluster
+[group('test')]
 chart *args:
     tests/chart/run.sh {{ args }}
 
-# the golden files and helm/README.md, regenerated
-chart-golden:
-    UPDATE_GOLDEN=1 tests/chart/run.sh -k 'renders_as_it_did or table_of_values'
-
-# what a person with grpcurl sees, and every line that `dev` prints
+# Test the grpcurl commands of the pages, and `dev`
+[group('test')]
 grpcurl:
     tests/grpcurl.sh
 
-# a worker in a network namespace that reaches only the gateway and the bucket, with curl and grpcurl alone
+# Test a worker that reaches only the gateway and the bucket
+[group('test')]
 worker:
     tests/worker.sh
 
-# the gateway against boto3, call by call
+# Compare the gateway with boto3, call by call
+[group('test')]
 boto3 *args:
     tests/boto3/run.sh {{ args }}
 
-# the chart on the cluster of KUBECONFIG, whose nodes have the images: `just e2e --help`, `just e2e --list`
+# Test the chart on the cluster of KUBECONFIG (`just e2e --help`)
+[group('test')]
 e2e *args: (_tools "grpcurl" "helm")
     e2e/crds.sh
     e2e/run.py {{ args }}
 
-# the same on a cluster that this machine starts for it: see e2e/local.sh (the last step of .ci/run)
+# Test the chart on a cluster that this machine starts
+[group('test')]
 e2e-local *args:
     e2e/local.sh {{ args }}
 
-# what a gateway exports: sound for promtool, and all that alerts and dashboard ask for
+# Test the metrics against promtool, the alerts, and the dashboard
+[group('test')]
 metrics:
     tests/chart/metrics.sh
 
-# the callers in five languages: their READMEs as written, and each through every scenario
+# Test the example workers and their READMEs
+[group('test')]
 examples *args:
     tests/examples/run.sh {{ args }}
 
-# what a call costs in instructions and allocations, against bench/budget.json
-budget *args:
-    bench/harness/budget.py {{ args }}
+# Run whole jobs while everything around them fails or restarts
+[group('stress test')]
+chaos seconds="180" seed="":
+    RUN_SECONDS={{ seconds }} RUN_SEED={{ seed }} {{ run }} --test-threads=1 stress::chaos stress::restart
 
-# the gateway measured against its peers, which regenerates docs/performance.md (half an hour where nothing else runs; not part of ci)
-bench *args:
-    bench/harness/measure.py {{ args }}
+# Run floods and malformed traffic beside the calls of a client
+[group('stress test')]
+hostile rounds="3" seed="": (_tools "h2spec")
+    H2SPEC=$(command -v h2spec) RUN_ROUNDS={{ rounds }} RUN_SEED={{ seed }} {{ run }} --test-threads=1 stress::h2spec stress::hostile
 
-# each fuzz target for so many seconds (needs a nightly compiler; not part of ci)
+# Run 10 times as many calls as the gateway accepts
+[group('stress test')]
+overload:
+    {{ run }} stress::overload
+
+# Run a thousand calls that wait for jobs
+[group('stress test')]
+waiters:
+    {{ run }} stress::waiters
+
+# Run the four stress tests in their short form
+[group('stress test')]
+runs: (chaos "30") (hostile "1") overload waiters
+
+# Run each fuzz target (needs a nightly compiler)
+[group('stress test')]
 fuzz seconds="60": (_tools "cargo-fuzz")
     source tools/versions.env; \
     for target in $(cargo "+$FUZZ_TOOLCHAIN" fuzz list); do \
         cargo "+$FUZZ_TOOLCHAIN" fuzz run "$target" -- -max_total_time={{ seconds }}; \
     done
 
-# all tools, in advance
-tools: (_tools "all")
+# Regenerate docs/errors.md from the error table
+[group('generate')]
+docs:
+    UPDATE_DOCS=1 cargo test --locked --test gateway -- docs::
+
+# Regenerate docs/api.md from the proto file
+[group('generate')]
+api: (_tools "python")
+    .tools/venv/bin/python tools/api_md.py
+
+# Write the descriptor set of the API
+[group('generate')]
+descriptors: (_tools "python")
+    .tools/venv/bin/python tools/descriptors.py target/descriptors/codepipeline-gateway.binpb
+
+# Record the current API as released
+[group('generate')]
+proto-released: (_tools "buf")
+    cd proto && buf build --exclude-source-info --output released/v1.txtpb
+
+# Regenerate the golden files of the chart, and helm/README.md
+[group('generate')]
+chart-golden:
+    UPDATE_GOLDEN=1 tests/chart/run.sh -k 'renders_as_it_did or table_of_values'
+
+# Compare the cost of a call with bench/budget.json
+[group('measure')]
+budget *args:
+    bench/harness/budget.py {{ args }}
+
+# Regenerate docs/performance.md (half an hour on an idle machine)
+[group('measure')]
+bench *args:
+    bench/harness/measure.py {{ args }}
 
 _tools +names:
     @tools/install.sh {{ names }}

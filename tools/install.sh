@@ -17,7 +17,7 @@ source "$root/tools/versions.env"
 
 cache=${GATEWAY_TOOLS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/codepipeline-gateway-tools}
 links=$root/.tools
-tools=(just shellcheck actionlint hadolint grpcurl kind controller-gen h2spec buf protoc helm helm-docs kubeconform promtool cargo-deny cargo-fuzz valgrind python plots)
+tools=(just shellcheck actionlint hadolint grpcurl kind controller-gen h2spec buf protoc helm helm-docs kubeconform promtool cargo-deny cargo-fuzz mdbook mermaid valgrind python plots)
 platform=$(uname -s)-$(uname -m)
 
 # Whatever the caller's build is set to, a tool is built on its own; the checkout's Rust toolchain builds it.
@@ -48,6 +48,8 @@ key() {
         promtool) echo "promtool-$PROMTOOL_VERSION-$platform" ;;
         cargo-deny) echo "cargo-deny-$CARGO_DENY_VERSION-$platform" ;;
         cargo-fuzz) echo "cargo-fuzz-$CARGO_FUZZ_VERSION-$platform" ;;
+        mdbook) echo "mdbook-$MDBOOK_VERSION-$platform" ;;
+        mermaid) echo "mermaid-$(cksum <"$root/tools/site/package-lock.json" | tr -c '0-9\n' -)-$platform" ;;
         valgrind) echo "valgrind-$VALGRIND_VERSION-$platform" ;;
         python | plots)
             local held
@@ -89,11 +91,11 @@ from_go() { # module version directory [flag…]
 }
 
 # These do little: that they are there soon counts for more than that they are fast.
-from_crates() { # crate version directory
+from_crates() { # crate version directory [flag…]
     need cargo "$1"
     CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
         CARGO_TARGET_DIR="$3/target" \
-        cargo install --quiet --locked --no-track --root "$3" --version "=$2" "$1" \
+        cargo install --quiet --locked --no-track --root "$3" --version "=$2" "${@:4}" "$1" \
         && rm -rf "$3/target"
 }
 
@@ -149,6 +151,16 @@ install_protoc() {
 
 install_cargo-deny() { from_crates cargo-deny "$CARGO_DENY_VERSION" "$1"; }
 install_cargo-fuzz() { from_crates cargo-fuzz "$CARGO_FUZZ_VERSION" "$1"; }
+# Without its web server.
+install_mdbook() { from_crates mdbook "$MDBOOK_VERSION" "$1" --no-default-features --features search; }
+
+# The library that parses the diagrams, and the same version for the site's pages.
+install_mermaid() {
+    need npm mermaid
+    need node mermaid
+    cp "$root"/tools/site/package*.json "$1" \
+        && npm ci --loglevel error --no-fund --no-audit --ignore-scripts --prefix "$1"
+}
 
 # It reads this machine's C library and its debug symbols, so it is the distribution's own; what counts is how old it is.
 install_valgrind() {
@@ -185,6 +197,8 @@ version_of() { # tool directory
         buf) "$2/bin/buf" --version ;;
         protoc) "$2/bin/protoc" --version | sed -n 's/^libprotoc //p' ;;
         cargo-deny | cargo-fuzz) "$2/bin/$1" --version | sed -n 's/^cargo-[a-z]* //p' ;;
+        mdbook) "$2/bin/mdbook" --version | sed -n 's/^mdbook v//p' ;;
+        mermaid) node "$root/tools/site/mermaid.mjs" --version "$2" ;;
         hadolint) "$2/bin/hadolint" --version | sed -n 's/^Haskell Dockerfile Linter //p' ;;
         # These don't know their version when Go installs them; the build's own record does.
         helm) "$2/bin/helm" version >/dev/null && module_version "$2/bin/helm" ;;
@@ -229,6 +243,8 @@ wanted() {
         promtool) echo "$PROMTOOL_VERSION" ;;
         cargo-deny) echo "$CARGO_DENY_VERSION" ;;
         cargo-fuzz) echo "$CARGO_FUZZ_VERSION" ;;
+        mdbook) echo "$MDBOOK_VERSION" ;;
+        mermaid) node -p "require('$root/tools/site/package.json').dependencies.mermaid" ;;
         valgrind) echo "$VALGRIND_VERSION" ;;
         python | plots) echo "as required" ;;
     esac
@@ -264,6 +280,7 @@ provide() {
     case $tool in
         python) ln -sfn "$home/venv" "$links/venv" ;;
         plots) ln -sfn "$home/venv" "$links/plots" ;;
+        mermaid) ln -sfn "$home" "$links/mermaid" ;;
         *) ln -sfn "$home/bin/$tool" "$links/bin/$tool" ;;
     esac
 }

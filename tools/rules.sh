@@ -10,7 +10,7 @@ max_main_lines=40
 max_file_lines=300
 
 rules=(aws_sdk proto_types status library simulator proof spawn main_size file_size import_circles widths words unfinished
-    this_machine links)
+    this_machine links sentences)
 
 tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 scratch=$(mktemp -d)
@@ -196,6 +196,11 @@ rule_links() {
             fi
         done
     done | violates links 'a link leads to a file of this checkout, and its anchor to a heading'
+}
+
+rule_sentences() {
+    { grep '\.md$' "$scratch/files" || true; } | python3 -IS -X utf8 "$tools/sentences.py" \
+        | violates sentences 'a line of a page has one whole sentence: tools/sentences.py --fix breaks and joins lines'
 }
 
 # Checks the tree in the current directory.

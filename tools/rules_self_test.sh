@@ -239,7 +239,23 @@ self_test() {
     passes docs/errors.md $'```\n# None\n[a](none)\n```'
     caught links docs/errors.md $'```\n# None\n```\n[a](#none)'
 
+    caught sentences docs/errors.md 'The first. The second.'
+    caught sentences docs/errors.md $'The first.\n- The second! `third` follows.'
+    caught sentences docs/errors.md '1. Is it the first? (It is.)'
+    caught sentences docs/errors.md $'The first goes on\nin the next line.' 1
+    caught sentences docs/errors.md $'- The first, e.g.\n  this one.' 1
+    caught sentences docs/errors.md '> The first has "a text." It ends.'
+    caught sentences docs/errors.md 'Pins, seals, etc. The second is *here*.'
+    caught sentences docs/errors.md $'```\nA. B.\n```\n**Label.** The first. The second.'
+    passes docs/errors.md $'The first.\nThe second has 1.2 and v0.5.\nIs it `a. b`, [c](https://e.example/f.html), e.g. g, or "h. I."?\nYes.'
+    passes docs/errors.md $'- **Label.** The first, etc. and more.\n  The second:\n  third\n- The fourth … ends here.\n\n> The fifth.\n> The sixth.'
+    passes docs/errors.md $'**Label.**\nThe first.'
+    passes docs/errors.md $'| A. B. | C |\n|---|---|\n\n<!-- A. B.\nC. D. -->\n\n```sh\nA. B.\n```\n\n## 1. A. B'
+
     compare
+    (cd "$scratch/tree" && printf '> - "a." is\n>   one. Two\n\n1. Three.\n' >docs/errors.md && echo docs/errors.md \
+        | python3 -IS -X utf8 "$tools/sentences.py" --fix)
+    [[ $(<"$scratch/tree/docs/errors.md") == $'> - "a." is one.\n>   Two\n\n1. Three.' ]] || note '--fix breaks or joins other lines'
     for rule in "${rules[@]}"; do
         grep -qx "$rule" "$scratch/caught" || note "no violation of $rule was planted and caught"
     done

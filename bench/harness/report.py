@@ -1,63 +1,13 @@
 """Turns a run's numbers into docs/performance.md's tables and the plots beside it."""
 
-import json
-import statistics
 import sys
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("svg")
-import matplotlib.pyplot as plt  # noqa: E402
+import plots
+from results import NAMES, Numbers
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
-NAMES = {
-    "gateway": "this gateway",
-    "echo": "bare tonic echo",
-    "sdk": "bare SDK call",
-    "floor": "signing and plain hyper",
-    "naive": "tonic + SDK without features",
-    "go": "grpc-go + aws-sdk-go-v2",
-    "python": "grpcio + boto3",
-    "sigv4": "aws-sigv4-proxy (HTTP)",
-    "sigv4-pool": "aws-sigv4-proxy (HTTP), larger pool",
-}
-COLORS = {"gateway": "#1b6ca8", "echo": "#9bb8c9", "sdk": "#5b8fb0", "floor": "#c9d6df", "naive": "#3f8f8a", "go": "#d9822b", "python": "#7a9e4f", "sigv4": "#a569a5", "sigv4-pool": "#c9a3c9"}
-
-
-class Numbers:
-    def __init__(self, file):
-        run = json.loads(Path(file).read_text())
-        self.machine, self.values = run["machine"], run["numbers"]
-
-    def __contains__(self, key):
-        return key in self.values
-
-    def median(self, key):
-        return statistics.median(self.values[key])
-
-    def quartiles(self, key):
-        values = self.values[key]
-        if len(values) < 2:
-            return values[0], values[0]
-        low, _, high = statistics.quantiles(values, n=4, method="inclusive")
-        return low, high
-
-    def show(self, key, form="{:.1f}", scale=1):
-        if key not in self:
-            return "—"
-        low, high = self.quartiles(key)
-        number, low, high = (form.format(value * scale) for value in (self.median(key), low, high))
-        return number if low == high else f"{number} ({low}–{high})"
-
-    def cpu(self, name, mode="plain"):
-        return self.median(f"cost/{name}/{mode}/cpu")
-
-    def times(self, over, under):
-        """The median ratio of one program to the sum of others, each a (name, mode). Ratios are taken within a round."""
-        rounds = zip(*(self.values[f"cost/{name}/{mode}/cpu"] for name, mode in [over, *under]))
-        return statistics.median(first / sum(others) for first, *others in rounds)
 
 
 def table(header, rows):
@@ -65,11 +15,63 @@ def table(header, rows):
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"
 
 
+def summary(n):
+    """What a reader wants to know first, as far as it was measured."""
+    lines = []
+    cpu = n.cpu("gateway")
+    lines += [f"- A call uses {cpu:.1f} µs of CPU time.", f"  One core completes about {round(1e6 / cpu, -2):,.0f} calls per second."]
+    if "cost/gateway/mtls/cpu" in n:
+        lines += [f"- With mTLS and TLS to AWS, a call uses {n.cpu('gateway', 'mtls'):.1f} µs."]
+    if "cost/gateway/mtls-jwt/cpu" in n:
+        lines += [f"  With a bearer token as well, a call uses {n.cpu('gateway', 'mtls-jwt'):.1f} µs."]
+    for name in ("go", "python"):
+        if f"cost/{name}/plain/cpu" in n:
+            ratio = n.times((name, "plain"), [("gateway", "plain")])
+            lines += [f"- Per CPU second, the gateway completes {ratio:.1f} times as many calls as {NAMES[name]}."]
+    if "memory/gateway/connection" in n:
+        idle, call, connection = memory_use(n)
+        lines += [
+            f"- The gateway uses {idle / 2**20:.1f} MiB after its start.",
+            f"  With TLS, a call in flight adds {call / 1024:.0f} KiB, and an idle connection adds {connection / 1024:.0f} KiB.",
+        ]
+    if "start/gateway" in n:
+        lines += [f"- The first call completes {n.median('start/gateway'):.0f} ms after the start."]
+    return "\n".join(lines) + "\n"
+
+
+def memory_use(n):
+    """The bytes after the start, of a call in flight, and of an idle connection, with TLS."""
+    return [n.median(f"memory/gateway/{key}") for key in ("plain/fresh", "tls/in-flight/1000", "connection")]
+
+
+def sizing(n):
+    if not {"memory/gateway/connection", "cost/gateway/mtls/cpu"} <= n.values.keys():
+        return ""
+    cpu, (idle, call, connection) = n.cpu("gateway", "mtls"), memory_use(n)
+    total = (idle + 1000 * call + 1000 * connection) / 2**20
+    rows = [
+        ["CPU", f"{cpu:.1f} µs per call", "1,000 calls per second", f"{cpu / 1000:.2f} cores"],
+        [
+            "memory",
+            f"{idle / 2**20:.1f} MiB, {call / 1024:.0f} KiB per call in flight, {connection / 1024:.0f} KiB per idle connection",
+            "1,000 calls in flight and 1,000 idle connections",
+            f"{total:.0f} MiB",
+        ],
+    ]
+    return (
+        "The estimates are for mTLS and TLS to AWS.\n\n"
+        + table(["resource", "estimate", "example", "result"], rows)
+        + "\nThe number of calls in flight is the rate multiplied by the duration of a call at AWS.\n"
+        "At 1,000 calls per second and 100 ms, 100 calls are in flight.\n"
+    )
+
+
 def about(n):
     m = n.machine
     return (
-        f"Measured {m['date']} at commit {m['commit']} on {m['cpu']}, Linux {m['kernel']}, {m['rustc']}; {m['rounds']} rounds, "
-        f"load average {m['load']} at the start. A number is the median of its rounds, with the quartiles in brackets.\n"
+        f"Measured on {m['date']} at commit {m['commit']} on {m['cpu']}, Linux {m['kernel']}, {m['rustc']}.\n"
+        f"The run had {m['rounds']} rounds, and the load average was {m['load']} at its start.\n"
+        "A number is the median of its rounds, with the quartiles in brackets.\n"
     )
 
 
@@ -122,7 +124,7 @@ def cost(n):
                 label,
                 n.show(f"cost/{name}/plain/cpu"),
                 f"{n.cpu(name) / n.cpu('gateway'):.2f}",
-                n.show(f"cost/{name}/plain/rate", "{:.0f}"),
+                n.show(f"cost/{name}/plain/rate", "{:,.0f}"),
                 n.show(f"cost/{name}/tls/cpu"),
             ]
         )
@@ -140,31 +142,29 @@ def latency(n):
         for name in ("sdk", "gateway", "go", "python"):
             if f"latency/{name}/{share}/p50" in n:
                 quantiles = [n.show(f"latency/{name}/{share}/{q}", "{:.2f}", 1e-3) for q in ("p50", "p99", "p999")]
-                rows.append([f"{int(capacity * float(share))}", NAMES[name], *quantiles])
+                rows.append([f"{int(capacity * float(share)):,}", NAMES[name], *quantiles])
     return table(["calls/s", "program", "p50, ms", "p99, ms", "p99.9, ms"], rows)
 
 
 def memory(n):
     if "memory/gateway/plain/idle" not in n:
         return ""
+    names = ("gateway", "echo", "go", "python")
     rows = []
-    for name in ("gateway", "echo", "go", "python"):
-        mib, kib = ("{:.1f}", 1 / 2**20), ("{:.1f}", 1 / 1024)
-        rows.append(
-            [
-                NAMES[name],
-                n.show(f"memory/{name}/plain/fresh", *mib),
-                n.show(f"memory/{name}/plain/own", *mib),
-                n.show(f"memory/{name}/plain/idle", *mib),
-                *[n.show(f"memory/{name}/plain/in-flight/{held}", *kib) for held in (100, 1000, 4000)],
-                n.show(f"memory/{name}/tls/in-flight/1000", *kib),
-                n.show(f"memory/{name}/connection", *kib),
-                n.show(f"start/{name}"),
-                n.show(f"size/{name}", "{:.1f}", 1 / 2**20),
-            ]
-        )
-    header = ["program", "started, MiB", "without its file's pages", "after 2,000 calls, MiB", "a call in flight of 100, KiB", "of 1,000", "of 4,000", "of 1,000 with TLS", "an idle TLS connection, KiB"]
-    return table([*header, "start to first response, ms", "binary, MiB"], rows)
+
+    def row(what, key, unit=None, form="{:,.1f}"):
+        rows.append([what, *[n.show(key.format(name), form, 1 / unit if unit else 1) for name in names]])
+
+    row("started, MiB", "memory/{}/plain/fresh", 2**20)
+    row("started, without the pages of its file, MiB", "memory/{}/plain/own", 2**20)
+    row("after 2,000 calls, MiB", "memory/{}/plain/idle", 2**20)
+    for held in (100, 1000, 4000):
+        row(f"a call in flight, of {held:,}, KiB", f"memory/{{}}/plain/in-flight/{held}", 2**10)
+    row("a call in flight, of 1,000 with TLS, KiB", "memory/{}/tls/in-flight/1000", 2**10)
+    row("an idle TLS connection, KiB", "memory/{}/connection", 2**10)
+    row("start to first response, ms", "start/{}")
+    row("binary, MiB", "size/{}", 2**20)
+    return table(["what", *[NAMES[name] for name in names]], rows)
 
 
 def growth(n):
@@ -174,100 +174,25 @@ def growth(n):
     for kind, counts in (("callers", (1, 8, 64, 256, 1024)), ("connections", (1, 8, 64, 512)), ("replicas", (1, 2, 4))):
         for count in counts:
             values = [n.show(f"{kind}/{name}/{count}") for name in ("gateway", "echo", "sdk", "go")]
-            rows.append([f"{count:,} {kind}", *values])
+            rows.append([f"{count:,} {kind if count > 1 else kind[:-1]}", *values])
     return table(["CPU per call, µs", *[NAMES[name] for name in ("gateway", "echo", "sdk", "go")]], rows)
 
 
-# ---- plots ------------------------------------------------------------------------------------------------------------
-
-
-def save(figure, name):
-    folder = DOCS / "performance"
-    folder.mkdir(exist_ok=True)
-    figure.tight_layout()
-    figure.savefig(folder / name, metadata={"Date": None})
-    plt.close(figure)
-
-
-def plot_cost(n):
-    names = [name for name in NAMES if f"cost/{name}/plain/cpu" in n and name != "python"]
-    figure, axes = plt.subplots(figsize=(7.5, 3.2))
-    for row, name in enumerate(reversed(names)):
-        low, high = n.quartiles(f"cost/{name}/plain/cpu")
-        value = n.cpu(name)
-        axes.barh(row, value, color=COLORS[name], xerr=[[value - low], [high - value]], ecolor="#444444")
-    axes.set_yticks(range(len(names)), [NAMES[name] for name in reversed(names)])
-    title = "CPU time per call, µs (median, quartiles)"
-    if "cost/python/plain/cpu" in n:
-        title += f"; grpcio + boto3: {n.cpu('python'):.0f}"
-    axes.set_title(title, fontsize=10)
-    save(figure, "cost.svg")
-
-
-def plot_latency(n):
-    if "capacity" not in n:
-        return
-    capacity = n.median("capacity")
-    figure, all_axes = plt.subplots(1, 3, figsize=(10, 3.2))
-    for axes, quantile in zip(all_axes, ("p50", "p99", "p999")):
-        for name in ("sdk", "gateway", "go", "python"):
-            shares = [s for s in ("0.1", "0.25", "0.5", "0.75") if f"latency/{name}/{s}/{quantile}" in n]
-            values = [n.median(f"latency/{name}/{s}/{quantile}") / 1000 for s in shares]
-            axes.plot([capacity * float(s) for s in shares], values, "o-", color=COLORS[name], label=NAMES[name])
-        axes.set_title(f"{quantile.replace('p999', 'p99.9')}, ms", fontsize=10)
-        axes.set_yscale("log")
-        axes.set_xlabel("calls per second")
-    all_axes[0].legend(fontsize=7)
-    save(figure, "latency.svg")
-
-
-def plot_growth(n):
-    if "callers/gateway/64" not in n:
-        return
-    figure, all_axes = plt.subplots(1, 3, figsize=(10, 3.2))
-    for axes, (kind, counts) in zip(all_axes, (("callers", (1, 8, 64, 256, 1024)), ("connections", (1, 8, 64, 512)), ("replicas", (1, 2, 4)))):
-        for name in ("gateway", "echo", "sdk", "go"):
-            known = [count for count in counts if f"{kind}/{name}/{count}" in n]
-            if known:
-                axes.plot(known, [n.median(f"{kind}/{name}/{c}") for c in known], "o-", color=COLORS[name], label=NAMES[name])
-        axes.set_xscale("log", base=2)
-        axes.set_xlabel(kind)
-        axes.set_ylim(bottom=0)
-    all_axes[0].set_title("CPU time per call, µs", fontsize=10)
-    all_axes[0].legend(fontsize=7)
-    save(figure, "growth.svg")
-
-
-def plot_memory(n):
-    if "memory/gateway/plain/in-flight/100" not in n:
-        return
-    figure, axes = plt.subplots(figsize=(7.5, 3.2))
-    for name in ("gateway", "go", "python"):
-        held = [h for h in (100, 1000, 4000) if f"memory/{name}/plain/in-flight/{h}" in n]
-        total = [(n.median(f"memory/{name}/plain/idle") + h * n.median(f"memory/{name}/plain/in-flight/{h}")) / 2**20 for h in held]
-        axes.plot([0, *held], [n.median(f"memory/{name}/plain/idle") / 2**20, *total], "o-", color=COLORS[name], label=NAMES[name])
-    axes.set_title("Memory by calls in flight, MiB", fontsize=10)
-    axes.set_xlabel("calls in flight")
-    axes.set_ylim(bottom=0)
-    axes.legend(fontsize=8)
-    save(figure, "memory.svg")
-
-
 def main():
-    # The same numbers make the same file. Text stays text, so the file is small.
-    plt.rcParams["svg.hashsalt"] = "performance"
-    plt.rcParams["svg.fonttype"] = "none"
     n = Numbers(sys.argv[1])
-    for plot in (plot_cost, plot_latency, plot_growth, plot_memory):
-        plot(n)
-    parts = [about(n), targets(n), "### Cost of a call", cost(n), "![Cost](performance/cost.svg)\n"]
-    parts += ["### Latency at fixed rates", latency(n), "![Latency](performance/latency.svg)\n"]
-    parts += ["### Memory, start, size", memory(n), "![Memory](performance/memory.svg)\n"]
-    parts += ["### Growth", growth(n), "![Growth](performance/growth.svg)\n"]
+    plots.draw(n, DOCS / "performance")
+    parts = ["## Summary\n", summary(n)]
+    if estimates := sizing(n):
+        parts += ["## Sizing\n", estimates]
+    parts += ["## Results\n", about(n), "### Targets\n", targets(n)]
+    parts += ["### Cost of a call\n", cost(n), "![CPU time per call of each program](performance/cost.svg)\n"]
+    parts += ["### Latency at fixed rates\n", latency(n), "![Latency by calls per second](performance/latency.svg)\n"]
+    parts += ["### Memory, start, size\n", memory(n), "![Memory by calls in flight](performance/memory.svg)\n"]
+    parts += ["### Growth\n", growth(n), "![CPU time per call by callers, connections, and replicas](performance/growth.svg)\n"]
     page = DOCS / "performance.md"
     before, rest = page.read_text().split(BEGIN)
     after = rest.split(END)[1]
-    page.write_text(f"{before}{BEGIN}\n\n" + "\n".join(parts) + f"\n{END}{after}")
+    page.write_text(f"{before}{BEGIN}\n\n" + "\n".join(part for part in parts if part) + f"\n{END}{after}")
 
 
 if __name__ == "__main__":
