@@ -31,6 +31,8 @@ PARTS = re.compile(
     r"|(?P<before>\]\(|\b(?:href|src)=\")(?P<target>[^)\s\"]+)(?=[)\"])",
     re.MULTILINE | re.DOTALL,
 )
+# The definition of a link from the README to another page of the repository on GitHub, such as its releases.
+OUTSIDE = re.compile(r"^(\[[^\]\n]+\]: )\.\./\.\./", re.MULTILINE)
 
 
 class Site:
@@ -56,7 +58,8 @@ class Site:
         self.problems += [f"{file}:1: {SUMMARY} doesn't contain this page" for file in sorted(missing)]
         for page in self.pages:
             if page in self.files:
-                self.put(page, PARTS.sub(lambda part: self.part(page, part), self.read(page)))
+                text = PARTS.sub(lambda part: self.part(page, part), self.read(page))
+                self.put(page, OUTSIDE.sub(rf"\g<1>{self.repository}/", text))
             else:
                 self.problems.append(f"{SUMMARY}:1: no file {page}")
         self.put("SUMMARY.md", re.sub(r"(?<=\]\()[^)]+", lambda link: resolve(SUMMARY, link[0]), self.read(SUMMARY)))
