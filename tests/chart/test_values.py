@@ -232,7 +232,7 @@ def test_a_package_has_what_it_needs_and_no_more(tmp_path):
 
 def test_a_released_chart_names_its_image_and_its_runbooks(tmp_path):
     script = chart.ROOT / "tools" / "package-chart.sh"
-    image, runbooks = f"registry.example/owner/name@sha256:{'a1' * 32}", "https://a.example/owner/name/blob/v1/docs/operations.md"
+    image, runbooks = f"registry.example/owner/name@sha256:{'a1' * 32}", "https://a.example/owner/name/blob/v1/docs/runbook.md"
     subprocess.run([script, image, runbooks, tmp_path], check=True, capture_output=True, timeout=60)
     (package,) = tmp_path.iterdir()
     on = "aws.region=eu-west-1,metrics.prometheusRule.enabled=true"
