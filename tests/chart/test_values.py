@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import textwrap
 import tomllib
 
 import kubernetes_validate
@@ -261,7 +262,10 @@ PAGES = ["README.md", "docs/eks.md", "docs/mesh.md", "helm/README.md"]
 
 
 def fenced(page, language):
-    return re.findall(rf"^```{language}\b[^\n]*\n(.*?)^```$", (chart.ROOT / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    text = (chart.ROOT / page).read_text(encoding="utf-8")
+    # A block of a numbered step is indented.
+    blocks = re.findall(rf"^( *)```{language}\b[^\n]*\n(.*?)^\1```$", text, re.MULTILINE | re.DOTALL)
+    return [textwrap.dedent(block) for _, block in blocks]
 
 
 def test_values_on_the_pages_are_values(tmp_path):
