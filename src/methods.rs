@@ -119,7 +119,7 @@ pub static FAILURE: Method = Method {
     ..JOB_OPERATION
 };
 
-const RESULT_UNKNOWN: &str = "The job might have ended. Never report the opposite result. You can repeat \
+const RESULT_UNKNOWN: &str = "The job might have ended. Never report the opposite result. You can retry \
                               this call: OK or INVALID_JOB_STATE most likely means that the job ended.";
 
 static HEALTH_CHECK: Method = Method {

@@ -123,7 +123,7 @@ impl AuthArgs {
         })?;
         match &self.jwt_jwks {
             None => KeySource::discovery(issuer, access).map_err(|why| {
-                format!("{ISSUER}: the gateway can't discover the JWKS, because {why}; set {JWKS}")
+                format!("{ISSUER}: {why}, for the discovery of the JWKS; otherwise, set {JWKS}")
             }),
             Some(url) if url.contains("://") => {
                 HttpsUrl::parse(url).map(|url| KeySource::url(url, access)).map_err(|why| of(JWKS, &why))

@@ -121,7 +121,11 @@ impl LimitArgs {
     pub(crate) fn warning(&self) -> Option<String> {
         (self.drain_timeout < self.max_deadline).then(|| {
             let (drain, deadline) = (flag::<Self>("--drain-timeout"), flag::<Self>("--max-deadline"));
-            format!("{drain} is shorter than {deadline}: a shutdown cancels calls before their deadline")
+            format!(
+                "{drain} is shorter than {deadline}: a shutdown can cancel calls before their deadline; \
+                 use at least {:?}",
+                self.max_deadline
+            )
         })
     }
 }
@@ -132,5 +136,5 @@ fn at_most((name, time): (&str, Duration), (max_name, max): (&str, Duration)) ->
         return Ok(());
     }
     let (name, max_name) = (flag::<LimitArgs>(name), flag::<LimitArgs>(max_name));
-    Err(format!("{name} is {time:?}, longer than {max_name}, which is {max:?}"))
+    Err(format!("{name}: {time:?} is longer than {max_name}, which is {max:?}; use at most {max:?}"))
 }
