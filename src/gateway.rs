@@ -113,7 +113,7 @@ async fn while_refreshed(
     tokio::select! {
         served = &mut serving => served,
         // The result isn't logged: a panic's text can contain secrets, and the hook has logged its
-        // place.
+        // location.
         _stopped = refresh => {
             tracing::error!("credential refresh stopped; shutting down");
             shutdown.begin();

@@ -40,9 +40,9 @@ pub enum Idempotency {
 pub enum Role {
     /// A job operation: the in-flight limit holds, and each call is logged.
     Job,
-    /// Health: never refused because of calls in flight, and never logged.
+    /// Health: never rejected because of calls in flight, and never logged.
     Health,
-    /// Reflection: never refused because of calls in flight.
+    /// Reflection: never rejected because of calls in flight.
     Reflection,
     /// The method doesn't exist.
     Unknown,

@@ -32,7 +32,7 @@ pub(crate) struct LimitArgs {
     #[arg(long, env = "GATEWAY_MAX_IN_FLIGHT", value_name = "N", default_value = "1024")]
     #[arg(allow_negative_numbers = true, value_parser = at_least_one::<NonZeroUsize>)]
     max_in_flight: NonZeroUsize,
-    /// Minimum time between two polls for the jobs of an action type, while calls wait for them; at
+    /// Minimum time between two polls of AWS for an action type, while calls wait for its jobs; at
     /// least 1s
     #[arg(long, env = "GATEWAY_POLL_INTERVAL", value_name = "TIME", default_value = "5s")]
     #[arg(value_parser = at_least_a_second)]
