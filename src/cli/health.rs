@@ -137,7 +137,7 @@ fn connect_error(error: &(dyn Error + 'static)) -> String {
     if cause.contains("InvalidContentType") {
         "the server doesn't use TLS; remove --tls, --ca, --cert and --server-name".into()
     } else {
-        cause
+        format!("can't connect: {cause}")
     }
 }
 
