@@ -61,7 +61,7 @@ where
     panic::set_hook(Box::new(|panic| {
         // The panic's message could contain a secret, so it is left out.
         let place = panic.location().map(ToString::to_string);
-        tracing::error!(place, "panic; report this bug with its place");
+        tracing::error!(place, "panic; report this bug");
     }));
     Ok(guard)
 }
