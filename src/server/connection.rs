@@ -88,9 +88,7 @@ impl Connections {
         match timeout(HANDSHAKE_TIME, tls.accept(socket)).await {
             Ok(Ok(socket)) => return Some(Box::new(socket)),
             Ok(Err(error)) => tracing::debug!(peer = %address, %error, "TLS handshake failed"),
-            Err(_elapsed) => {
-                tracing::debug!(peer = %address, "TLS handshake timed out; closing")
-            }
+            Err(_elapsed) => tracing::debug!(peer = %address, "TLS handshake timed out"),
         }
         self.grpc_calls.metrics().handshakes_failed.inc();
         None
@@ -133,7 +131,7 @@ impl Connections {
         let ended = tokio::select! {
             ended = handshake(connection.as_mut(), preface_seen) => ended,
             () = sleep(HANDSHAKE_TIME) => {
-                tracing::debug!(peer = %peer.address, "HTTP/2 connection preface timed out; closing");
+                tracing::debug!(peer = %peer.address, "HTTP/2 connection preface timed out");
                 return Ok(());
             }
             // hyper-util closes a connection without GOAWAY if its preface hasn't arrived, and the
