@@ -110,7 +110,10 @@ async fn livez() -> &'static str {
 }
 
 async fn not_found() -> (StatusCode, &'static str) {
-    (StatusCode::NOT_FOUND, "Here are /livez, /readyz and /metrics; gRPC has a port of its own.\n")
+    (
+        StatusCode::NOT_FOUND,
+        "Not found. This port serves /livez, /readyz, and /metrics. gRPC has a port of its own.\n",
+    )
 }
 
 async fn readyz(State(state): State<AdminState>) -> (StatusCode, String) {

@@ -25,7 +25,7 @@ use crate::server::{self, Server, Shutdown, Tls};
 use crate::service::JobService;
 use crate::telemetry::{Metrics, Traces};
 
-/// Time that a running scrape has to finish at the end.
+/// Maximum time for a running scrape to finish at the end.
 const ADMIN_GRACE: Duration = Duration::from_secs(1);
 
 /// The settings of the gateway. `serve --help` names the defaults.
@@ -113,7 +113,7 @@ async fn while_refreshed(
     tokio::select! {
         served = &mut serving => served,
         // The result isn't logged: a panic's text can contain secrets, and the hook has logged its
-        // place.
+        // location.
         _stopped = refresh => {
             tracing::error!("credential refresh stopped; shutting down");
             shutdown.begin();

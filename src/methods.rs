@@ -40,9 +40,9 @@ pub enum Idempotency {
 pub enum Role {
     /// A job operation: the in-flight limit holds, and each call is logged.
     Job,
-    /// Health: never refused because of calls in flight, and never logged.
+    /// Health: never rejected because of calls in flight, and never logged.
     Health,
-    /// Reflection: never refused because of calls in flight.
+    /// Reflection: never rejected because of calls in flight.
     Reflection,
     /// The method doesn't exist.
     Unknown,
@@ -119,7 +119,7 @@ pub static FAILURE: Method = Method {
     ..JOB_OPERATION
 };
 
-const RESULT_UNKNOWN: &str = "The job might have ended. Never report the opposite result. You can repeat \
+const RESULT_UNKNOWN: &str = "The job might have ended. Never report the opposite result. You can retry \
                               this call: OK or INVALID_JOB_STATE most likely means that the job ended.";
 
 static HEALTH_CHECK: Method = Method {

@@ -51,7 +51,7 @@ fn of(credentials: CredentialStatus, keys: KeyStatus) -> Readiness {
         (CredentialStatus::Held, KeyStatus::Ready) => Readiness::Ready,
         (CredentialStatus::Loading, _) => Readiness::NotReady("the AWS credentials are being loaded"),
         (CredentialStatus::Failed, _) => Readiness::NotReady("no AWS credentials; see the log"),
-        (_, KeyStatus::Loading) => Readiness::NotReady("the keys for bearer tokens are being loaded"),
+        (_, KeyStatus::Loading) => Readiness::NotReady("the keys to verify bearer tokens are being loaded"),
         (_, KeyStatus::Failed) => Readiness::NotReady("no keys to verify bearer tokens; see the log"),
         (_, KeyStatus::Stale) => {
             Readiness::NotReady("the keys to verify bearer tokens are too old; see the log")

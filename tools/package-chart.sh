@@ -3,7 +3,7 @@
 # runbooks of its version, and where it comes from. Its README links to the pages of its version. A checkout can't know them.
 #
 #   tools/package-chart.sh IMAGE@DIGEST RUNBOOKS DIRECTORY
-#   tools/package-chart.sh ghcr.io/owner/name@sha256:… https://github.com/owner/name/blob/v1.2.3/docs/operations.md target
+#   tools/package-chart.sh ghcr.io/owner/name@sha256:… https://github.com/owner/name/blob/v1.2.3/docs/runbook.md target
 set -euo pipefail
 image=${1:?} runbooks=${2:?} directory=${3:?}
 [[ $image =~ ^[^@]+@sha256:[0-9a-f]{64}$ ]] || { echo "tools/package-chart.sh: $image has no digest" >&2; exit 1; }
@@ -20,11 +20,11 @@ replace() { # file from to: one line of a file
 }
 replace values.yaml '  repository: ""' "  repository: ${image%@*}"
 replace values.yaml '  digest: ""' "  digest: ${image#*@}"
-replace values.yaml '    runbookUrl: docs/operations.md' "    runbookUrl: $runbooks"
+replace values.yaml '    runbookUrl: docs/runbook.md' "    runbookUrl: $runbooks"
 
-# …/owner/name/blob/v1.2.3/docs/operations.md
-[[ $runbooks =~ ^(https://[^/]+/([^/]+)/[^/]+)/blob/([^/]+)/docs/operations\.md$ ]] \
-    || { echo "tools/package-chart.sh: $runbooks isn't …/owner/name/blob/TAG/docs/operations.md" >&2; exit 1; }
+# …/owner/name/blob/v1.2.3/docs/runbook.md
+[[ $runbooks =~ ^(https://[^/]+/([^/]+)/[^/]+)/blob/([^/]+)/docs/runbook\.md$ ]] \
+    || { echo "tools/package-chart.sh: $runbooks isn't …/owner/name/blob/TAG/docs/runbook.md" >&2; exit 1; }
 repository=${BASH_REMATCH[1]} owner=${BASH_REMATCH[2]} tag=${BASH_REMATCH[3]}
 registry=${image%@*}
 registry=${registry%/*}
@@ -49,7 +49,7 @@ cat >>"$scratch/helm/Chart.yaml" <<END
       image: $image
       platforms: [linux/amd64, linux/arm64]
   artifacthub.io/links: |
-    - name: Operations
+    - name: Runbook
       url: $runbooks
     - name: Changelog
       url: $repository/blob/$tag/CHANGELOG.md

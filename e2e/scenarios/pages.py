@@ -64,7 +64,7 @@ def callers_page(stage):
 
 def eks_page(stage):
     """docs/eks.md, as far as it can be run without AWS: the installation with a credentials file, which the API server
-    takes as it is printed (image and endpoint are the run's own), and the commands that say whether it works, the calls with made-up values among them; then the look at a release that docs/operations.md begins with."""
+    takes as it is printed (image and endpoint are the run's own), and the commands that say whether it works, the calls with made-up values among them; then the first look at a release from docs/runbook.md."""
     blocks = named(fences.blocks(ROOT / "docs" / "eks.md"))
     profile = f"[default]\naws_access_key_id = {simulator.KEY_ID}\naws_secret_access_key = {simulator.SECRET_KEY}\n"
     terminal = Terminal(stage.where, {".aws/credentials": profile}, cwd=ROOT)
@@ -90,7 +90,7 @@ def eks_page(stage):
         printed = terminal.run(f"set +e\n{blocks['permission']}", fails=True)
     answers = (printed.count('"ACTION_TYPE_NOT_FOUND"'), printed.count('"JOB_NOT_FOUND"'))
     equal(answers, (1, 4), f"answers to the calls with made-up values: {printed}")
-    look = named(fences.blocks(ROOT / "docs" / "operations.md"))["look"].replace("gateways", stage.where)
+    look = named(fences.blocks(ROOT / "docs" / "runbook.md"))["look"].replace("gateways", stage.where)
     printed = terminal.run(look)
     for sign in ('"reason":"JOB_NOT_FOUND"', "\nready\n", simulator.ENDPOINT):
         check(sign in printed, f"no {sign!r} in\n{printed}")

@@ -49,15 +49,15 @@ pub(crate) fn respond(state: &State, path: &str, request: &HttpRequest) -> AwsRe
             state.objects().clear();
             Ok(json!({}))
         }
-        ("jobs", method) => Err(wrong_method(method, "GET and PUT")),
-        ("faults", method) => Err(wrong_method(method, "POST and DELETE")),
-        ("objects", method) => Err(wrong_method(method, "GET and DELETE")),
+        ("jobs", method) => Err(wrong_method(method, "GET or PUT")),
+        ("faults", method) => Err(wrong_method(method, "POST or DELETE")),
+        ("objects", method) => Err(wrong_method(method, "GET or DELETE")),
         ("clock", method) => Err(wrong_method(method, "POST")),
         ("ledger" | "requests", method) => Err(wrong_method(method, "GET")),
         _ => {
-            let known = "there are /_simulator/jobs, /_simulator/faults, /_simulator/clock, \
-                         /_simulator/ledger, /_simulator/requests, and /_simulator/objects";
-            Err(ControlError(StatusCode::NOT_FOUND, format!("Nothing is at /_simulator/{path}: {known}.")))
+            let known = "Use /_simulator/jobs, /_simulator/faults, /_simulator/clock, \
+                         /_simulator/ledger, /_simulator/requests, or /_simulator/objects";
+            Err(ControlError(StatusCode::NOT_FOUND, format!("/_simulator/{path} doesn't exist. {known}.")))
         }
     };
     let (status, body) = match outcome {
@@ -143,14 +143,13 @@ fn post_faults(state: &State, request: &HttpRequest) -> Outcome {
             plan(state, request.job_id, planned)
         }
         (None, Some(_)) if request.job_id.is_some() || request.operation.is_some() => Err(bad_request(
-            "A connection fault strikes before the request is read, so it takes no `job_id` and no \
-             `operation`.",
+            "A connection fault applies before the request is read. Remove `job_id` and `operation`.",
         )),
         (None, Some(fault)) => {
             state.plan().add_connections(request.times, fault);
             Ok(json!({}))
         }
-        (None, None) | (Some(_), Some(_)) => Err(bad_request("Give either `fault` or `connection_fault`.")),
+        (None, None) | (Some(_), Some(_)) => Err(bad_request("Set either `fault` or `connection_fault`.")),
     }
 }
 
@@ -159,7 +158,10 @@ fn plan(state: &State, job_id: Option<String>, planned: PlannedFault) -> Outcome
         None => state.plan().add_next(planned),
         // A fault with a misspelled id would never apply.
         Some(id) if !state.jobs().contains(&id) => {
-            return Err(ControlError(StatusCode::NOT_FOUND, format!("No job has the id {id:?}.")));
+            return Err(ControlError(
+                StatusCode::NOT_FOUND,
+                format!("No job has the ID {id:?}. Add the job first."),
+            ));
         }
         Some(id) => state.plan().add_job(id, planned),
     }
@@ -177,7 +179,7 @@ struct ClockRequest {
 fn post_clock(state: &State, request: &HttpRequest) -> Outcome {
     let ClockRequest { shift_seconds, advance_seconds, omit_date } = read(request)?;
     if shift_seconds.is_none() && advance_seconds.is_none() && omit_date.is_none() {
-        return Err(bad_request("Give `shift_seconds`, `advance_seconds`, or `omit_date`."));
+        return Err(bad_request("Set `shift_seconds`, `advance_seconds`, or `omit_date`."));
     }
     if let Some(seconds) = shift_seconds {
         state.clock.shift(seconds);
@@ -193,7 +195,7 @@ fn post_clock(state: &State, request: &HttpRequest) -> Outcome {
 
 fn read<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, ControlError> {
     serde_json::from_slice(&request.body)
-        .map_err(|error| bad_request(format!("The body is not valid: {error}.")))
+        .map_err(|error| bad_request(format!("The body isn't valid: {error}.")))
 }
 
 fn bad_request(sentence: impl Into<String>) -> ControlError {
@@ -201,5 +203,8 @@ fn bad_request(sentence: impl Into<String>) -> ControlError {
 }
 
 fn wrong_method(method: &str, allowed: &str) -> ControlError {
-    ControlError(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not possible here, only {allowed}."))
+    ControlError(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("This path doesn't support {method}. Use {allowed}."),
+    )
 }

@@ -1,4 +1,4 @@
-//! A stand-in for AWS CodePipeline's third-party job API, for tests.
+//! A simulator of AWS CodePipeline's third-party job API, for tests.
 //!
 //! The simulator speaks awsJson1.1 over HTTP/1.1 and verifies Signature Version 4, so every AWS SDK
 //! can use it as an endpoint. It stores jobs, processes calls as far as CodePipeline's behavior is

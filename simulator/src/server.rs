@@ -33,8 +33,8 @@ pub(crate) async fn run(
 ) {
     let mut listener = Some(listener);
     let mut connections = JoinSet::new();
-    // Canceled when new connections are refused. Idle connections close immediately, busy ones
-    // after their response.
+    // Canceled when the simulator refuses new connections. Idle connections close immediately. Busy
+    // connections close after their response.
     let mut drain = CancellationToken::new();
     loop {
         tokio::select! {

@@ -51,7 +51,7 @@ impl Presigner {
         let mut without_credentials = config.to_builder();
         without_credentials.set_credentials_provider(None);
         let mut config = Builder::from(&without_credentials.build())
-            // A checksum would be signed too, and a client would have to send exactly the same.
+            // A checksum would be signed too, and a client would need to send exactly the same.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             // A session for a directory bucket would be a call to S3.
@@ -67,7 +67,7 @@ impl Presigner {
     }
 
     /// Gives each artifact of a job its request, if the job has credentials and the artifact has a
-    /// location. A failure is logged: the job's other details are still of use.
+    /// location. A failure is logged: the job's other details are still useful.
     pub(crate) async fn presign(&self, job: &mut JobDetails, signed_at: SystemTime) {
         let Some(signer) = Signer::new(&self.client, job, signed_at) else { return };
         for artifact in job.input_artifacts.iter_mut().filter(|artifact| has_location(artifact)) {

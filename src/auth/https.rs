@@ -61,14 +61,14 @@ impl HttpsUrl {
     /// Parses a URL.
     ///
     /// # Errors
-    /// The reason why the URL is rejected.
+    /// What the URL must be.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let uri = crate::util::url::parse(text)?;
         if uri.scheme_str() != Some("https") {
-            return Err("it isn't an https URL");
+            return Err("must be an https URL");
         }
         if text.contains('#') {
-            return Err("it has a fragment in it");
+            return Err("must have no fragment");
         }
         Ok(Self(uri))
     }
@@ -162,7 +162,7 @@ async fn send(url: &Uri, tls: ClientConfig, authorization: Option<HeaderValue>) 
     }
     let response = client.request(request).await.map_err(|error| chain(&error))?;
     if response.status() != StatusCode::OK {
-        return Err(format!("it returned HTTP status {}", response.status().as_u16()));
+        return Err(format!("HTTP status {}", response.status().as_u16()));
     }
     let body = Limited::new(response.into_body(), MAX_DOCUMENT).collect().await;
     body.map(http_body_util::Collected::to_bytes).map_err(|error| chain(&*error))
@@ -170,7 +170,7 @@ async fn send(url: &Uri, tls: ClientConfig, authorization: Option<HeaderValue>) 
 
 fn read_ca(path: &Path) -> Result<RootCertStore, String> {
     let text = fs::read(path).map_err(|error| error.to_string())?;
-    let found = pem::certificates(&text).ok_or("no certificate in PEM form in it")?;
+    let found = pem::certificates(&text).ok_or("the file has no PEM certificate")?;
     pem::roots(found).map_err(|error| error.to_string())
 }
 
@@ -180,10 +180,10 @@ fn read_token(path: &Path) -> Result<HeaderValue, String> {
     read.map_err(|error| error.to_string())?;
     let token = text.trim();
     if token.is_empty() || token.contains(|c: char| !c.is_ascii_graphic()) {
-        return Err("no bearer token in it".into());
+        return Err("the file has no bearer token".into());
     }
     let bearer = Zeroizing::new(format!("Bearer {token}"));
-    let mut value = HeaderValue::from_str(&bearer).map_err(|_| "no bearer token in it".to_owned())?;
+    let mut value = HeaderValue::from_str(&bearer).map_err(|_| "the file has no bearer token".to_owned())?;
     // Hides the value in `Debug`.
     value.set_sensitive(true);
     Ok(value)

@@ -149,7 +149,7 @@ impl KeyCache {
             if let Err(why) = &loaded
                 && failures.is_power_of_two()
             {
-                tracing::warn!(why, failures, "can't load the issuer's keys");
+                tracing::warn!(why, failures, "can't load the verification keys");
             }
             // Created before requests are possible again, so that it receives the next one.
             let requested = self.requested.notified();
@@ -157,7 +157,7 @@ impl KeyCache {
             tokio::select! {
                 () = sleep(self.schedule.delay(self.source.is_file(), failures)) => {}
                 () = requested => {
-                    tracing::debug!("a token names an unknown key; refreshing the keys");
+                    tracing::debug!("a token names an unknown key; refreshing the verification keys");
                 }
             }
         }
@@ -182,8 +182,8 @@ impl KeyCache {
     fn reuse_or_replace(&self, set: KeySet) -> Arc<VerificationKeys> {
         let cached = self.lock().cached.as_ref().map(|cached| cached.keys.clone());
         cached.filter(|cached| cached.set.is_same_document(&set)).unwrap_or_else(|| {
-            let source = &self.source;
-            tracing::info!(keys = set.len(), %source, "using the issuer's keys{}", set.skipped());
+            let (keys, skipped, source) = (set.len(), set.skipped_reasons(), &self.source);
+            tracing::info!(keys, skipped, %source, "loaded the verification keys");
             Arc::new(VerificationKeys { set, verified: VerifiedTokenCache::default() })
         })
     }

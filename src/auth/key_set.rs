@@ -53,8 +53,8 @@ impl KeySet {
     /// The document isn't a key set, or has no usable key. An empty key set would reject every
     /// caller, so it counts as a mistake of the issuer.
     pub(super) fn parse(document: &[u8]) -> Result<Self, String> {
-        let parsed: Document =
-            serde_json::from_slice(document).map_err(|_| "it isn't a JSON Web Key Set".to_owned())?;
+        let parsed: Document = serde_json::from_slice(document)
+            .map_err(|_| "the document isn't a JSON Web Key Set".to_owned())?;
         let mut set = Self { by_id: HashMap::new(), skipped: Vec::new(), digest: sha256(document) };
         for key in parsed.keys {
             if let Err(why) = set.add(key) {
@@ -62,7 +62,7 @@ impl KeySet {
             }
         }
         if set.by_id.is_empty() {
-            return Err(format!("it has no usable key{}", set.skipped()));
+            return Err(format!("the key set has no usable key{}", set.skipped()));
         }
         Ok(set)
     }
@@ -89,12 +89,15 @@ impl KeySet {
         self.by_id.values().map(Vec::len).sum()
     }
 
+    /// Why keys were skipped; none if no key was skipped.
+    pub(super) fn skipped_reasons(&self) -> Option<String> {
+        (!self.skipped.is_empty()).then(|| self.skipped.join(", "))
+    }
+
     /// Describes the skipped keys, in parentheses. Empty if no key was skipped.
     pub(super) fn skipped(&self) -> String {
-        match self.skipped.as_slice() {
-            [] => String::new(),
-            skipped => format!(" ({} left out: {})", skipped.len(), skipped.join(", ")),
-        }
+        let describe = |reasons| format!(" ({} skipped: {reasons})", self.skipped.len());
+        self.skipped_reasons().map(describe).unwrap_or_default()
     }
 
     /// Whether both sets come from the same document.
@@ -235,7 +238,7 @@ mod tests {
             (with(p256(), "kid", "".into()), "no id"),
         ] {
             let parsed = set(&key).map(|set| set.len());
-            assert_eq!(parsed, Err(format!("it has no usable key (1 left out: {why})")), "{key}");
+            assert_eq!(parsed, Err(format!("the key set has no usable key (1 skipped: {why})")), "{key}");
         }
     }
 

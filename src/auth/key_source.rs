@@ -51,7 +51,7 @@ impl KeySource {
     /// The issuer isn't an https URL without a query.
     pub fn discovery(issuer: &str, access: Access) -> Result<Self, &'static str> {
         if issuer.contains('?') {
-            return Err("it has a query in it");
+            return Err("must have no query");
         }
         HttpsUrl::parse(issuer)?;
         let document =
@@ -109,9 +109,9 @@ async fn fetch(url: &HttpsUrl, access: &Access, configured: &HttpsUrl) -> Result
 /// The URL of the key set in a discovery document. The document must be the issuer's (section 4.3).
 fn jwks_url(document: &[u8], issuer: &str) -> Result<HttpsUrl, String> {
     let document: DiscoveryDocument = serde_json::from_slice(document)
-        .map_err(|_| "it isn't a discovery document with an issuer and a jwks_uri".to_owned())?;
+        .map_err(|_| "the document has no issuer or no jwks_uri".to_owned())?;
     if document.issuer != issuer {
-        return Err("it is another issuer's document: its `issuer` isn't exactly the configured one".into());
+        return Err("the document's `issuer` isn't exactly the configured one".into());
     }
-    HttpsUrl::parse(&document.jwks_uri).map_err(|why| format!("its jwks_uri can't be used: {why}"))
+    HttpsUrl::parse(&document.jwks_uri).map_err(|why| format!("its jwks_uri {why}"))
 }

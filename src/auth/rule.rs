@@ -20,8 +20,8 @@ pub struct Rule {
     operations: Option<OperationSet>,
 }
 
-/// An entry of the list as it is written, between two commas: a rule, or one more operation of the
-/// rule before it, as in `sub:worker=poll,details`.
+/// An entry of the list, between two commas: a rule, or a further operation of the rule before it,
+/// as in `sub:worker=poll,details`.
 #[derive(Clone, Debug)]
 pub enum Entry {
     /// A rule, with its first operation if it names some.
@@ -118,7 +118,7 @@ impl Rule {
         }
         if let Some(host) = name.strip_prefix("dns:") {
             return match (host, wildcard) {
-                ("", _) => invalid("it has no host"),
+                ("", _) => invalid("a dns: name needs a host"),
                 (_, Some(_)) => invalid("a dns: name can't have a *"),
                 (host, None) => {
                     let name = format!("dns:{}", host.to_ascii_lowercase());
@@ -128,9 +128,9 @@ impl Rule {
         }
         // This part is required, so that `spiffe://*` and `sub:*` can't allow every caller.
         let (required, missing) = match (name.strip_prefix("spiffe://"), name.strip_prefix(SUBJECT)) {
-            (Some(path), _) => (path.split('/').next(), "it has no trust domain"),
-            (None, Some(subject)) => (Some(subject), "it has no subject"),
-            (None, None) => return invalid("it isn't a spiffe://, dns: or sub: name"),
+            (Some(path), _) => (path.split('/').next(), "a spiffe:// name needs a trust domain"),
+            (None, Some(subject)) => (Some(subject), "a sub: name needs a subject"),
+            (None, None) => return invalid("an entry needs the prefix spiffe://, dns: or sub:"),
         };
         match (required.is_none_or(str::is_empty), wildcard.is_some()) {
             (true, _) => invalid(missing),

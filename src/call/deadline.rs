@@ -1,10 +1,10 @@
-//! Reads how long a call may take (`grpc-timeout`).
+//! Reads how long a call can take (`grpc-timeout`).
 
 use std::time::Duration;
 
 use http::HeaderMap;
 
-/// How long a call may take.
+/// How long a call can take.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadlines {
     /// For a caller that sends no deadline.

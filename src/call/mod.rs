@@ -1,4 +1,4 @@
-//! One call: its method, how long it may take, and what is known about it so far.
+//! One call: its method, how long it can take, and what is known about it so far.
 //!
 //! The outermost layer creates it and puts it into the request's extensions. However the call ends
 //! (a response, its deadline, a caller that disconnects, a drain, or a panic), `Progress` knows
@@ -111,7 +111,7 @@ impl Call {
         extensions.get::<Arc<Self>>().expect("a call").clone()
     }
 
-    /// When the gateway has to answer.
+    /// When the gateway must respond.
     ///
     /// # Errors
     /// `INVALID_REQUEST` if the caller's `grpc-timeout` is malformed.

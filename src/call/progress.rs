@@ -40,8 +40,8 @@ impl Progress {
         self.lock().attempts = attempts;
     }
 
-    /// Another attempt starts. From now on, `may_be_sent` says whether its request may have reached
-    /// AWS.
+    /// Another attempt starts. From now on, `may_be_sent` says whether its request might have
+    /// reached AWS.
     pub fn attempt_started(&self, may_be_sent: impl Fn() -> bool + Send + 'static) {
         let mut known = self.lock();
         known.attempts += 1;

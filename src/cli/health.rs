@@ -72,7 +72,11 @@ impl Health {
         };
         match tokio::time::timeout(self.timeout, check).await {
             Ok(Ok(ServingStatus::Serving)) => print_line("SERVING"),
-            Ok(Ok(status)) => Err(CliError::Failed(format!("{}: {}", self.addr, status.as_str_name()))),
+            Ok(Ok(status)) => Err(CliError::Failed(format!(
+                "{}: {}; see /readyz on the admin port, or the log",
+                self.addr,
+                status.as_str_name()
+            ))),
             Ok(Err(reason)) => Err(CliError::Failed(format!("{}: {reason}", self.addr))),
             Err(_elapsed) => {
                 Err(CliError::Failed(format!("{}: no response within {:?}", self.addr, self.timeout)))
@@ -119,7 +123,11 @@ fn last_cause(error: &(dyn Error + 'static)) -> String {
 /// The error for files that TLS can't use.
 fn tls_error(error: &(dyn Error + 'static)) -> String {
     let cause = last_cause(error);
-    if cause.contains("KeyMismatch") { "the key isn't the certificate's".into() } else { cause }
+    if cause.contains("KeyMismatch") {
+        "the private key doesn't belong to the certificate".into()
+    } else {
+        cause
+    }
 }
 
 /// The error if the connection failed.
@@ -129,7 +137,7 @@ fn connect_error(error: &(dyn Error + 'static)) -> String {
     if cause.contains("InvalidContentType") {
         "the server doesn't use TLS; remove --tls, --ca, --cert and --server-name".into()
     } else {
-        cause
+        format!("can't connect: {cause}")
     }
 }
 

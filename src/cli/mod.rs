@@ -18,12 +18,12 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use output::CliError;
 
 const AFTER_HELP: &str = "\
-Region, endpoint, credentials, and proxies of AWS are those of the AWS SDK's standard configuration:
-AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL_CODEPIPELINE, and its other variables and files.
+The gateway reads the AWS region, endpoint, credentials, and proxies from the AWS SDK's standard variables
+and files, such as AWS_REGION, AWS_PROFILE, and AWS_ENDPOINT_URL_CODEPIPELINE.
 
 Exit codes:
   0   Success.
-  1   serve: the gateway can't start, or lost a listener. health: the gateway doesn't serve.
+  1   serve: the gateway can't start, or lost a listener. health: the gateway isn't ready.
       check: no credentials, or no verification keys.
   64  Bad usage or configuration.";
 
@@ -47,9 +47,9 @@ enum Command {
     /// Validate the configuration of serve, and print it redacted, with the AWS region, endpoint,
     /// and credentials
     ///
-    /// Makes no call to CodePipeline. With --auth jwt, it loads the issuer's keys.
+    /// The command doesn't call CodePipeline. With --auth jwt, it loads the verification keys.
     Check(serve::Serve),
-    /// Read the health of a running gateway; the exit code is 0 if it serves
+    /// Print the health of a running gateway; the exit code is 0 if the gateway serves
     Health(health::Health),
     /// Run a gateway and a CodePipeline simulator on loopback, and print grpcurl lines to try
     #[cfg(feature = "simulator")]

@@ -17,7 +17,7 @@ use crate::config::address;
 /// The flags of `simulator`.
 #[derive(clap::Args, Debug)]
 pub(super) struct Run {
-    /// Address to listen on, a different one from dev's simulator; use loopback, because the
+    /// Address to listen on, different from that of dev's simulator; use loopback, because the
     /// control API has no authentication
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4600", value_parser = address)]
     addr: SocketAddr,

@@ -26,14 +26,14 @@ pub(super) fn line(error: &clap::Error, command: &Command) -> String {
     match (error.kind(), arg) {
         (ErrorKind::ValueValidation, Some(arg)) => {
             let why = error.source().map(ToString::to_string).unwrap_or_default();
-            format!("{}: {value:?} is not valid: {why}", with_variable(arg, command))
+            format!("{}: {value:?} isn't valid: {why}", with_variable(arg, command))
         }
         (ErrorKind::InvalidValue, Some(arg)) if value.is_empty() => {
-            format!("{}: needs a value", with_variable(arg, command))
+            format!("{}: a value is required", with_variable(arg, command))
         }
         (ErrorKind::InvalidValue, Some(arg)) => {
             let valid = list(ContextKind::ValidValue);
-            format!("{}: {value:?} is not one of {valid}", with_variable(arg, command))
+            format!("{}: {value:?} isn't valid; use one of {valid}", with_variable(arg, command))
         }
         (ErrorKind::MissingRequiredArgument, _) => {
             format!("{} is missing; see --help", list(ContextKind::InvalidArg))

@@ -186,8 +186,8 @@ impl<'a> Setup<'a> {
         match half {
             Some((set, unset)) => format!("{set} is set, and {unset} isn't. Set both"),
             None => format!(
-                "no credentials in the environment, in a profile, or from a role. Set AWS_PROFILE, or give \
-                 the pod or the instance a role. The SDK reports: {sdk_error}"
+                "the SDK found none in the environment, in a profile, or from a role. Set AWS_PROFILE, or \
+                 give the pod or the instance a role. The SDK reports: {sdk_error}"
             ),
         }
     }

@@ -77,7 +77,7 @@ impl AwsCodePipeline {
         call.progress().attempt_started(move || sent.may_be_sent());
         let record =
             AttemptRecord::begin(O::METHOD, &self.metrics, self.traces.attempt(call, &self.endpoint));
-        // In a box: it is some kilobytes, and each future around it would move and hold them.
+        // Boxed, because it is several kilobytes, and each future around it would contain them.
         let attempt = Box::pin(probe.observe(self.client.send(operation)));
         let failed = match timeout(self.limits.attempt_timeout, attempt).await {
             Ok(Ok(output)) => {

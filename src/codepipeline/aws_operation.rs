@@ -1,4 +1,4 @@
-//! What the gateway has to know about an operation's AWS side.
+//! Describes an operation's AWS side.
 
 use std::fmt::Debug;
 use std::time::SystemTime;

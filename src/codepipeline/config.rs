@@ -89,13 +89,13 @@ pub enum AwsError {
     #[error("no AWS region: set AWS_REGION, or {0}")]
     NoRegion(String),
     /// The region can't be part of a host name.
-    #[error("AWS_REGION (or `region` in the profile): {0:?} is not a region; one looks like eu-west-1")]
+    #[error("AWS_REGION (or `region` in the profile): {0:?} isn't a region; use a name such as eu-west-1")]
     BadRegion(String),
     /// The endpoint isn't an http or https URL.
     #[error("{0} or AWS_ENDPOINT_URL (or `endpoint_url` in the profile): {1}")]
     BadEndpoint(&'static str, String),
     /// The value of a switch, a variable or a key in the profile, is neither true nor false.
-    #[error("{0}: {1:?} is neither true nor false")]
+    #[error("{0}: {1:?} isn't valid; use true or false")]
     BadSwitch(String, String),
 }
 

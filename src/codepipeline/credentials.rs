@@ -113,7 +113,9 @@ pub(super) struct CachedIdentity(pub(super) Arc<CredentialCache>);
 impl ResolveIdentity for CachedIdentity {
     fn resolve_identity<'a>(&'a self, _: &'a RuntimeComponents, _: &'a ConfigBag) -> IdentityFuture<'a> {
         IdentityFuture::ready(
-            self.0.current().ok_or_else(|| CredentialsError::not_loaded("none held yet").into()),
+            self.0
+                .current()
+                .ok_or_else(|| CredentialsError::not_loaded("no credentials are loaded yet").into()),
         )
     }
 }
@@ -148,8 +150,8 @@ pub async fn keep_fresh(aws: Aws, cache: Arc<CredentialCache>, metrics: Arc<Metr
         let remaining = wait.map(|wait| wait.saturating_sub(MIN_INTERVAL));
         tokio::select! {
             () = sleep_or_forever(remaining) => {}
-            () = cache.renew.notified() => tracing::info!("AWS refused the credentials; loading them again"),
-            () = files.changed() => tracing::info!("the shared files changed; loading the credentials again"),
+            () = cache.renew.notified() => tracing::info!("AWS rejected the credentials; reloading them"),
+            () = files.changed() => tracing::info!("a shared file changed; reloading the credentials"),
         }
     }
 }
@@ -163,7 +165,7 @@ pub(super) async fn load(aws: &Aws) -> Result<Credentials, String> {
     let run = async {
         aws.provider()
             .await
-            .ok_or("no provider is configured")?
+            .ok_or("no credential provider is configured")?
             .provide_credentials()
             .await
             .map_err(|error| redact_words(&chain(&error)))
@@ -171,7 +173,7 @@ pub(super) async fn load(aws: &Aws) -> Result<Credentials, String> {
     match timeout(LOAD_TIMEOUT, run).await {
         Ok(Ok(loaded)) => Ok(loaded),
         Ok(Err(error)) => Err(explain(error, aws.shared_files()).await),
-        Err(_elapsed) => Err(format!("the provider didn't answer within {LOAD_TIMEOUT:?}")),
+        Err(_elapsed) => Err(format!("the credential provider didn't respond within {LOAD_TIMEOUT:?}")),
     }
 }
 
@@ -182,7 +184,10 @@ pub(super) async fn load(aws: &Aws) -> Result<Credentials, String> {
 pub async fn describe_credentials(aws: &Aws) -> Result<String, String> {
     let found = load(aws).await?;
     if let Some(expiry) = found.expiry().filter(|expiry| *expiry <= SystemTime::now()) {
-        return Err(format!("the provider's credentials expired at {}", rfc3339(expiry)));
+        return Err(format!(
+            "the credentials expired at {}. Renew them, or correct the clock",
+            rfc3339(expiry)
+        ));
     }
     let key = found.access_key_id();
     let tail = key.get(key.len().saturating_sub(4)..).filter(|_| key.len() >= 16).unwrap_or_default();

@@ -34,7 +34,8 @@ impl AwsOperation for Details {
 
     async fn complete(output: &mut Option<JobDetails>, presigner: &Presigner, now: SystemTime) {
         if let Some(details) = output {
-            // In a box: the SDK's futures are large, and each future around them would hold them.
+            // Boxed, because the SDK's futures are large, and each future around them would contain
+            // them.
             Box::pin(presigner.presign(details, now)).await;
         }
     }

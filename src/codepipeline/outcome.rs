@@ -74,7 +74,7 @@ fn rejected(error: &(dyn Error + 'static), response: &HttpResponse, fields: Fiel
     AttemptFailed { failure, knows_aws_time: answer.has_date }
 }
 
-/// No response. The SDK's kinds of error don't say whether the request may have reached AWS: a
+/// No response. The SDK's kinds of error don't say whether the request might have reached AWS: a
 /// broken connection and a refused one are both "io". The probe does.
 fn unanswered(error: &(dyn Error + 'static), probe: &TransmitProbe) -> Failure {
     let failure = if causes(error).any(<dyn Error>::is::<CredentialsError>) {

@@ -14,7 +14,7 @@ const MIN_SECRET: usize = 6;
 /// is too short to redact, the whole text is left out.
 pub(crate) fn redact(text: &str, secrets: &[&str]) -> String {
     if secrets.iter().any(|secret| (1..MIN_SECRET).contains(&secret.len())) {
-        return "[left out: a secret of this call is too short to be redacted in it]".into();
+        return "[omitted: a secret of this call is too short to redact]".into();
     }
     // As plain text, and as in the JSON that AWS received.
     let quoted: Vec<String> =

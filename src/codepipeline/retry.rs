@@ -32,7 +32,7 @@ pub(super) struct Policy {
     pub(super) retries_throttling: bool,
 }
 
-/// An attempt's failure, with what the loop has to know in addition.
+/// An attempt's failure, and the facts that the loop also needs.
 #[derive(Debug)]
 pub(super) struct AttemptFailed {
     pub(super) failure: Failure,
@@ -87,7 +87,7 @@ where
         let duration = if failure.outcome == Outcome::Unknown { Duration::ZERO } else { begun.elapsed() };
         let fits = Instant::now() + wait + duration < policy.deadline;
         clock_corrected |= corrects_clock;
-        // An attempt that wasn't sent doesn't change what an earlier one may have done.
+        // An attempt that wasn't sent doesn't change the effect of an earlier attempt.
         if failure.outcome != Outcome::NotSent || last.outcome != Outcome::Unknown {
             last = failure;
         }

@@ -1,4 +1,4 @@
-//! Observes one attempt from inside the SDK: whether its request may have left, and which HTTP
+//! Observes one attempt from inside the SDK: whether its request might have left, and which HTTP
 //! status and which date came back.
 
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(super) struct TransmitProbe(Arc<Observed>);
 struct Observed {
     /// Whether the request was ready to go.
     ready: AtomicBool,
-    /// Whether a byte of the request may have left.
+    /// Whether a byte of the request might have left.
     sent: AtomicBool,
     /// 0 until a response arrives.
     status: AtomicU16,
@@ -63,12 +63,12 @@ impl TransmitProbe {
         Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
     }
 
-    /// Whether a byte of the request may have left.
+    /// Whether a byte of the request might have left.
     pub(super) fn may_be_sent(&self) -> bool {
         self.0.sent.load(Ordering::Relaxed)
     }
 
-    /// Records for this task's attempt whether a byte of its request may have left.
+    /// Records for this task's attempt whether a byte of its request might have left.
     ///
     /// # Errors
     /// The task makes no attempt. Nothing can be sent then, because the outcome could not be known.

@@ -37,5 +37,5 @@ impl AccessArgs {
 }
 
 fn operation(name: &str) -> Result<&'static Method, String> {
-    OperationSet::find(name).ok_or_else(|| format!("the operations are {}", OperationSet::all()))
+    OperationSet::find(name).ok_or_else(|| format!("use one or more of {}", OperationSet::all()))
 }

@@ -74,7 +74,7 @@ impl AuthArgs {
             AuthMode::None if self.allow.is_empty() => Ok(Auth::None),
             AuthMode::None => Err(format!("{ALLOW} requires {MTLS} or {JWT}")),
             AuthMode::Mtls if !client_ca => {
-                Err(format!("{MTLS} needs --tls-client-ca (GATEWAY_TLS_CLIENT_CA)"))
+                Err(format!("{MTLS} requires --tls-client-ca (GATEWAY_TLS_CLIENT_CA)"))
             }
             AuthMode::Mtls => Ok(Auth::Mtls(self.allow_list(MTLS)?)),
             AuthMode::Jwt => Ok(Auth::Jwt(Arc::new(self.jwt()?))),
@@ -101,13 +101,13 @@ impl AuthArgs {
             let kind = if tokens { "only sub: names" } else { "only spiffe:// and dns: names" };
             return Err(format!("{ALLOW} accepts {kind} with {mode}"));
         }
-        AllowList::new(rules).map_err(|error| format!("{mode} needs {ALLOW}: {error}"))
+        AllowList::new(rules).map_err(|error| format!("{mode} requires {ALLOW}: {error}"))
     }
 
     fn jwt(&self) -> Result<Jwt, String> {
         let given = |value: &Option<String>, flag| {
             let value = value.clone().filter(|value| !value.trim().is_empty());
-            value.ok_or_else(|| format!("{JWT} needs {flag}"))
+            value.ok_or_else(|| format!("{JWT} requires {flag}"))
         };
         let (issuer, audience) = (given(&self.jwt_issuer, ISSUER)?, given(&self.jwt_audience, AUDIENCE)?);
         let list = self.allow_list(JWT)?;
@@ -122,9 +122,8 @@ impl AuthArgs {
             AccessError::Token(..) => of(TOKEN_FILE, &error),
         })?;
         match &self.jwt_jwks {
-            None => KeySource::discovery(issuer, access).map_err(|why| {
-                format!("{ISSUER}: the gateway can't discover the JWKS, because {why}; set {JWKS}")
-            }),
+            None => KeySource::discovery(issuer, access)
+                .map_err(|why| format!("{ISSUER}: {why} to discover the JWKS; otherwise, set {JWKS}")),
             Some(url) if url.contains("://") => {
                 HttpsUrl::parse(url).map(|url| KeySource::url(url, access)).map_err(|why| of(JWKS, &why))
             }

@@ -32,7 +32,7 @@ pub(crate) struct LimitArgs {
     #[arg(long, env = "GATEWAY_MAX_IN_FLIGHT", value_name = "N", default_value = "1024")]
     #[arg(allow_negative_numbers = true, value_parser = at_least_one::<NonZeroUsize>)]
     max_in_flight: NonZeroUsize,
-    /// Minimum time between two polls for the jobs of an action type, while calls wait for them; at
+    /// Minimum time between two polls of AWS for an action type, while calls wait for its jobs; at
     /// least 1s
     #[arg(long, env = "GATEWAY_POLL_INTERVAL", value_name = "TIME", default_value = "5s")]
     #[arg(value_parser = at_least_a_second)]
@@ -121,7 +121,11 @@ impl LimitArgs {
     pub(crate) fn warning(&self) -> Option<String> {
         (self.drain_timeout < self.max_deadline).then(|| {
             let (drain, deadline) = (flag::<Self>("--drain-timeout"), flag::<Self>("--max-deadline"));
-            format!("{drain} is shorter than {deadline}: a shutdown cancels calls before their deadline")
+            format!(
+                "{drain} is shorter than {deadline}: a shutdown can cancel calls before their deadline; \
+                 use at least {:?}",
+                self.max_deadline
+            )
         })
     }
 }
@@ -132,5 +136,5 @@ fn at_most((name, time): (&str, Duration), (max_name, max): (&str, Duration)) ->
         return Ok(());
     }
     let (name, max_name) = (flag::<LimitArgs>(name), flag::<LimitArgs>(max_name));
-    Err(format!("{name} is {time:?}, longer than {max_name}, which is {max:?}"))
+    Err(format!("{name}: {time:?} is longer than {max_name}, which is {max:?}; use at most {max:?}"))
 }

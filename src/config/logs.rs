@@ -23,7 +23,8 @@ fn filter(text: &str) -> Result<Targets, String> {
     // `Targets` reads a word alone as a target, so that a misspelled level would silence the log.
     for word in parts.iter().filter(|part| !part.contains('=')) {
         if word.is_empty() || word.parse::<LevelFilter>().is_err() {
-            return Err(format!("{word:?} isn't a log level; use off, error, warn, info, debug or trace"));
+            let which = if parts.len() > 1 { format!("{word:?} isn't a log level; ") } else { String::new() };
+            return Err(format!("{which}use off, error, warn, info, debug or trace"));
         }
     }
     parts.join(",").parse::<Targets>().map_err(|error| error.to_string())

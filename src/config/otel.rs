@@ -45,7 +45,7 @@ impl Otel {
         let Some((name, value)) = given else { return false };
         let value = value.to_ascii_lowercase();
         if !["true", "false"].contains(&&*value) {
-            self.ignore(&name, "it is neither true nor false");
+            self.ignore(&name, "use true or false");
         }
         value == "true"
     }
@@ -92,7 +92,7 @@ impl Otel {
         match value.parse() {
             Ok(number) if (1..=most).contains(&number) => number,
             _ => {
-                self.ignore(&name, &format!("it isn't a whole number from 1 to {most}"));
+                self.ignore(&name, &format!("use a whole number from 1 to {most}"));
                 default
             }
         }
@@ -136,7 +136,7 @@ impl Otel {
         match value.parse() {
             Ok(ratio) if (0.0..=1.0).contains(&ratio) => ratio,
             _ => {
-                self.ignore(NAME, "it isn't a number from 0 to 1");
+                self.ignore(NAME, "use a number from 0 to 1");
                 1.0
             }
         }
@@ -152,7 +152,7 @@ impl Otel {
             })
         };
         if !list.split(',').map(str::trim).filter(|part| !part.is_empty()).all(is_header) {
-            self.ignore(&name, "a part of it isn't NAME=VALUE; the other parts are sent");
+            self.warnings.push(format!("{name}: a part isn't NAME=VALUE and is ignored; correct it"));
         }
     }
 
@@ -167,7 +167,7 @@ impl Otel {
         match get(ATTRIBUTES).as_deref().map_or(Some(Vec::new()), attributes) {
             Some(given) => resource.extend(given),
             // By the standard, one unreadable part invalidates the whole value.
-            None => self.ignore(ATTRIBUTES, "a part of it isn't NAME=VALUE, with special characters as %XX"),
+            None => self.ignore(ATTRIBUTES, "a part isn't NAME=VALUE; write special characters as %XX"),
         }
         resource.extend(get("OTEL_SERVICE_NAME").map(|name| KeyValue::new("service.name", name)));
         resource

@@ -37,5 +37,5 @@ pub(super) fn at_least_a_second(text: &str) -> Result<Duration, String> {
 
 /// Parses a whole number from 1.
 pub(super) fn at_least_one<N: FromStr>(text: &str) -> Result<N, String> {
-    text.parse().map_err(|_| "must be a whole number, at least 1".into())
+    text.parse().map_err(|_| "must be a whole number of at least 1".into())
 }

@@ -101,7 +101,7 @@ fn url(endpoint: &str, insecure: bool) -> Result<Uri, &'static str> {
     let url = codepipeline_gateway::util::url::parse(&whole)?;
     match url.path_and_query().map(http::uri::PathAndQuery::as_str) {
         None | Some("/") => Ok(url),
-        Some(_path) => Err("it has a path, as for OTLP over HTTP; the gateway supports only OTLP over gRPC"),
+        Some(_path) => Err("must have no path; the gateway supports only OTLP over gRPC"),
     }
 }
 

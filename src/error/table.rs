@@ -271,7 +271,8 @@ reasons! {
     OperationDisabled {
         name: "OPERATION_DISABLED", code: Unimplemented,
         outcomes: Always(NotSent), retry_info: false, methods: ANY,
-        message: "The gateway's operator switched this operation off. Nothing was sent.",
+        message: "The gateway's operator disabled this operation. Nothing was sent. Ask the operator to \
+            enable it.",
     }
     /// The action type isn't on the operator's list (`--action-types`). For details, the gateway
     /// withholds AWS's response.

@@ -78,12 +78,12 @@ impl FromStr for Pattern {
         let parts: Vec<&str> = text.split('/').collect();
         let [category, owner, provider, version] = parts[..] else {
             return Err(
-                "an action type looks like Deploy/ThirdParty/my-provider/1; a * stands for a whole part",
+                "use four parts such as Deploy/ThirdParty/my-provider/1; a * stands for a whole part",
             );
         };
         let is_name = |part: &str| !part.is_empty() && part.bytes().all(is_name_byte);
         if !parts.iter().all(|part| *part == "*" || is_name(part)) {
-            return Err("each part is a * or has letters, digits, hyphens, and underscores");
+            return Err("each part must be a *, or have only letters, digits, hyphens, and underscores");
         }
         let [category, owner, provider, version] = [category, owner, provider, version].map(str::to_owned);
         Ok(Self(ActionType { category, owner, provider, version }))

@@ -15,10 +15,10 @@ pub struct Policy {
 /// Whether callers get the AWS credentials for a job's artifacts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum ArtifactCredentials {
-    /// The gateway removes them from its responses
+    /// The gateway removes the credentials from its responses
     #[default]
     Withhold,
-    /// Callers get them
+    /// Callers receive the credentials
     Include,
 }
 

@@ -33,8 +33,8 @@ impl OperationSet {
         self.0.push(operation);
     }
 
-    /// Whether a method may be called. Methods that aren't operations, such as health checks, may
-    /// always be.
+    /// Whether a method can be called. Methods that aren't operations, such as health checks,
+    /// are always possible.
     #[must_use]
     pub fn contains(&self, method: &Method) -> bool {
         method.role != Role::Job || self.0.iter().any(|of_set| ptr::eq(*of_set, method))

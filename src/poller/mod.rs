@@ -92,7 +92,7 @@ impl Poller {
         Ok(Waiter { poller: self, action_type: &poll.action_type, id, answer, _permit: permit })
     }
 
-    /// Returns when a call has to stop waiting.
+    /// Returns when a call must stop waiting.
     ///
     /// A call that arrives after the shutdown has begun waits until its connection drains. If it
     /// returned immediately, its worker would call again and again.
@@ -134,6 +134,7 @@ impl Drop for Waiter<'_> {
 
 fn too_many() -> Failure {
     Failure::not_sent(Reason::GatewayOverloaded).with_message(
-        "As many calls wait for jobs as the gateway allows. Retry the call later, or without a wait.",
+        "The gateway reached its limit of calls that wait for jobs. Nothing was sent. Retry later, or call \
+         without a wait.",
     )
 }

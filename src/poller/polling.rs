@@ -57,7 +57,7 @@ impl Polling {
                     let queues = self.queues.clone();
                     tasks.spawn(async move {
                         // The panic's text isn't used: it can contain secrets, and the hook has
-                        // logged its place.
+                        // logged its location.
                         if AssertUnwindSafe(polling).catch_unwind().await.is_err() {
                             queues.remove(&action_type);
                         }

@@ -16,13 +16,13 @@ pub(super) struct Queues {
     /// The most queues. A queue can outlast its last waiter by an interval, so that a caller with
     /// many action types could otherwise add queues without a limit.
     max: usize,
-    /// Receives each action type that has to be polled from now on.
+    /// Receives each action type that must be polled from now on.
     new: mpsc::UnboundedSender<ActionType>,
     metrics: Arc<Metrics>,
 }
 
 impl Queues {
-    /// No queues yet. The receiver gets each action type that has to be polled from now on.
+    /// No queues yet. The receiver gets each action type that must be polled from now on.
     pub(super) fn new(max: usize, metrics: Arc<Metrics>) -> (Arc<Self>, mpsc::UnboundedReceiver<ActionType>) {
         let (new, added) = mpsc::unbounded_channel();
         (Arc::new(Self { by_action_type: Mutex::default(), max, new, metrics }), added)

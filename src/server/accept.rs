@@ -21,7 +21,7 @@ use super::shutdown::Shutdown;
 use super::tls::Tls;
 use crate::util::accept::handle_accept_error;
 
-/// Time that calls have to send their last response after the drain timeout.
+/// Maximum time for calls to send their last response after the drain timeout.
 const FINAL_RESPONSE_GRACE: Duration = Duration::from_secs(1);
 
 /// Accepts connections until the shutdown delay is over, then drains them.
@@ -39,7 +39,7 @@ pub(super) async fn accept(
     let mut acceptor = Acceptor { grpc_calls, connections, open: JoinSet::new(), settings };
     let ended = acceptor.accept_until_delay_is_over(&listener, shutdown).await;
     if let Err(error) = &ended {
-        tracing::error!(%error, "lost the listener; shutting down");
+        tracing::error!(%error, "lost the gRPC listener; shutting down");
         shutdown.begin();
     }
     drop(listener);
@@ -130,7 +130,7 @@ impl Acceptor<'_> {
             () = sleep(limit) => "drain timeout",
             () = shutdown.immediate().cancelled_owned() => "second signal",
         };
-        tracing::warn!(why, connections = self.open.len(), "ending the calls that are still running");
+        tracing::warn!(why, connections = self.open.len(), "ending the calls that are still in flight");
         self.grpc_calls.end_running();
         let _ = timeout(FINAL_RESPONSE_GRACE, self.all_ended()).await;
         self.open.shutdown().await;

@@ -30,8 +30,8 @@ use super::stack::stack;
 use crate::auth::Identities;
 use crate::util::backoff::jitter;
 
-/// Time that a connection without calls has to end after GOAWAY. If its client has vanished, hyper
-/// waits without a limit (hyperium/hyper#4170).
+/// Maximum time for a connection without calls to end after GOAWAY. If its client has vanished,
+/// hyper waits without a limit (hyperium/hyper#4170).
 const GOAWAY_GRACE: Duration = Duration::from_secs(2);
 /// Random part of a connection's age, so that connections opened together don't end together.
 const AGE_JITTER: f64 = 0.1;
@@ -87,8 +87,8 @@ impl Connections {
     ) -> Option<Box<TlsStream<TcpStream>>> {
         match timeout(HANDSHAKE_TIME, tls.accept(socket)).await {
             Ok(Ok(socket)) => return Some(Box::new(socket)),
-            Ok(Err(error)) => tracing::debug!(peer = %address, %error, "the TLS handshake failed"),
-            Err(_elapsed) => tracing::debug!(peer = %address, "closed: no TLS handshake in time"),
+            Ok(Err(error)) => tracing::debug!(peer = %address, %error, "TLS handshake failed"),
+            Err(_elapsed) => tracing::debug!(peer = %address, "TLS handshake timed out"),
         }
         self.grpc_calls.metrics().handshakes_failed.inc();
         None
@@ -112,7 +112,7 @@ impl Connections {
         let http = http2::connections(peer.tasks.clone(), self.max_streams);
         let connection = http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
         if let Err(error) = self.run(pin!(connection), &peer, &preface_seen).await {
-            tracing::debug!(peer = %address, error, "the connection ended badly");
+            tracing::debug!(peer = %address, error, "connection failed");
         }
     }
 
@@ -131,7 +131,7 @@ impl Connections {
         let ended = tokio::select! {
             ended = handshake(connection.as_mut(), preface_seen) => ended,
             () = sleep(HANDSHAKE_TIME) => {
-                tracing::debug!(peer = %peer.address, "closed: no HTTP/2 handshake in time");
+                tracing::debug!(peer = %peer.address, "HTTP/2 connection preface timed out");
                 return Ok(());
             }
             // hyper-util closes a connection without GOAWAY if its preface hasn't arrived, and the

@@ -154,7 +154,8 @@ impl GrpcCalls {
         context: CallContext<'_>,
     ) -> Response<Body> {
         let handled = AssertUnwindSafe(self.in_time(request, context)).catch_unwind().await;
-        // The panic's text isn't used: it can contain secrets, and the hook has logged its place.
+        // The panic's text isn't used, because it can contain secrets. The hook has logged where it
+        // happened.
         handled.unwrap_or_else(|_panic| context.fail(&context.call.panicked()))
     }
 

@@ -7,7 +7,7 @@ use tonic::body::Body;
 /// Passes a gRPC request and rejects any other with 415 and a text: its client can't read a gRPC
 /// error.
 ///
-/// gRPC's "PROTOCOL-HTTP2" asks for 415, so that other clients don't take a 200 for a success.
+/// gRPC's "PROTOCOL-HTTP2" asks for 415, because other clients would treat 200 as a success.
 pub(super) fn require_grpc<B>(request: &mut Request<B>) -> Result<(), Response<Body>> {
     if is_grpc(request) { Ok(()) } else { Err(unsupported_media_type()) }
 }
@@ -22,8 +22,8 @@ fn is_grpc<B>(request: &Request<B>) -> bool {
 }
 
 fn unsupported_media_type() -> Response<Body> {
-    const TEXT: &str = "This port speaks gRPC over HTTP/2 and nothing else. \
-                        Try: grpcurl HOST:PORT list (-plaintext if it has no TLS)\n";
+    const TEXT: &str = "This port serves only gRPC over HTTP/2. \
+                        Try: grpcurl HOST:PORT list (with -plaintext if the port has no TLS)\n";
     let mut response = Response::new(Body::new(Full::from(TEXT)));
     *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
     response

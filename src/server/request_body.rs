@@ -3,7 +3,7 @@
 //! A call can get its response while its message still arrives, for example if it is rejected. h2
 //! then resets the stream. If more of the message arrives after h2 has forgotten the stream, h2
 //! counts it as a protocol error, and closes the connection after too many of these. A client that
-//! is often rejected would lose its other calls for no fault of its own.
+//! is often rejected would then lose its other calls.
 //!
 //! No upstream issue asks for a change. hyperium/h2#856 only reports connections that h2 closed for
 //! its count. If h2 didn't count frames of streams that it reset itself, this file could be

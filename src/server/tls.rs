@@ -119,7 +119,7 @@ impl Tls {
         match loaded {
             // A missing file is probably about to be replaced.
             Err(error @ TlsError::Read(..)) => {
-                tracing::warn!(%error, "can't read the TLS files; the previous ones stay in use");
+                tracing::warn!(%error, "can't read the TLS files; the previous files stay in use");
                 false
             }
             loaded => {
@@ -134,11 +134,11 @@ impl Tls {
         match loaded {
             Ok(loaded) => {
                 metrics.certificate_expires(loaded.not_after);
-                tracing::info!(not_after = rfc3339_of(loaded.not_after), "using the TLS certificate");
+                tracing::info!(not_after = rfc3339_of(loaded.not_after), "loaded the TLS certificate");
                 self.current.send_replace(loaded);
             }
             Err(error) => {
-                tracing::error!(%error, "the new TLS files are unusable; the previous ones stay in use");
+                tracing::error!(%error, "the new TLS files are unusable; the previous files stay in use");
             }
         }
     }
@@ -179,7 +179,7 @@ impl TlsFiles {
 
 fn pair_error(error: &rustls::Error) -> String {
     match error {
-        rustls::Error::InconsistentKeys(_) => "the key isn't the certificate's".into(),
+        rustls::Error::InconsistentKeys(_) => "the private key doesn't belong to the certificate".into(),
         other => other.to_string(),
     }
 }

@@ -61,7 +61,7 @@ where
     panic::set_hook(Box::new(|panic| {
         // The panic's message could contain a secret, so it is left out.
         let place = panic.location().map(ToString::to_string);
-        tracing::error!(place, "panic: this is a bug; please report it");
+        tracing::error!(place, "panic; report this bug");
     }));
     Ok(guard)
 }

@@ -29,7 +29,7 @@ pub(crate) async fn handle_accept_error(error: io::Error) -> io::Result<()> {
         }
         // Out of file descriptors or memory, or rejected by the network. None of these lasts.
         _ => {
-            tracing::warn!(%error, "can't accept connections for now");
+            tracing::warn!(%error, "can't accept a connection; retrying");
             sleep(EXHAUSTED_PAUSE).await;
             Ok(())
         }

@@ -7,19 +7,19 @@ use http::Uri;
 /// least 1 if it has one.
 ///
 /// # Errors
-/// What is wrong with the URL. The text never contains the URL, which can have a password.
+/// What the URL must be. The text never contains the URL, which can have a password.
 pub fn parse(text: &str) -> Result<Uri, &'static str> {
-    let uri: Uri = text.parse().map_err(|_| "it isn't a URL")?;
+    let uri: Uri = text.parse().map_err(|_| "must be a URL")?;
     let (Some("http" | "https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-        return Err("it isn't an http or https URL");
+        return Err("must be an http or https URL");
     };
     let (authority, host) = (authority.as_str(), authority.host());
     if authority.contains('@') {
-        return Err("it contains a user name or password");
+        return Err("must have no user name or password");
     }
-    let port = authority.strip_prefix(host).filter(|_| !host.is_empty()).ok_or("it has no host")?;
+    let port = authority.strip_prefix(host).filter(|_| !host.is_empty()).ok_or("must have a host")?;
     if !port.is_empty() && uri.port_u16().is_none_or(|port| port == 0) {
-        return Err("its port must be from 1 to 65535");
+        return Err("must have a port from 1 to 65535");
     }
     Ok(uri)
 }

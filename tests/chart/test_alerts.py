@@ -1,4 +1,4 @@
-"""The alert rules are valid, fire when they should, and each has its section in docs/operations.md."""
+"""The alert rules are valid, fire when they should, and each has its section in docs/runbook.md."""
 
 import json
 import re
@@ -87,12 +87,12 @@ def test_no_alert_is_without_a_test_of_both():
 
 
 def test_a_link_leads_to_a_section_and_every_section_has_its_alert():
-    headings = re.findall(r"^#+ (.*)$", (chart.ROOT / "docs" / "operations.md").read_text(encoding="utf-8"), re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)$", (chart.ROOT / "docs" / "runbook.md").read_text(encoding="utf-8"), re.MULTILINE)
     # How GitHub makes an anchor of a heading.
     anchors = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
     for rule in rules():
         page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
-        assert page == "docs/operations.md" and anchor in anchors, f"no section for {rule['alert']}"
+        assert page == "docs/runbook.md" and anchor in anchors, f"no section for {rule['alert']}"
     assert {heading for heading in headings if heading.startswith("CodepipelineGateway")} == {rule["alert"] for rule in rules()}
 
 
@@ -112,14 +112,13 @@ def test_rules_know_their_release_and_its_limit():
 
 
 def test_a_metric_is_on_the_dashboard_and_has_an_alert_or_a_reason_for_none():
-    page = (chart.ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-
-    def first_column(section):
-        rows = re.findall(r"^\| (`.*?) \|", page.split(f" {section}\n")[1].split("\n#")[0], re.MULTILINE)
+    def first_column(page, section):
+        text = (chart.ROOT / "docs" / page).read_text(encoding="utf-8").split(f"\n## {section}\n")[1].split("\n## ")[0]
+        rows = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
         return {name for row in rows for name in re.findall(r"[a-z_]+_[a-z_]+", re.sub(r"\{.*?\}", "", row))}
 
     asked = "\n".join(rule["expr"] for rule in rules())
-    metrics, reasoned = first_column("Metrics"), first_column("What has no alert")
+    metrics, reasoned = first_column("operations.md", "Metrics"), first_column("runbook.md", "What has no alert")
     alerted = {name for name in metrics if re.search(rf"\b{name}\b", asked)}
     assert len(metrics) > 20 and not alerted & reasoned
     assert alerted | reasoned == metrics

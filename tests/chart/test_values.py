@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import textwrap
 import tomllib
 
 import kubernetes_validate
@@ -232,7 +233,7 @@ def test_a_package_has_what_it_needs_and_no_more(tmp_path):
 
 def test_a_released_chart_names_its_image_and_its_runbooks(tmp_path):
     script = chart.ROOT / "tools" / "package-chart.sh"
-    image, runbooks = f"registry.example/owner/name@sha256:{'a1' * 32}", "https://a.example/owner/name/blob/v1/docs/operations.md"
+    image, runbooks = f"registry.example/owner/name@sha256:{'a1' * 32}", "https://a.example/owner/name/blob/v1/docs/runbook.md"
     subprocess.run([script, image, runbooks, tmp_path], check=True, capture_output=True, timeout=60)
     (package,) = tmp_path.iterdir()
     on = "aws.region=eu-west-1,metrics.prometheusRule.enabled=true"
@@ -261,7 +262,10 @@ PAGES = ["README.md", "docs/eks.md", "docs/mesh.md", "helm/README.md"]
 
 
 def fenced(page, language):
-    return re.findall(rf"^```{language}\b[^\n]*\n(.*?)^```$", (chart.ROOT / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    text = (chart.ROOT / page).read_text(encoding="utf-8")
+    # A block of a numbered step is indented.
+    blocks = re.findall(rf"^( *)```{language}\b[^\n]*\n(.*?)^\1```$", text, re.MULTILINE | re.DOTALL)
+    return [textwrap.dedent(block) for _, block in blocks]
 
 
 def test_values_on_the_pages_are_values(tmp_path):

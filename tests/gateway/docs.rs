@@ -95,8 +95,8 @@ fn the_docs_list_exactly_the_metrics_of_the_program() {
     let page = metrics.encode(false).unwrap();
     let families = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
     let shown: BTreeSet<&str> = families.collect();
-    let table = text.split("## Metrics").nth(1).unwrap();
-    let explained: BTreeSet<&str> = table
+    let section = text.split("\n## Metrics\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let explained: BTreeSet<&str> = section
         .lines()
         .filter_map(|line| line.strip_prefix("| `")?.split('|').next())
         .flat_map(|names| names.split(','))

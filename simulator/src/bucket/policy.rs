@@ -8,12 +8,12 @@ use super::error::S3Error;
 /// The caller in S3's messages.
 const CALLER: &str = "User: arn:aws:sts::123456789012:assumed-role/fake-pipeline-role/fake-session";
 
-/// The input artifact of the job that a key of the job may read.
+/// The input artifact of the job that a key of the job can read.
 pub(super) fn readable<'a>(job: &'a Job, name: &ObjectName) -> Result<&'a Artifact, S3Error> {
     find(&job.input_artifacts, name).ok_or_else(|| not_allowed("s3:GetObject", name))
 }
 
-/// Checks that a key of the job may write this object: it must be an output artifact of the job,
+/// Checks that a key of the job can write this object: it must be an output artifact of the job,
 /// and it must be encrypted with the job's key if the job has one.
 pub(super) fn check_write(job: &Job, name: &ObjectName, encryption: &Encryption) -> Result<(), S3Error> {
     if find(&job.output_artifacts, name).is_none() {

@@ -50,7 +50,7 @@ impl JobFile {
 
 /// An invalid job file: one sentence with the line and column.
 #[derive(Debug, thiserror::Error)]
-#[error("the job file is not valid: {0}")]
+#[error("the job file isn't valid: {0}")]
 pub struct JobFileError(#[from] serde_json::Error);
 
 /// Reads a job file.

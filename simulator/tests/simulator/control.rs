@@ -176,19 +176,14 @@ async fn assert_error(simulator: &Simulator, line: &str, body: Value, (status, t
 async fn every_error_is_one_sentence() {
     let simulator = simulator().await;
     for (line, body, status, text) in [
-        ("GET job", Value::Null, 404, "Nothing is at /_simulator/job: there are /_simulator/jobs, "),
-        ("DELETE jobs", Value::Null, 405, "DELETE is not possible here, only GET and PUT."),
-        ("PUT ledger", Value::Null, 405, "PUT is not possible here, only GET."),
-        (
-            "PUT jobs",
-            Value::Null,
-            400,
-            "The body is not valid: EOF while parsing a value at line 1 column 0.",
-        ),
-        ("PUT jobs", json!({ "job": [] }), 400, "The body is not valid: unknown field `job`"),
-        ("POST clock", json!({ "advance_seconds": -1 }), 400, "The body is not valid: invalid value"),
-        ("POST clock", json!({}), 400, "Give `shift_seconds`, `advance_seconds`, or `omit_date`."),
-        ("POST clock", json!({ "shift_seconds": "1h" }), 400, "The body is not valid: invalid type"),
+        ("GET job", Value::Null, 404, "/_simulator/job doesn't exist. Use /_simulator/jobs, "),
+        ("DELETE jobs", Value::Null, 405, "This path doesn't support DELETE. Use GET or PUT."),
+        ("PUT ledger", Value::Null, 405, "This path doesn't support PUT. Use GET."),
+        ("PUT jobs", Value::Null, 400, "The body isn't valid: EOF while parsing a value at line 1 column 0."),
+        ("PUT jobs", json!({ "job": [] }), 400, "The body isn't valid: unknown field `job`"),
+        ("POST clock", json!({ "advance_seconds": -1 }), 400, "The body isn't valid: invalid value"),
+        ("POST clock", json!({}), 400, "Set `shift_seconds`, `advance_seconds`, or `omit_date`."),
+        ("POST clock", json!({ "shift_seconds": "1h" }), 400, "The body isn't valid: invalid type"),
     ] {
         assert_error(&simulator, line, body, (status, text)).await;
     }
@@ -201,21 +196,21 @@ async fn every_error_of_a_fault_is_one_sentence() {
     let reset = json!({ "reset": { "when": "on_accept" } });
     let details = "GetThirdPartyJobDetails";
     for (body, status, text) in [
-        (json!({}), 400, "Give either `fault` or `connection_fault`."),
-        (json!({ "fault": hang, "connection_fault": reset }), 400, "Give either"),
-        (json!({ "fault": { "hand": {} } }), 400, "The body is not valid: unknown variant `hand`"),
-        (json!({ "fault": hang, "times": 0 }), 400, "The body is not valid: `times` must be at least 1"),
+        (json!({}), 400, "Set either `fault` or `connection_fault`."),
+        (json!({ "fault": hang, "connection_fault": reset }), 400, "Set either"),
+        (json!({ "fault": { "hand": {} } }), 400, "The body isn't valid: unknown variant `hand`"),
+        (json!({ "fault": hang, "times": 0 }), 400, "The body isn't valid: `times` must be at least 1"),
         (
             json!({ "operation": "ListPipelines", "fault": hang }),
             400,
-            "The body is not valid: unknown variant `ListPipelines`",
+            "The body isn't valid: unknown variant `ListPipelines`",
         ),
-        (json!({ "job_id": "other", "fault": hang }), 404, "No job has the id \"other\"."),
-        (json!({ "job_id": JOB, "connection_fault": reset }), 400, "A connection fault strikes before"),
+        (json!({ "job_id": "other", "fault": hang }), 404, "No job has the ID \"other\". Add the job first."),
+        (json!({ "job_id": JOB, "connection_fault": reset }), 400, "A connection fault applies before"),
         (
             json!({ "operation": details, "connection_fault": reset }),
             400,
-            "A connection fault strikes before",
+            "A connection fault applies before",
         ),
     ] {
         assert_error(&simulator, "POST faults", body, (status, text)).await;

@@ -148,7 +148,7 @@ fn errors_name_the_line_and_column() {
         ),
     ] {
         let error = jobs::from_json(&text).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("the job file is not valid: {expected}")), "{error}");
+        assert!(error.starts_with(&format!("the job file isn't valid: {expected}")), "{error}");
         assert!(error.contains(" at line "), "{error}");
     }
 }

@@ -79,7 +79,7 @@ impl Dev {
             sleep(LOG_PAUSE).await;
             print_line(format!(
                 "Gateway on {address}, its probes and metrics on http://{admin}, \
-                 CodePipeline simulator on {}. Ctrl-C ends all. Try:",
+                 CodePipeline simulator on {}. Ctrl-C stops all of them. Try:",
                 simulator.addr()
             ))?;
             print_calls(address)?;

@@ -30,7 +30,7 @@ const MAX_CALLER_TEXT: usize = 128;
 
 /// The span of a call. It also ends when it is dropped.
 ///
-/// It is boxed, because a call without a span must not carry the half kilobyte of one.
+/// It is boxed, because a span has half a kilobyte, and a call without a span must not contain it.
 pub(crate) struct ServerSpan(Box<Span>);
 
 impl ServerSpan {

@@ -73,7 +73,7 @@ async fn health_uses_tls_and_presents_a_certificate() {
     fs::write(&other, ca.issue("gateway.test").1).unwrap();
     let mixed = [&args[..], &["--cert", &cert, "--key", &other]].concat();
     let mixed = command(&mixed).run().await;
-    let named = mixed.err.contains("the key isn't the certificate's");
+    let named = mixed.err.contains("the private key doesn't belong to the certificate");
     assert!(mixed.code == Some(64) && named, "{mixed:?}");
     let unreadable = command(&["health", "--ca", "/no/such/file"]).run().await;
     assert_eq!(unreadable.code, Some(64), "{unreadable:?}");

@@ -136,7 +136,7 @@ async fn check_loads_the_keys_once_and_prints_their_count_and_source() {
     };
     let ended = with_token(token.to_str().unwrap()).await;
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");
-    let line = format!("verification keys:   2 from {url} (1 left out: EC, and not on P-256)");
+    let line = format!("verification keys:   2 from {url} (1 skipped: EC, and not on P-256)");
     assert!(ended.out.lines().any(|shown| shown == line), "{}", ended.out);
     let line =
         "auth:                jwt: issuer https://kubernetes.default.svc, audience gateway, sub:system:*";
@@ -157,5 +157,5 @@ async fn check_loads_the_keys_once_and_prints_their_count_and_source() {
     let file = files.file("jwks.json", &keys);
     let ended = check_tokens(&[("GATEWAY_JWT_JWKS", file.to_str().unwrap())]).await;
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");
-    assert!(ended.out.contains(&format!("2 from {} (1 left out", file.display())), "{}", ended.out);
+    assert!(ended.out.contains(&format!("2 from {} (1 skipped", file.display())), "{}", ended.out);
 }

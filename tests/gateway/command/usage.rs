@@ -90,12 +90,12 @@ async fn bad_usage_exits_with_64_and_one_line() {
         (&["serve", "--grpc-addr"], "--grpc-addr (GATEWAY_GRPC_ADDR)"),
         (&["--serve"], "--serve"),
         (&["health", "--timeout", "soon"], "--timeout"),
-        (&["simulator", "--addr", "here"], "--addr: \"here\" is not valid: use an address such as"),
-        (&["health", "--timeout", "0s"], "--timeout: \"0s\" is not valid"),
+        (&["simulator", "--addr", "here"], "--addr: \"here\" isn't valid: use an address such as"),
+        (&["health", "--timeout", "0s"], "--timeout: \"0s\" isn't valid"),
         (&["health", "--cert", "client.crt"], "--key"),
-        (&["serve", "--max-in-flight", "-1"], "a whole number, at least 1"),
+        (&["serve", "--max-in-flight", "-1"], "a whole number of at least 1"),
         // This flag has no variable.
-        (&["dev", "--grpc-addr", "here"], "--grpc-addr: \"here\" is not valid"),
+        (&["dev", "--grpc-addr", "here"], "--grpc-addr: \"here\" isn't valid"),
         (&["check", "--grpc-addr=127.0.0.1:5005", "--admin-addr=[::]:5005"], "can't both have port 5005"),
     ];
     for (args, named) in rows {

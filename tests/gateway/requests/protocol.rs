@@ -17,7 +17,7 @@ async fn other_protocols_get_415_and_an_explanation() {
         let response = raw_call(world.gateway.address, ACKNOWLEDGE, &headers, valid()).await.unwrap();
         assert_eq!(response.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{content_type}");
         assert_eq!(response.headers["content-type"], "text/plain; charset=utf-8");
-        assert!(response.body.starts_with(b"This port speaks gRPC over HTTP/2"));
+        assert!(response.body.starts_with(b"This port serves only gRPC over HTTP/2"));
     }
     let mut http1 = TcpStream::connect(world.gateway.address).await.unwrap();
     http1.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();

@@ -44,30 +44,21 @@ async fn an_inconsistent_discovery_document_is_rejected() {
     let server = KeyServer::start().await;
     server.document("/keys", set(&[&Signer::p256("one")]));
     let keys = format!("{}/keys", server.url);
-    let another = "it is another issuer's document: its `issuer` isn't exactly the configured one";
+    let another = "the document's `issuer` isn't exactly the configured one";
     let rows = [
         (json!({"issuer": "https://evil.test", "jwks_uri": keys}), another),
         (json!({"issuer": format!("{}/", server.url), "jwks_uri": keys}), another),
         (json!({"issuer": server.url.to_uppercase(), "jwks_uri": keys}), another),
-        (json!({"jwks_uri": keys}), "it isn't a discovery document with an issuer and a jwks_uri"),
-        (json!({"issuer": server.url}), "it isn't a discovery document with an issuer and a jwks_uri"),
-        (
-            json!({"issuer": [server.url], "jwks_uri": keys}),
-            "it isn't a discovery document with an issuer and a jwks_uri",
-        ),
-        (json!("x"), "it isn't a discovery document with an issuer and a jwks_uri"),
+        (json!({"jwks_uri": keys}), "the document has no issuer or no jwks_uri"),
+        (json!({"issuer": server.url}), "the document has no issuer or no jwks_uri"),
+        (json!({"issuer": [server.url], "jwks_uri": keys}), "the document has no issuer or no jwks_uri"),
+        (json!("x"), "the document has no issuer or no jwks_uri"),
         (
             json!({"issuer": server.url, "jwks_uri": keys.replace("https", "http")}),
-            "its jwks_uri can't be used: it isn't an https URL",
+            "its jwks_uri must be an https URL",
         ),
-        (
-            json!({"issuer": server.url, "jwks_uri": "file:///etc/keys"}),
-            "its jwks_uri can't be used: it isn't a URL",
-        ),
-        (
-            json!({"issuer": server.url, "jwks_uri": "/keys"}),
-            "its jwks_uri can't be used: it isn't an http or https URL",
-        ),
+        (json!({"issuer": server.url, "jwks_uri": "file:///etc/keys"}), "its jwks_uri must be a URL"),
+        (json!({"issuer": server.url, "jwks_uri": "/keys"}), "its jwks_uri must be an http or https URL"),
     ];
     for (document, why) in rows {
         server.document(WELL_KNOWN, document.to_string());

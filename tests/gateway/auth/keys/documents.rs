@@ -12,16 +12,19 @@ async fn an_invalid_key_set_is_an_error() {
     let server = KeyServer::start().await;
     let huge = format!("{{\"keys\":[],\"x\":\"{}\"}}", "x".repeat(256 * 1024));
     let rows = [
-        (Reply::Redirect(format!("{}/elsewhere", server.url)), "it returned HTTP status 302"),
-        (Reply::Status(404, String::new()), "it returned HTTP status 404"),
-        (Reply::Status(500, "fake-secret of the server".into()), "it returned HTTP status 500"),
-        (Reply::Status(203, set(&[&Signer::p256("one")])), "it returned HTTP status 203"),
+        (Reply::Redirect(format!("{}/elsewhere", server.url)), "HTTP status 302"),
+        (Reply::Status(404, String::new()), "HTTP status 404"),
+        (Reply::Status(500, "fake-secret of the server".into()), "HTTP status 500"),
+        (Reply::Status(203, set(&[&Signer::p256("one")])), "HTTP status 203"),
         (Reply::Document(huge), "length limit exceeded"),
-        (Reply::Document("<html>a portal</html>".into()), "it isn't a JSON Web Key Set"),
-        (Reply::Document("null".into()), "it isn't a JSON Web Key Set"),
-        (Reply::Document(r#"{"keys":{}}"#.into()), "it isn't a JSON Web Key Set"),
-        (Reply::Document(r#"{"keys":[]}"#.into()), "it has no usable key"),
-        (Reply::Document(r#"{"keys":[7,{}]}"#.into()), "it has no usable key (2 left out: not a key, no id)"),
+        (Reply::Document("<html>a portal</html>".into()), "the document isn't a JSON Web Key Set"),
+        (Reply::Document("null".into()), "the document isn't a JSON Web Key Set"),
+        (Reply::Document(r#"{"keys":{}}"#.into()), "the document isn't a JSON Web Key Set"),
+        (Reply::Document(r#"{"keys":[]}"#.into()), "the key set has no usable key"),
+        (
+            Reply::Document(r#"{"keys":[7,{}]}"#.into()),
+            "the key set has no usable key (2 skipped: not a key, no id)",
+        ),
     ];
     server.document("/elsewhere", set(&[&Signer::p256("one")]));
     for (reply, why) in rows {

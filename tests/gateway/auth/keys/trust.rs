@@ -115,7 +115,7 @@ fn invalid_key_sources_are_rejected_at_start() {
     assert!(matches!(access_error(None, missing()), AccessError::Token(..)));
     for bad in ["", " \n", "two words", "a\u{7f}b"] {
         let error = access_error(None, Some(path("token", bad)));
-        assert!(error.to_string().ends_with("token: no bearer token in it"), "{error}");
+        assert!(error.to_string().ends_with("token: the file has no bearer token"), "{error}");
     }
     let error = KeySource::file(missing().unwrap()).unwrap_err();
     assert!(error.contains("missing: No such file"), "{error}");
