@@ -178,4 +178,4 @@ def test_what_the_chart_has_itself_cannot_be_given(path, tmp_path):
     assert own
     for key in own:
         escaped = key.replace(".", "\\.")
-        assert chart.refusal(scenario, "--set-string", f"{path}.{escaped}=a") == [f"{path} has {key}, which the chart sets itself: leave it out"]
+        assert chart.refusal(scenario, "--set-string", f"{path}.{escaped}=a") == [f"{path} has {key}, which the chart sets: remove it"]
