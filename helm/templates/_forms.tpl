@@ -50,6 +50,7 @@ sentences below. */}}
 - metrics.serviceMonitor.interval
 - metrics.serviceMonitor.scrapeTimeout
 - metrics.prometheusRule.runbookUrl
+- metrics.dashboard.grafanaUrl
 - test.caKey
 - test.serverName
 - test.clientSecret
@@ -102,6 +103,9 @@ sentences below. */}}
 - matches: ^([a-zA-Z0-9_][-.a-zA-Z0-9_]{0,127})?$
   says: a tag has letters, digits, hyphens, dots, and underscores, such as 1.2.3
   values: [image.tag]
+- matches: ^(https?://[^/].*)?$
+  says: a URL begins with http:// or https://
+  values: [metrics.dashboard.grafanaUrl]
 - matches: .
   says: it must not be empty
   values: [tls.certManager.issuerRef.kind, tls.certManager.issuerRef.group, clusterDomain, metrics.prometheusRule.runbookUrl]

@@ -93,6 +93,18 @@ failure: codepipeline:PutThirdPartyJobFailureResult
 {{ .Values.tls.existingSecret | default (printf "%s-tls" (include "codepipeline-gateway.fullname" .)) }}
 {{- end }}
 
+{{/* A regular expression for the pods of this Deployment and of no other. Kubernetes truncates a pod's name to 58 characters
+before the last five, so with a name of 47 or more the second hyphen is missing. */}}
+{{- define "codepipeline-gateway.podPattern" -}}
+{{ include "codepipeline-gateway.fullname" . }}-[a-z0-9]+-?[a-z0-9]+
+{{- end }}
+
+{{/* The UID of the release's dashboard in Grafana, at most 40 characters. */}}
+{{- define "codepipeline-gateway.dashboardUid" -}}
+{{- $release := printf "%s/%s" (include "codepipeline-gateway.namespace" .) (include "codepipeline-gateway.fullname" .) -}}
+codepipeline-gateway-{{ sha256sum $release | trunc 12 }}
+{{- end }}
+
 {{- define "codepipeline-gateway.grpcPort" -}}
 {{ regexFind "[0-9]+$" .Values.gateway.grpcAddr }}
 {{- end }}

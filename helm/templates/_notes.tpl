@@ -82,10 +82,10 @@ Call it from a pod:
 
 Test it:
 
-  helm test {{ .Release.Name }} --namespace {{ .Release.Namespace }}
+  helm test {{ .Release.Name }} --namespace {{ .Release.Namespace }}{{ if eq $ns .Release.Namespace }} --logs{{ end }}
 {{- else if .Values.test.enabled }}
 
-There is no helm test: callers must present a certificate, and test.clientSecret names none.
+There is no helm test, because callers must present a certificate. To get one, set test.clientSecret.
 {{- end }}
 {{- end }}
 

@@ -296,8 +296,16 @@ values. Each sentence names the value, and helm prints all of them together. */}
 {{- if and $v.grpcRoute.enabled (not $v.grpcRoute.parentRefs) -}}
 {{- $wrong = append $wrong "grpcRoute.parentRefs is empty: grpcRoute.enabled=true needs a Gateway" -}}
 {{- end -}}
+{{- range $v.grpcRoute.rules -}}
+{{- if hasKey . "backendRefs" -}}
+{{- $wrong = append $wrong "grpcRoute.rules has backendRefs, which the chart sets: remove it" -}}
+{{- end -}}
+{{- end -}}
 {{- if and $v.metrics.podMonitor.enabled $v.metrics.serviceMonitor.enabled -}}
 {{- $wrong = append $wrong "metrics.podMonitor.enabled and metrics.serviceMonitor.enabled are both true, so Prometheus would scrape every pod twice: set one of them to false" -}}
+{{- end -}}
+{{- if and $v.metrics.dashboard.grafanaUrl (not $v.metrics.dashboard.enabled) -}}
+{{- $wrong = append $wrong "metrics.dashboard.grafanaUrl has no effect without metrics.dashboard.enabled=true" -}}
 {{- end -}}
 {{- range $label, $_ := $v.metrics.prometheusRule.alertLabels -}}
 {{- if has $label (list "alertname" "severity" "namespace" "deployment" "pod" "reason" "grpc_method") -}}

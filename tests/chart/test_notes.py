@@ -12,7 +12,7 @@ def test_notes_name_what_is_there(scenario):
     names = {found["metadata"]["name"] for found in rendered.of("Service")}
     for name in re.findall(r"service/(\S+)", rendered.notes) + re.findall(r"dns:///([^.]+)\.", rendered.notes):
         assert name in names
-    assert ("helm test" in rendered.notes and "There is no" not in rendered.notes) == bool(rendered.of("Pod"))
+    assert ("helm test" in rendered.notes and "There is no helm test" not in rendered.notes) == bool(rendered.of("Pod"))
     open_to_all = "auth.mode=none" in rendered.notes and not rendered.of("NetworkPolicy")
     assert ("ANYONE IN THIS CLUSTER" in rendered.notes) == open_to_all
     # Reflection needs what calls need, and grpcurl reflection, unless it has the file.

@@ -42,6 +42,7 @@ GIVEN = {
     "service.annotations": {"a.example/b": "c"},
     "service.extraSpec": {"internalTrafficPolicy": "Local", "sessionAffinity": "ClientIP"},
     "grpcRoute.parentRefs": [{"name": "gateway", "sectionName": "grpc"}],
+    "grpcRoute.rules": [{"matches": [{"method": {"service": "a.B"}}], "filters": [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["a"]}}]}],
     "grpcRoute.annotations": {"a.example/b": "c"},
     "networkPolicy.ingress.from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
     "networkPolicy.ingress.monitoring": [{"namespaceSelector": {}}],

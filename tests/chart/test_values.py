@@ -68,6 +68,7 @@ OTHERS = {
     ("podDisruptionBudget", "minAvailable"): 2,
     ("service", "type"): "NodePort",
     ("grpcRoute", "hostnames"): ["other.example"],
+    ("grpcRoute", "rules"): [{"matches": [{"method": {"service": "other"}}]}],
     ("networkPolicy", "egress", "https", "cidrs"): ["192.0.2.0/24"],
     ("metrics", "prometheusRule", "errorBudgetPercentage"): 1,
     ("metrics", "prometheusRule", "disabled"): ["CodepipelineGatewayBug"],
@@ -291,3 +292,42 @@ def test_installations_on_the_pages_install():
             assert code == 0, f"{page}: {line}: {errors}"
             seen += 1
     assert seen >= 5
+
+
+def examples():
+    """The commented examples of values.yaml: the path of each key with one, and the example's value."""
+    lines = (chart.HELM / "values.yaml").read_text(encoding="utf-8").splitlines()
+    path, found = [], {}
+    for number, line in enumerate(lines):
+        key = re.match(r"( *)([a-zA-Z]+):", line)
+        if key:
+            path = [*path[: len(key[1]) // 2], key[2]]
+        if line.strip() == "# Example:":
+            text = itertools.takewhile(lambda after: re.match(r" *# (?!-- |Example:)", after), lines[number + 1 :])
+            example = yaml.load("\n".join(re.sub(r"^ *# ", "", after) for after in text), chart.Loader)
+            assert list(example) == [path[-1]], f"line {number + 1}: the example of {path[-1]} is about {list(example)}"
+            found[tuple(path)] = example[path[-1]]
+    return found
+
+
+def test_a_key_whose_form_is_not_obvious_has_an_example():
+    empty = {path for path, value in chart.leaves(chart.values()) if value in ([], {})} - {("global",)}
+    assert len(empty) > 40
+    assert not {".".join(path) for path in empty - set(examples())}
+    assert {("aws", "roleArn"), ("auth", "jwt", "issuer"), ("image", "digest")} <= set(examples())
+
+
+def test_an_example_is_taken(tmp_path):
+    """Each changes what a scenario renders."""
+    file, beside, idle = tmp_path / "example.yaml", tmp_path / "beside.yaml", []
+    for path, example in examples().items():
+        given = example
+        for key in reversed(path):
+            given = {key: given}
+        file.write_text(yaml.safe_dump(given), encoding="utf-8")
+        needed = {"extraVolumes": examples()[("extraVolumes",)]} if path == ("extraVolumeMounts",) else {}
+        beside.write_text(yaml.safe_dump(needed), encoding="utf-8")
+        order = sorted(chart.SCENARIOS, key="everything".__ne__)
+        if not any(differs_with(scenario, beside, file) for scenario in order):
+            idle.append(".".join(path))
+    assert not idle, f"no scenario takes these examples: {idle}"
