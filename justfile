@@ -75,6 +75,11 @@ deny: (_tools "cargo-deny")
 advisories: (_tools "cargo-deny")
     cargo-deny --locked --workspace check advisories
 
+# known vulnerabilities in the Dockerfile's base images (fetches them and the vulnerability database; not part of ci)
+scan: (_tools "grype")
+    tools/scan.sh --update
+    tools/scan.sh
+
 # the proto files and what is made from them: lint, format, nothing broken, docs/api.md
 proto:
     tools/proto.sh
@@ -105,6 +110,10 @@ chart *args:
 # the golden files and helm/README.md, regenerated
 chart-golden:
     UPDATE_GOLDEN=1 tests/chart/run.sh -k 'renders_as_it_did or table_of_values'
+
+# docs/dashboard.png, drawn again: the dashboard's panels, from two gateways under load (three minutes; not part of ci)
+picture seconds="180":
+    tests/chart/picture/picture.sh {{ seconds }}
 
 # what a person with grpcurl sees, and every line that `dev` prints
 grpcurl:

@@ -17,7 +17,7 @@ source "$root/tools/versions.env"
 
 cache=${GATEWAY_TOOLS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/codepipeline-gateway-tools}
 links=$root/.tools
-tools=(just shellcheck actionlint hadolint docker-compose grpcurl kind controller-gen h2spec buf protoc helm helm-docs kubeconform promtool prometheus cargo-deny cargo-fuzz valgrind python plots)
+tools=(just shellcheck actionlint hadolint docker-compose grpcurl kind controller-gen h2spec buf protoc helm helm-docs kubeconform promtool prometheus grype cargo-deny cargo-fuzz valgrind python plots)
 platform=$(uname -s)-$(uname -m)
 
 # Whatever the caller's build is set to, a tool is built on its own; the checkout's Rust toolchain builds it.
@@ -46,6 +46,7 @@ key() {
         helm) echo "helm-$HELM_VERSION-k$HELM_KUBERNETES_MINOR-$platform" ;;
         helm-docs) echo "helm-docs-$HELM_DOCS_VERSION-$platform" ;;
         kubeconform) echo "kubeconform-$KUBECONFORM_VERSION-$platform" ;;
+        grype) echo "grype-$GRYPE_VERSION-$platform" ;;
         promtool | prometheus) echo "$1-$PROMTOOL_VERSION-$platform" ;;
         cargo-deny) echo "cargo-deny-$CARGO_DENY_VERSION-$platform" ;;
         cargo-fuzz) echo "cargo-fuzz-$CARGO_FUZZ_VERSION-$platform" ;;
@@ -112,6 +113,7 @@ install_helm() {
 }
 install_helm-docs() { from_go github.com/norwoodj/helm-docs/cmd/helm-docs "$HELM_DOCS_VERSION" "$1"; }
 install_kubeconform() { from_go github.com/yannh/kubeconform/cmd/kubeconform "$KUBECONFORM_VERSION" "$1"; }
+install_grype() { from_go github.com/anchore/grype/cmd/grype "$GRYPE_VERSION" "$1"; }
 # Without the service discoveries of all clouds, most of its code.
 install_promtool() { from_go github.com/prometheus/prometheus/cmd/promtool "$PROMTOOL_VERSION" "$1" -tags remove_all_sd; }
 install_prometheus() { from_go github.com/prometheus/prometheus/cmd/prometheus "$PROMTOOL_VERSION" "$1" -tags remove_all_sd; }
@@ -194,6 +196,7 @@ version_of() { # tool directory
         helm) "$2/bin/helm" version >/dev/null && module_version "$2/bin/helm" ;;
         helm-docs) "$2/bin/helm-docs" --help >/dev/null && module_version "$2/bin/helm-docs" ;;
         kubeconform) "$2/bin/kubeconform" -v >/dev/null && module_version "$2/bin/kubeconform" ;;
+        grype) "$2/bin/grype" version >/dev/null && module_version "$2/bin/grype" ;;
         promtool | prometheus) "$2/bin/$1" --version >/dev/null && module_version "$2/bin/$1" ;;
         actionlint) "$2/bin/actionlint" -version >/dev/null && module_version "$2/bin/actionlint" ;;
         grpcurl) "$2/bin/grpcurl" -version 2>/dev/null && module_version "$2/bin/grpcurl" ;;
@@ -231,6 +234,7 @@ wanted() {
         helm) echo "$HELM_VERSION" ;;
         helm-docs) echo "$HELM_DOCS_VERSION" ;;
         kubeconform) echo "$KUBECONFORM_VERSION" ;;
+        grype) echo "$GRYPE_VERSION" ;;
         promtool | prometheus) echo "$PROMTOOL_VERSION" ;;
         cargo-deny) echo "$CARGO_DENY_VERSION" ;;
         cargo-fuzz) echo "$CARGO_FUZZ_VERSION" ;;
