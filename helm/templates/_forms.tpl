@@ -149,7 +149,7 @@ sentences below. */}}
 {{- end -}}
 {{- end -}}
 {{- range $path := include "codepipeline-gateway.textMaps" . | fromYamlArray -}}
-{{- range $key, $value := get (include "codepipeline-gateway.valueAt" (list $ $path) | fromYaml) "value" -}}
+{{- range $key, $value := get (include "codepipeline-gateway.valueAt" (list $ $path) | fromYaml) "value" | default dict -}}
 {{- if not (kindIs "string" $value) -}}
 {{- $wrong = append $wrong (printf "%s has %s, which is a %s: %s" $path $key (kindIs "bool" $value | ternary "boolean" "number") $quote) -}}
 {{- end -}}

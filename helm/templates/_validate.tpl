@@ -114,7 +114,7 @@ values. Each sentence names the value, and helm prints all of them together. */}
 {{- $wrong = append $wrong "gateway.actionTypes has no effect without poll or details in gateway.operations" -}}
 {{- end -}}
 
-{{- /* Who may call, and TLS */ -}}
+{{- /* Callers and TLS */ -}}
 {{- $schemes := dict "mtls" (list "spiffe://" "dns:") "jwt" (list "sub:") -}}
 {{- if eq $v.auth.mode "none" -}}
 {{- if $v.auth.allow -}}
@@ -208,7 +208,7 @@ values. Each sentence names the value, and helm prints all of them together. */}
 {{- end -}}
 {{- end -}}
 {{- if $v.podDisruptionBudget.enabled -}}
-{{- /* A null is as good as an empty one; a 0 is neither. */ -}}
+{{- /* A null counts as empty. A 0 is a number of pods. */ -}}
 {{- $stay := kindIs "invalid" $v.podDisruptionBudget.minAvailable | ternary "" (toString $v.podDisruptionBudget.minAvailable) -}}
 {{- $miss := kindIs "invalid" $v.podDisruptionBudget.maxUnavailable | ternary "" (toString $v.podDisruptionBudget.maxUnavailable) -}}
 {{- if and $stay $miss -}}
@@ -268,7 +268,7 @@ values. Each sentence names the value, and helm prints all of them together. */}
 {{- $wrong = append $wrong (printf "extraVolumeMounts has %s, where the chart mounts its own files: choose another path" .mountPath) -}}
 {{- end -}}
 {{- end -}}
-{{- /* What the chart sets beside what a pass-through gives: given twice, a key would stand twice. */ -}}
+{{- /* Keys that the chart sets next to a pass-through. If both set one, the key would be a duplicate. */ -}}
 {{- $own := include "codepipeline-gateway.ownFields" . | fromYaml -}}
 {{- range $path, $keys := $own -}}
 {{- $given := $v -}}
@@ -298,7 +298,7 @@ values. Each sentence names the value, and helm prints all of them together. */}
 {{- end -}}
 {{- range $v.grpcRoute.rules -}}
 {{- if hasKey . "backendRefs" -}}
-{{- $wrong = append $wrong "grpcRoute.rules has backendRefs, which the chart sets: remove it" -}}
+{{- $wrong = append $wrong "grpcRoute.rules has backendRefs: the chart sets them, so remove them" -}}
 {{- end -}}
 {{- end -}}
 {{- if and $v.metrics.podMonitor.enabled $v.metrics.serviceMonitor.enabled -}}
@@ -325,8 +325,7 @@ values. Each sentence names the value, and helm prints all of them together. */}
 {{- end -}}
 {{- end }}
 
-{{/* The fields of each pass-through that are the chart's own: those that it renders beside it, and those that would
-contradict them, such as a second kind of probe. */}}
+{{/* The fields of each pass-through that the chart sets, and those that contradict them, such as a second kind of probe. */}}
 {{- define "codepipeline-gateway.ownFields" -}}
 {{- $labels := list "app.kubernetes.io/name" "app.kubernetes.io/instance" -}}
 {{- $all := concat $labels (list "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "helm.sh/chart") -}}

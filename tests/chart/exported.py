@@ -44,7 +44,7 @@ def asked(expression):
     """Each metric of an expression with its matchers, and the labels that it groups by."""
     metrics, grouped = [], set()
     # Grafana's variables are values.
-    for token in TOKEN.finditer(re.sub(r"\$\w+", "1m", expression)):
+    for token in TOKEN.finditer(re.sub(r"\$\w+", "1", re.sub(r"\[\$\w+\]", "[1m]", expression))):
         if token["labels"]:
             grouped |= set(re.findall(NAME, token["labels"].split("(")[1]))
         elif token["name"] and token["name"] not in WORDS:
@@ -109,6 +109,7 @@ def self_test(found):
         'sum(rate(grpc_server_handled_total{grpc_code=~"Unknown|UNAVAILABLE"}[5m]))',
         "sum by (grpc_code) (rate(grpc_server_started_total[5m]))",
         "label_values(codepipeline_gateway_build_info, release)",
+        "codepipeline_gateway_inflight / $max_in_flight",
         'kube_deployment_status_replicas_unavailable{name="a"}',
         "1 > 0",
     ]:

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 import chart
+from picture import board as drawn
 
 ON = "metrics.dashboard.enabled=true,metrics.prometheusRule.enabled=true"
 
@@ -70,7 +71,7 @@ def test_the_first_row_says_whether_the_release_is_healthy():
 
 @pytest.mark.parametrize("title, limit", [
     ("In-flight calls", "vector($max_in_flight)"),
-    ("Waiting calls and delivered jobs", "vector($max_poll_waiters)"),
+    ("Waiting calls", "vector($max_poll_waiters)"),
     ("Connections", "vector($max_connections)"),
     ("Memory", "kube_pod_container_resource_limits"),
     ("Open files", "process_max_fds"),
@@ -138,3 +139,23 @@ def test_every_panel_has_a_text_in_sentences():
 
 def test_a_scenario_has_the_dashboard():
     assert yaml.safe_load(next(iter(chart.render("everything").of("ConfigMap")[0]["data"].values())))["panels"]
+
+
+def test_the_picture_shows_the_dashboard_as_it_is():
+    picture = drawn.PICTURE.read_bytes()
+    assert picture.startswith(b"\x89PNG") and len(picture) < 500_000
+    assert f"dashboard {drawn.digest()}".encode() in picture, "the dashboard's panels changed: `just picture` draws docs/dashboard.png again"
+
+
+def test_a_changed_query_makes_the_picture_stale(monkeypatch):
+    changed, before = drawn.board(), drawn.digest()
+    next(panel for panel in changed["panels"] if panel["title"] == "Calls")["targets"][0]["expr"] += " > 0"
+    monkeypatch.setattr(drawn, "board", lambda: changed)
+    assert drawn.digest() != before
+
+
+def test_the_picture_has_the_queries_of_the_dashboard():
+    """Every variable has a value, so that no query of the picture is empty for want of one."""
+    for panel in drawn.panels():
+        for target in panel.get("targets", []):
+            assert "$" not in drawn.expression(target)

@@ -63,6 +63,8 @@ def test_an_error_budget_is_a_share(share):
 def test_a_number_is_no_text(path):
     unit = re.fullmatch(r"gateway\.\w+(Deadline|Interval|Age|Delay|Timeout)", path)
     assert refused(path, "40", "--set") == [f"{path} is a number: {UNIT if unit else QUOTE}"]
+    # Whatever else is rendered from it.
+    assert chart.refusal("everything", "--set", f"{path}=40") == [f"{path} is a number: {UNIT if unit else QUOTE}"]
     assert refused(path, "true", "--set") == [f"{path} is a boolean: {UNIT if unit else QUOTE}"]
 
 

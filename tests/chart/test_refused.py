@@ -81,7 +81,7 @@ GUARDS = [
     ("mtls", "extraVolumes[0].name=tls", "extraVolumes has tls, a name that the chart uses: choose another name"),
     ("everything", "networkPolicy.ingress.from=null", "networkPolicy.ingress.from is empty, so any client could call: add the peers that can call"),
     ("cert-manager", "grpcRoute.parentRefs=null", "grpcRoute.parentRefs is empty: grpcRoute.enabled=true needs a Gateway"),
-    ("grpc-route", "grpcRoute.rules[0].backendRefs[0].name=a", "grpcRoute.rules has backendRefs, which the chart sets: remove it"),
+    ("grpc-route", "grpcRoute.rules[0].backendRefs[0].name=a", "grpcRoute.rules has backendRefs: the chart sets them, so remove them"),
     ("everything", "metrics.serviceMonitor.enabled=true", "metrics.podMonitor.enabled and metrics.serviceMonitor.enabled are both true, so Prometheus would scrape every pod twice: set one of them to false"),
     ("default", "image.repository=", "image.repository is empty: a checkout has no image of its own. Build one from the Dockerfile, push it, and set image.repository, or install a released chart"),
     *(("everything", f"networkPolicy.egress.https.cidrs={{{cidr}}}", f'networkPolicy.egress.https.cidrs has "{cidr}": a range of addresses looks like 10.0.0.0/16 or 2001:db8::/32') for cidr in ("anywhere", "999.0.0.0/99", "10.0.0.0/33", "::/129", "10.0.0.0")),

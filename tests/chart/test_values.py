@@ -48,10 +48,12 @@ OTHERS = {
     ("aws", "roleArn"): "arn:aws:iam::111122223333:role/other",
     ("aws", "endpointUrl"): "https://vpce.example",
     ("auth", "allow"): ["sub:other"],
-    ("auth", "jwt", "jwks"): "/etc/other/jwks.json",
+    ("auth", "jwt", "jwks"): "https://other.example/keys",
     ("auth", "jwt", "ca"): "/etc/other/ca.crt",
     ("auth", "jwt", "jwksTokenFile"): "/etc/other/token",
     ("tls", "certManager", "dnsNames"): ["other.example"],
+    ("tls", "certManager", "duration"): "1000h",
+    ("tls", "certManager", "renewBefore"): "100h",
     ("gateway", "operations"): ["poll"],
     ("gateway", "actionTypes"): ["Deploy/ThirdParty/Other/*"],
     ("gateway", "artifactCredentials"): "withhold",
@@ -70,6 +72,8 @@ OTHERS = {
     ("grpcRoute", "hostnames"): ["other.example"],
     ("grpcRoute", "rules"): [{"matches": [{"method": {"service": "other"}}]}],
     ("networkPolicy", "egress", "https", "cidrs"): ["192.0.2.0/24"],
+    **{("metrics", monitor, time): "7s" for monitor in ("podMonitor", "serviceMonitor") for time in ("interval", "scrapeTimeout")},
+    ("metrics", "dashboard", "grafanaUrl"): "https://other.example",
     ("metrics", "prometheusRule", "errorBudgetPercentage"): 1,
     ("metrics", "prometheusRule", "disabled"): ["CodepipelineGatewayBug"],
     ("extraObjects",): [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "other"}}],
@@ -126,7 +130,7 @@ def differs_with(scenario, *files):
     """Whether these values, on top of a scenario's own, change what is rendered. A refusal changes nothing."""
     code, out, errors = chart.attempt(scenario, *itertools.chain(*(("--values", str(file)) for file in files)))
     assert "meet the specifications" not in errors, errors
-    return code == 0 and [found for found in yaml.load_all(out, chart.Loader) if found and found["kind"] != "Notes"] != chart.render(scenario).objects
+    return code == 0 and objects(out) != chart.render(scenario).objects
 
 
 def test_a_list_or_a_map_can_be_taken_away():
@@ -328,6 +332,17 @@ def test_an_example_is_taken(tmp_path):
         needed = {"extraVolumes": examples()[("extraVolumes",)]} if path == ("extraVolumeMounts",) else {}
         beside.write_text(yaml.safe_dump(needed), encoding="utf-8")
         order = sorted(chart.SCENARIOS, key="everything".__ne__)
-        if not any(differs_with(scenario, beside, file) for scenario in order):
+        if not any(differs_from_none(scenario, path, beside, file) for scenario in order):
             idle.append(".".join(path))
     assert not idle, f"no scenario takes these examples: {idle}"
+
+
+def differs_from_none(scenario, path, *files):
+    """Whether these values change what a scenario renders without a value at this path."""
+    without = chart.attempt(scenario, "--set", f"{'.'.join(path)}=null")
+    given = chart.attempt(scenario, *itertools.chain(*(("--values", str(file)) for file in files)))
+    return given[0] == 0 and (without[0] != 0 or objects(given[1]) != objects(without[1]))
+
+
+def objects(text):
+    return [found for found in yaml.load_all(text, chart.Loader) if found and found["kind"] != "Notes"]
