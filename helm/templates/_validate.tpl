@@ -288,9 +288,23 @@ values. Each sentence names the value, and helm prints all of them together. */}
 {{- $wrong = append $wrong "networkPolicy.ingress.from is empty, so any client could call: add the peers that can call" -}}
 {{- end -}}
 {{- $octet := "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])" -}}
-{{- range $v.networkPolicy.egress.https.cidrs -}}
-{{- if not (regexMatch (printf "^(%s([.]%s){3}/([12]?[0-9]|3[0-2])|[0-9a-fA-F]*:[0-9a-fA-F:.]*/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))$" $octet $octet) .) -}}
-{{- $wrong = append $wrong (printf "networkPolicy.egress.https.cidrs has %q: a range of addresses looks like 10.0.0.0/16 or 2001:db8::/32" .) -}}
+{{- $range := printf "^(%s([.]%s){3}/([12]?[0-9]|3[0-2])|[0-9a-fA-F]*:[0-9a-fA-F:.]*/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))$" $octet $octet -}}
+{{- $ranges := dict "networkPolicy.egress.https.cidrs" ($v.networkPolicy.egress.https.cidrs | default list) -}}
+{{- $peers := dict
+      "networkPolicy.ingress.from" $v.networkPolicy.ingress.from
+      "networkPolicy.ingress.monitoring" $v.networkPolicy.ingress.monitoring
+      "networkPolicy.egress.dns.to" $v.networkPolicy.egress.dns.to
+      "networkPolicy.egress.otherPorts.to" $v.networkPolicy.egress.otherPorts.to -}}
+{{- range $name, $list := $peers -}}
+{{- range $list -}}
+{{- with .ipBlock -}}{{- $_ := set $ranges $name (append (get $ranges $name | default list) .cidr) -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $list := $ranges -}}
+{{- range $list -}}
+{{- if not (regexMatch $range (toString .)) -}}
+{{- $wrong = append $wrong (printf "%s has %q: a range of addresses looks like 10.0.0.0/16 or 2001:db8::/32" $name (toString .)) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if and $v.grpcRoute.enabled (not $v.grpcRoute.parentRefs) -}}

@@ -85,6 +85,7 @@ GUARDS = [
     ("everything", "metrics.serviceMonitor.enabled=true", "metrics.podMonitor.enabled and metrics.serviceMonitor.enabled are both true, so Prometheus would scrape every pod twice: set one of them to false"),
     ("default", "image.repository=", "image.repository is empty: a checkout has no image of its own. Build one from the Dockerfile, push it, and set image.repository, or install a released chart"),
     *(("everything", f"networkPolicy.egress.https.cidrs={{{cidr}}}", f'networkPolicy.egress.https.cidrs has "{cidr}": a range of addresses looks like 10.0.0.0/16 or 2001:db8::/32') for cidr in ("anywhere", "999.0.0.0/99", "10.0.0.0/33", "::/129", "10.0.0.0")),
+    *(("everything", f"networkPolicy.{peers}[0].ipBlock.cidr=10.0.0.0/33", f'networkPolicy.{peers} has "10.0.0.0/33": a range of addresses looks like 10.0.0.0/16 or 2001:db8::/32') for peers in ("ingress.from", "ingress.monitoring", "egress.dns.to", "egress.otherPorts.to")),
     *(("jwt-cluster", f"auth.allow={{sub:{name}}}", f'auth.allow has "sub:{name}": a * can only be the end of a spiffe:// or sub: identity, right after a / or :, such as sub:system:serviceaccount:builds:*') for name in ("a*b", "a*", "*", "a:**")),
     ("mtls", "auth.allow={dns:*.example.com}", 'auth.allow has "dns:*.example.com": a * can only be the end of a spiffe:// or sub: identity, right after a / or :, such as sub:system:serviceaccount:builds:*'),
     ("jwt-issuer", "auth.jwt.issuer=oidc.eks,auth.jwt.jwks=", 'auth.jwt.issuer is "oidc.eks": without auth.jwt.jwks, it must begin with https://'),
