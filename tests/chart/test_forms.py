@@ -86,3 +86,9 @@ def test_the_tables_have_every_text_of_the_schema():
     assert sorted(table("texts")) == sorted(of_schema("text")) and len(table("texts")) > 50
     assert sorted(table("textMaps")) == sorted(of_schema("texts"))
     assert "pattern" not in json.dumps(chart.SCHEMA), "helm would print it"
+
+
+def test_a_sentence_has_no_regular_expression():
+    assert refused("aws.region", "eu_west") == ['aws.region is "eu_west": a region looks like eu-west-1']
+    for form in table("forms"):
+        assert len(form["says"].split()) > 3 and not set(form["says"]) & set("^$[]\\+*{}|"), form["says"]
