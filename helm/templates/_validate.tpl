@@ -6,9 +6,18 @@ values. Each sentence names the value, and helm prints all of them together. */}
 {{- fail (printf "\n%s" (join "\n" .)) -}}
 {{- end -}}
 {{- $wrong := include "codepipeline-gateway.wrongForms" . | fromYamlArray -}}
-{{- $v := .Values -}}
+{{- range list "aws" "addresses" "operations" "callers" "tls" "pods" "extensions" "network" -}}
+{{- $wrong = concat $wrong (include (print "codepipeline-gateway.wrong." .) $ | fromYamlArray) -}}
+{{- end -}}
+{{- if $wrong -}}
+{{- fail (printf "\n%s" (join "\n" $wrong)) -}}
+{{- end -}}
+{{- end }}
 
-{{- /* AWS */ -}}
+{{/* Checks aws and image. Each of these returns a list of sentences. */}}
+{{- define "codepipeline-gateway.wrong.aws" -}}
+{{- $wrong := list -}}
+{{- $v := .Values -}}
 {{- if not $v.aws.region -}}
 {{- $wrong = append $wrong "aws.region is empty: set the region of CodePipeline, such as --set aws.region=eu-west-1" -}}
 {{- end -}}
@@ -39,8 +48,13 @@ values. Each sentence names the value, and helm prints all of them together. */}
 {{- if and $v.image.tag $v.image.digest -}}
 {{- $wrong = append $wrong "image.tag has no effect beside image.digest, which a released chart has: set one of them to an empty text" -}}
 {{- end -}}
+{{- $wrong | toYaml -}}
+{{- end }}
 
-{{- /* Addresses and durations */ -}}
+{{/* Checks addresses, times, and the log level. */}}
+{{- define "codepipeline-gateway.wrong.addresses" -}}
+{{- $wrong := list -}}
+{{- $v := .Values -}}
 {{- range $name, $url := dict "aws.endpointUrl" $v.aws.endpointUrl "gateway.otlpEndpoint" $v.gateway.otlpEndpoint -}}
 {{- if and $url (not (regexMatch "^https?://[^/]" $url)) -}}
 {{- $wrong = append $wrong (printf "%s is %q: it must begin with http:// or https://" $name $url) -}}
@@ -94,8 +108,13 @@ values. Each sentence names the value, and helm prints all of them together. */}
 {{- if and $v.aws.useFips (not $v.aws.endpointUrl) (not (regexMatch "^(us-(east|west)-[12]|ca-central-1|us-gov-(east|west)-1)?$" $v.aws.region)) -}}
 {{- $wrong = append $wrong (printf "aws.useFips is true, and CodePipeline has no FIPS endpoint in %s: it has one in us-east-1, us-east-2, us-west-1, us-west-2, ca-central-1, us-gov-east-1, and us-gov-west-1" $v.aws.region) -}}
 {{- end -}}
+{{- $wrong | toYaml -}}
+{{- end }}
 
-{{- /* Operations and action types */ -}}
+{{/* Checks operations and action types. */}}
+{{- define "codepipeline-gateway.wrong.operations" -}}
+{{- $wrong := list -}}
+{{- $v := .Values -}}
 {{- $operations := include "codepipeline-gateway.operations" . | splitList "," -}}
 {{- if not $v.gateway.operations -}}
 {{- $wrong = append $wrong (printf "gateway.operations is empty: name at least one of %s" (join ", " $operations)) -}}
@@ -113,8 +132,13 @@ values. Each sentence names the value, and helm prints all of them together. */}
 {{- if and $v.gateway.actionTypes $v.gateway.operations (not (has "poll" $v.gateway.operations)) (not (has "details" $v.gateway.operations)) -}}
 {{- $wrong = append $wrong "gateway.actionTypes has no effect without poll or details in gateway.operations" -}}
 {{- end -}}
+{{- $wrong | toYaml -}}
+{{- end }}
 
-{{- /* Callers and TLS */ -}}
+{{/* Checks auth. */}}
+{{- define "codepipeline-gateway.wrong.callers" -}}
+{{- $wrong := list -}}
+{{- $v := .Values -}}
 {{- $schemes := dict "mtls" (list "spiffe://" "dns:") "jwt" (list "sub:") -}}
 {{- if eq $v.auth.mode "none" -}}
 {{- if $v.auth.allow -}}
@@ -175,6 +199,13 @@ values. Each sentence names the value, and helm prints all of them together. */}
 {{- else if or $v.auth.jwt.issuer $v.auth.jwt.audience $v.auth.jwt.jwks $v.auth.jwt.clusterKeys $v.auth.jwt.ca $v.auth.jwt.jwksTokenFile -}}
 {{- $wrong = append $wrong (printf "auth.jwt has no effect with auth.mode=%s" $v.auth.mode) -}}
 {{- end -}}
+{{- $wrong | toYaml -}}
+{{- end }}
+
+{{/* Checks tls. */}}
+{{- define "codepipeline-gateway.wrong.tls" -}}
+{{- $wrong := list -}}
+{{- $v := .Values -}}
 {{- if $v.tls.enabled -}}
 {{- if and $v.tls.existingSecret $v.tls.certManager.enabled -}}
 {{- $wrong = append $wrong "tls.existingSecret and tls.certManager.enabled exclude each other: remove one of them" -}}
@@ -190,8 +221,13 @@ values. Each sentence names the value, and helm prints all of them together. */}
 {{- else if or $v.tls.existingSecret $v.tls.clientCa.existingSecret $v.tls.certManager.enabled -}}
 {{- $wrong = append $wrong "tls.existingSecret, tls.clientCa and tls.certManager have no effect without tls.enabled=true" -}}
 {{- end -}}
+{{- $wrong | toYaml -}}
+{{- end }}
 
-{{- /* Pods */ -}}
+{{/* Checks autoscaling, podDisruptionBudget, and serviceAccount. */}}
+{{- define "codepipeline-gateway.wrong.pods" -}}
+{{- $wrong := list -}}
+{{- $v := .Values -}}
 {{- $fewest := $v.autoscaling.enabled | ternary $v.autoscaling.minReplicas $v.replicaCount | int -}}
 {{- if $v.autoscaling.enabled -}}
 {{- if gt (int $v.autoscaling.minReplicas) (int $v.autoscaling.maxReplicas) -}}
@@ -228,6 +264,13 @@ values. Each sentence names the value, and helm prints all of them together. */}
 {{- if and (not $v.serviceAccount.create) (not $v.serviceAccount.name) -}}
 {{- $wrong = append $wrong "serviceAccount.name is empty: serviceAccount.create=false needs the name of an existing service account" -}}
 {{- end -}}
+{{- $wrong | toYaml -}}
+{{- end }}
+
+{{/* Checks names, pass-throughs, and what they add to the pods. */}}
+{{- define "codepipeline-gateway.wrong.extensions" -}}
+{{- $wrong := list -}}
+{{- $v := .Values -}}
 {{- $own := list -}}
 {{- range include "codepipeline-gateway.env" . | fromYamlArray -}}{{- $own = append $own .name -}}{{- end -}}
 {{- range $v.extraEnv -}}
@@ -282,8 +325,13 @@ values. Each sentence names the value, and helm prints all of them together. */}
 {{- if not (or $v.fullnameOverride (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" (include "codepipeline-gateway.fullname" .))) -}}
 {{- $wrong = append $wrong (printf "the name %s isn't valid for a Service, which needs a letter first and has no dot: set fullnameOverride" (include "codepipeline-gateway.fullname" .)) -}}
 {{- end -}}
+{{- $wrong | toYaml -}}
+{{- end }}
 
-{{- /* Network and monitoring */ -}}
+{{/* Checks networkPolicy, grpcRoute, and metrics. */}}
+{{- define "codepipeline-gateway.wrong.network" -}}
+{{- $wrong := list -}}
+{{- $v := .Values -}}
 {{- if and $v.networkPolicy.enabled (not $v.networkPolicy.ingress.from) -}}
 {{- $wrong = append $wrong "networkPolicy.ingress.from is empty, so any client could call: add the peers that can call" -}}
 {{- end -}}
@@ -333,10 +381,7 @@ values. Each sentence names the value, and helm prints all of them together. */}
 {{- $wrong = append $wrong (printf "metrics.prometheusRule.disabled has %s, which isn't an alert: the alerts are %s" . (join ", " $alerts)) -}}
 {{- end -}}
 {{- end -}}
-
-{{- if $wrong -}}
-{{- fail (printf "\n%s" (join "\n" $wrong)) -}}
-{{- end -}}
+{{- $wrong | toYaml -}}
 {{- end }}
 
 {{/* The fields of each pass-through that the chart sets, and those that contradict them, such as a second kind of probe. */}}
