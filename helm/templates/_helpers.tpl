@@ -1,7 +1,7 @@
-{{/* Names and labels. A namespace may be called 1234, and a release on: what is a name is quoted where it ends up. */}}
+{{/* Names and labels. Templates quote every name, because a namespace can be called 1234 and a release can be called on. */}}
 
-{{/* The prefix of every name. A long one is cut, with a hash so that two of them never become the same; 50 characters
-leave room for the longest suffix in the 63 of a DNS label. */}}
+{{/* The prefix of every name. A long prefix is truncated to 50 characters and ends in a hash, so that two prefixes stay different.
+A DNS label has at most 63 characters, which leaves room for the longest suffix. */}}
 {{- define "codepipeline-gateway.fullname" -}}
 {{- $name := .Values.fullnameOverride -}}
 {{- if not $name -}}
@@ -30,13 +30,13 @@ leave room for the longest suffix in the 63 of a DNS label. */}}
 {{- end -}}
 {{- end }}
 
-{{/* A Deployment's selector can't be changed: nothing may ever be added here. */}}
+{{/* The selector's labels. A Deployment's selector is immutable, so these labels must never change. */}}
 {{- define "codepipeline-gateway.selectorLabels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
-{{/* Labels that no selector of the gateway's picks, for what isn't a part of the serving pods. */}}
+{{/* The labels of the test's pod, which no selector of the gateway matches. */}}
 {{- define "codepipeline-gateway.testLabels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}-test
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
@@ -93,6 +93,18 @@ failure: codepipeline:PutThirdPartyJobFailureResult
 {{ .Values.tls.existingSecret | default (printf "%s-tls" (include "codepipeline-gateway.fullname" .)) }}
 {{- end }}
 
+{{/* A regular expression for the pods of this Deployment and of no other. Kubernetes truncates a pod's name to 58 characters
+before the last five, so with a name of 47 or more the second hyphen is missing. */}}
+{{- define "codepipeline-gateway.podPattern" -}}
+{{ include "codepipeline-gateway.fullname" . }}-[a-z0-9]+-?[a-z0-9]+
+{{- end }}
+
+{{/* The UID of the release's dashboard in Grafana, at most 40 characters. */}}
+{{- define "codepipeline-gateway.dashboardUid" -}}
+{{- $release := printf "%s/%s" (include "codepipeline-gateway.namespace" .) (include "codepipeline-gateway.fullname" .) -}}
+codepipeline-gateway-{{ sha256sum $release | trunc 12 }}
+{{- end }}
+
 {{- define "codepipeline-gateway.grpcPort" -}}
 {{ regexFind "[0-9]+$" .Values.gateway.grpcAddr }}
 {{- end }}
@@ -101,7 +113,7 @@ failure: codepipeline:PutThirdPartyJobFailureResult
 {{ regexFind "[0-9]+$" .Values.gateway.adminAddr }}
 {{- end }}
 
-{{/* A duration such as 1m30s in milliseconds; what isn't one is refused in _validate.tpl. */}}
+{{/* A time such as 1m30s in milliseconds. _validate.tpl rejects other texts. */}}
 {{- define "codepipeline-gateway.milliseconds" -}}
 {{- $units := dict "h" 3600000 "m" 60000 "s" 1000 "ms" 1 -}}
 {{- $sum := 0 -}}
@@ -111,7 +123,7 @@ failure: codepipeline:PutThirdPartyJobFailureResult
 {{- $sum -}}
 {{- end }}
 
-{{/* Whether a pod for `helm test` can ask: where callers must present a certificate, it needs one. */}}
+{{/* Whether there is a pod for `helm test`. If callers must present a certificate, the pod needs one. */}}
 {{- define "codepipeline-gateway.hasTest" -}}
 {{- if and .Values.test.enabled (or (not .Values.tls.clientCa.existingSecret) .Values.test.clientSecret) -}}
 true

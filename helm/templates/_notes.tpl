@@ -1,4 +1,4 @@
-{{/* What helm prints after an installation, apart from NOTES.txt so that the checks can render it. */}}
+{{/* The notes that helm prints after an installation. NOTES.txt includes them, and the checks can render them here. */}}
 
 {{- define "codepipeline-gateway.notes" -}}
 {{- $ns := include "codepipeline-gateway.namespace" . -}}
@@ -9,7 +9,7 @@
       "acknowledge" `{"job_id":"JOB","nonce":"NONCE","client_token":"CLIENT_TOKEN"}`
       "success" `{"job_id":"JOB","client_token":"CLIENT_TOKEN"}`
       "failure" `{"job_id":"JOB","client_token":"CLIENT_TOKEN","failure_details":{"type":"FAILURE_TYPE_JOB_FAILED","message":"MESSAGE"}}` -}}
-{{- /* An acknowledge shows the most: it needs the network, the credentials, and the job's own values. */ -}}
+{{- /* An acknowledge tests the most: the network, the credentials, and the job's values. */ -}}
 {{- $operation := has "acknowledge" .Values.gateway.operations | ternary "acknowledge" (.Values.gateway.operations | default (list "poll") | first) -}}
 {{- $method := get (include "codepipeline-gateway.iamActions" . | fromYaml) $operation | trimPrefix "codepipeline:" -}}
 {{- $options := list "grpcurl" -}}
@@ -27,7 +27,7 @@
 {{- $options = append $options "-import-path proto -proto codepipeline/thirdparty/v1/third_party_job_service.proto" -}}
 {{- end -}}
 {{- $grpcurl := join " " $options -}}
-{{ .Chart.Name }} {{ .Chart.AppVersion }} is being started in {{ $ns }}:
+{{ .Chart.Name }} {{ .Chart.AppVersion }} is starting in {{ $ns }}:
 
   kubectl -n {{ $ns }} rollout status deployment/{{ $name }}
 
@@ -36,7 +36,7 @@ Credentials: {{ include "codepipeline-gateway.notes.credentials" . | trim }}
 IAM policy for the operations in gateway.operations:
 {{ include "codepipeline-gateway.notes.policy" . | nindent 2 }}
 
-Who may call: {{ include "codepipeline-gateway.notes.callers" . | trim }}
+Callers: {{ include "codepipeline-gateway.notes.callers" . | trim }}
 
 Call it from here:
 
@@ -45,7 +45,7 @@ Call it from here:
   kubectl -n {{ $ns }} get secret {{ include "codepipeline-gateway.tlsSecret" . }} -o jsonpath='{.data.{{ replace "." "\\." .Values.test.caKey }}}' | base64 -d > ca.crt
 {{- end }}
 {{- with .Values.tls.clientCa.existingSecret }}
-  # client.crt and client.key: a certificate of {{ . }} with a name that may call
+  # client.crt and client.key: a certificate that a CA in {{ . }} issued, with a name in auth.allow
 {{- end }}
 {{- if eq .Values.auth.mode "jwt" }}
 {{- $account := list }}
@@ -60,21 +60,21 @@ Call it from here:
 {{- if $account }}
   TOKEN=$(kubectl -n {{ index $account 0 }} create token {{ index $account 1 }} --audience {{ .Values.auth.jwt.audience }})
 {{- else }}
-  # TOKEN: a token for the audience {{ .Values.auth.jwt.audience }} of {{ include "codepipeline-gateway.jwtIssuer" . }}
+  # TOKEN: a token for the audience {{ .Values.auth.jwt.audience }}, from {{ include "codepipeline-gateway.jwtIssuer" . }}
 {{- end }}
 {{- end }}
 {{- if .Values.gateway.reflection }}
   {{ $grpcurl }} localhost:50051 grpc.health.v1.Health/Check
 {{- else }}
-  # Without reflection grpcurl needs the gateway's own proto/.
+  # Without reflection, grpcurl needs the gateway's proto/ directory.
 {{- end }}
   {{ $grpcurl }} -d '{{ get $requests $operation }}' localhost:50051 codepipeline.thirdparty.v1.ThirdPartyJobService/{{ $method }}
 
 Call it from a pod:
-{{- if .Values.service.headless.enabled }} all pods, with the load-balancing policy round_robin:
+{{- if .Values.service.headless.enabled }} this name has all pods, for the load-balancing policy round_robin.
 
   dns:///{{ include "codepipeline-gateway.headlessName" . }}.{{ $ns }}.svc.{{ .Values.clusterDomain }}:{{ include "codepipeline-gateway.grpcPort" . }}
-{{- else }} behind one address, so that a client stays with one pod until its connection's age is over:
+{{- else }} this name has one address, so a client stays with one pod until gateway.maxConnectionAge.
 
   {{ $name }}.{{ $ns }}.svc.{{ .Values.clusterDomain }}:{{ .Values.service.port }}
 {{- end }}
@@ -82,10 +82,10 @@ Call it from a pod:
 
 Test it:
 
-  helm test {{ .Release.Name }} --namespace {{ .Release.Namespace }}
+  helm test {{ .Release.Name }} --namespace {{ .Release.Namespace }}{{ if eq $ns .Release.Namespace }} --logs{{ end }}
 {{- else if .Values.test.enabled }}
 
-There is no helm test: callers must present a certificate, and test.clientSecret names none.
+There is no helm test, because callers must present a certificate. To get one, set test.clientSecret.
 {{- end }}
 {{- end }}
 
@@ -116,17 +116,21 @@ There is no helm test: callers must present a certificate, and test.clientSecret
 {{- $ns := include "codepipeline-gateway.namespace" . -}}
 {{- $secret := .Values.aws.existingSecret -}}
 {{- if eq .Values.aws.auth "podIdentity" -}}
-EKS Pod Identity (aws.auth=podIdentity). The service account needs an association, made before the pods start:
+EKS Pod Identity (aws.auth=podIdentity). Create the association of the service account before the pods start:
 
   aws eks create-pod-identity-association --region {{ .Values.aws.region }} --cluster-name CLUSTER --namespace {{ $ns }} --service-account {{ include "codepipeline-gateway.serviceAccountName" . }} --role-arn ROLE
 {{- else if eq .Values.aws.auth "irsa" -}}
-the service account's role (aws.auth=irsa){{ with .Values.aws.roleArn }}, {{ . }}{{ end }}. Its trust policy has to name system:serviceaccount:{{ $ns }}:{{ include "codepipeline-gateway.serviceAccountName" . }}.
+the service account's role (aws.auth=irsa){{ with .Values.aws.roleArn }}, {{ . }}{{ end }}. Its trust policy must name system:serviceaccount:{{ $ns }}:{{ include "codepipeline-gateway.serviceAccountName" . }}.
 {{- else if eq .Values.aws.auth "secretEnv" -}}
-access keys (aws.auth=secretEnv) from the Secret {{ $secret.name }} in {{ $ns }}, keys {{ $secret.accessKeyIdKey }} and {{ $secret.secretAccessKeyKey }}{{ with $secret.sessionTokenKey }} and {{ . }}{{ end }}. The pods wait for it; a changed one takes a restart.
+access keys (aws.auth=secretEnv) from the Secret {{ $secret.name }} in {{ $ns }}, keys {{ $secret.accessKeyIdKey }} and {{ $secret.secretAccessKeyKey }}{{ with $secret.sessionTokenKey }} and {{ . }}{{ end }}. The pods wait for the Secret. They need a restart if the keys change.
 {{- else if eq .Values.aws.auth "secretFile" -}}
-a shared credentials file (aws.auth=secretFile) from the Secret {{ $secret.name }} in {{ $ns }}, key {{ $secret.fileKey }}, profile {{ $secret.profile | default "default" }}. The pods wait for it; a changed one is read again.
+a shared credentials file (aws.auth=secretFile) from the Secret {{ $secret.name }} in {{ $ns }}, key {{ $secret.fileKey }}, profile {{ $secret.profile | default "default" }}. The pods wait for the Secret. They reload the file automatically.
 {{- else -}}
-none of the chart's (aws.auth=none){{ if .Values.aws.disableImds }}, and aws.disableImds keeps the node's role away: give them with extraEnv or extraVolumes{{ else }}: what extraEnv and extraVolumes give, else the node's role{{ end }}.
+from extraEnv and extraVolumes (aws.auth=none).{{ if .Values.aws.disableImds }} aws.disableImds=true excludes the node's role.{{ else }} Without them, the gateway uses the node's role.{{ end }}
+{{- end }}
+{{- if and .Values.aws.useDualstack (not .Values.aws.endpointUrl) }}
+
+WARNING: aws.useDualstack=true, but AWS lists no dual-stack endpoint for CodePipeline. If calls fail with AWS_UNREACHABLE, set it to false.
 {{- end }}
 {{- end }}
 
@@ -136,51 +140,51 @@ none of the chart's (aws.auth=none){{ if .Values.aws.disableImds }}, and aws.dis
 {{- else if .Values.networkPolicy.enabled -}}
 the peers that networkPolicy.ingress.from allows (auth.mode=none).
 {{- else -}}
-{{ include "codepipeline-gateway.notes.reach" . | trim }}, with the gateway's AWS permission (auth.mode=none and no network policy). Change that with one of
+{{ include "codepipeline-gateway.notes.reach" . | trim }} can call with the gateway's AWS permissions (auth.mode=none and no network policy). To restrict the callers, use one of these:
 
-  --set networkPolicy.enabled=true                           the pods of {{ include "codepipeline-gateway.namespace" . }} alone, see networkPolicy.ingress.from
+  --set networkPolicy.enabled=true                           only the pods of {{ include "codepipeline-gateway.namespace" . }}, see networkPolicy.ingress.from
   --set auth.mode=jwt,auth.jwt.clusterKeys=true,auth.jwt.issuer=ISSUER,auth.jwt.audience={{ .Chart.Name }},auth.allow={sub:system:serviceaccount:NAMESPACE:NAME}
-                                                             service accounts' tokens; ISSUER as `kubectl get --raw /.well-known/openid-configuration` says
-  --set tls.enabled=true,… auth.mode=mtls,…                  certificates, see README.md
+                                                             service account tokens; `kubectl get --raw /.well-known/openid-configuration` prints the ISSUER
+  --set tls.enabled=true,… auth.mode=mtls,…                  client certificates, see README.md
 {{- end }}
 {{- if ne .Values.service.type "ClusterIP" }}
 
 {{ if eq .Values.service.type "LoadBalancer" -}}
-A load balancer brings calls from outside the cluster (service.type=LoadBalancer).
+A load balancer accepts calls from outside the cluster (service.type=LoadBalancer).
 {{- if include "codepipeline-gateway.notes.internetFacing" . }}
-It is internet-facing: ANYONE ON THE INTERNET can connect, unless a security group or loadBalancerSourceRanges prevents it.
+It is internet-facing: ANY CLIENT ON THE INTERNET can connect unless a security group or loadBalancerSourceRanges prevents it.
 {{- else }}
-Its annotations and its controller decide whether the internet reaches it.
+Its annotations and its controller decide whether it is internet-facing.
 {{- end }}
 Its address:
 
   kubectl -n {{ include "codepipeline-gateway.namespace" . }} get service {{ include "codepipeline-gateway.fullname" . }} -o jsonpath='{.status.loadBalancer.ingress[0].hostname}{.status.loadBalancer.ingress[0].ip}'
 {{- else -}}
-Every client that reaches a node can connect to a port there (service.type=NodePort). The port:
+Every client that reaches a node can connect to a port of the node (service.type=NodePort). The port:
 
   kubectl -n {{ include "codepipeline-gateway.namespace" . }} get service {{ include "codepipeline-gateway.fullname" . }} -o jsonpath='{.spec.ports[0].nodePort}'
 {{- end }}
 {{- end }}
 {{- if .Values.grpcRoute.enabled }}
 
-The GRPCRoute brings calls of every client that reaches the Gateway {{ range $number, $parent := .Values.grpcRoute.parentRefs }}{{ if $number }}, {{ end }}{{ $parent.name }}{{ end }}{{ with .Values.grpcRoute.hostnames }}, as {{ join ", " . }}{{ end }}. Whether the Gateway accepted it:
+The GRPCRoute accepts calls from every client that reaches the Gateway {{ range $number, $parent := .Values.grpcRoute.parentRefs }}{{ if $number }}, {{ end }}{{ $parent.name }}{{ end }}{{ with .Values.grpcRoute.hostnames }}, as {{ join ", " . }}{{ end }}. To see whether the Gateway accepted the route:
 
   kubectl -n {{ include "codepipeline-gateway.namespace" . }} get grpcroute {{ include "codepipeline-gateway.fullname" . }} -o jsonpath='{.status.parents[*].conditions[*].message}'
 {{- end }}
 {{- if not .Values.tls.enabled }}
 
-Without TLS, the secrets of jobs (such as nonces, client tokens, and configurations) cross the network unencrypted unless
-a mesh protects them (tls.enabled=false).
+TLS is off (tls.enabled=false). Without a mesh, the secrets of jobs cross the network unencrypted, such as nonces, client tokens,
+and configurations.
 {{- end }}
 {{- end }}
 
-{{/* The clients that reach the port where neither authentication nor a network policy limits them. */}}
+{{/* The clients that reach the port without authentication and a network policy. */}}
 {{- define "codepipeline-gateway.notes.reach" -}}
 {{- $more := list -}}
 {{- if eq .Values.service.type "LoadBalancer" -}}{{- $more = append $more "THE LOAD BALANCER" -}}{{- end -}}
 {{- if eq .Values.service.type "NodePort" -}}{{- $more = append $more "A NODE" -}}{{- end -}}
 {{- if .Values.grpcRoute.enabled -}}{{- $more = append $more "THE GATEWAY OF THE GRPCROUTE" -}}{{- end -}}
-ANYONE IN THIS CLUSTER{{ with $more }} AND ANYONE WHO REACHES {{ join " OR " . }}{{ end }}
+ANY CLIENT IN THIS CLUSTER{{ with $more }} AND ANY CLIENT THAT REACHES {{ join " OR " . }}{{ end }}
 {{- end }}
 
 {{/* Whether the load balancer's annotations ask for an address on the internet. */}}

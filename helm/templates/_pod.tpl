@@ -1,4 +1,4 @@
-{{/* The container's configuration: each variable stands beside the file that it names. */}}
+{{/* The container's environment variables, and the volumes with the files that they name. */}}
 
 {{- define "codepipeline-gateway.files" -}}/var/run/codepipeline-gateway{{- end }}
 
@@ -11,7 +11,7 @@
 - name: AWS_REGION
   value: {{ .Values.aws.region | quote }}
 {{- if .Values.aws.endpointUrl }}
-# Of CodePipeline alone: STS keeps its own.
+# The endpoint of CodePipeline. STS keeps its default endpoint.
 - name: AWS_ENDPOINT_URL_CODEPIPELINE
   value: {{ .Values.aws.endpointUrl | quote }}
 {{- end }}
@@ -91,7 +91,7 @@
 {{- end }}
 {{- end }}
 
-{{/* Whole directories, never a subPath: files in one of those don't follow their Secret. */}}
+{{/* The volumes are whole directories without a subPath, because Kubernetes doesn't update a file that is mounted by subPath. */}}
 {{- define "codepipeline-gateway.volumes" -}}
 {{- if eq .Values.aws.auth "secretFile" }}
 - name: aws
@@ -123,7 +123,7 @@
 {{- end }}
 {{- end }}
 {{- if and (eq .Values.auth.mode "jwt") .Values.auth.jwt.clusterKeys }}
-# What fetching the keys from the API server needs, and nothing else of the API: every service account may read them
+# The CA certificate and a token for fetching the keys from the API server. Every service account can read the keys
 # (ClusterRole system:service-account-issuer-discovery).
 - name: cluster
   projected:
@@ -148,8 +148,8 @@
 {{- end }}
 {{- end }}
 
-{{/* Annotations of the pods. Access keys in variables are read at the start alone: the version of their Secret makes a
-changed one roll the pods with the next upgrade. Rendering without a cluster knows no version. */}}
+{{/* Annotations of the pods. The gateway reads access keys in variables only at its start. The annotation with the Secret's version
+restarts the pods at the next upgrade if the Secret changed. Without a cluster, there is no version. */}}
 {{- define "codepipeline-gateway.podAnnotations" -}}
 {{- $annotations := .Values.podAnnotations | default dict | deepCopy -}}
 {{- if eq .Values.aws.auth "secretEnv" -}}
@@ -162,7 +162,7 @@ changed one roll the pods with the next upgrade. Rendering without a cluster kno
 {{- end -}}
 {{- end }}
 
-{{/* Constraints without a selector of their own count the pods of this release. */}}
+{{/* The spread constraints. A constraint without a labelSelector gets the release's selector. */}}
 {{- define "codepipeline-gateway.topologySpreadConstraints" -}}
 {{- $filled := list -}}
 {{- range .Values.topologySpreadConstraints -}}

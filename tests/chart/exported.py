@@ -13,11 +13,13 @@ from pathlib import Path
 import yaml
 
 # What Prometheus adds to each series of a pod.
-TARGET_LABELS = {"namespace", "pod"}
-# What is asked of others than the gateway, with its labels: kube-state-metrics.
-FOREIGN = {f"kube_deployment_{what}": {"namespace", "deployment"} for what in ("spec_replicas", "status_replicas_available", "status_replicas_unavailable")}
+TARGET_LABELS = {"cluster", "namespace", "pod"}
+# Metrics of kube-state-metrics, with their labels.
+FOREIGN = {f"kube_deployment_{what}": {"cluster", "namespace", "deployment"} for what in ("spec_replicas", "status_replicas_available", "status_replicas_unavailable")} | {
+    "kube_pod_container_resource_limits": {"cluster", "namespace", "pod", "container", "resource"}
+}
 WORDS = {
-    *("sum", "min", "max", "count", "avg", "absent", "rate", "increase", "time", "histogram_quantile", "label_values"),
+    *("sum", "min", "max", "count", "avg", "absent", "rate", "increase", "time", "histogram_quantile", "label_values", "vector"),
     *("by", "on", "group_left", "and", "or", "unless", "bool", "offset"),
 }  # fmt: skip
 
@@ -42,7 +44,7 @@ def asked(expression):
     """Each metric of an expression with its matchers, and the labels that it groups by."""
     metrics, grouped = [], set()
     # Grafana's variables are values.
-    for token in TOKEN.finditer(re.sub(r"\$\w+", "1m", expression)):
+    for token in TOKEN.finditer(re.sub(r"\$\w+", "1", re.sub(r"\[\$\w+\]", "[1m]", expression))):
         if token["labels"]:
             grouped |= set(re.findall(NAME, token["labels"].split("(")[1]))
         elif token["name"] and token["name"] not in WORDS:
@@ -55,6 +57,9 @@ def asked(expression):
 
 def missing(expression, found):
     """What an expression asks for that isn't exported, as sentences."""
+    # A limit line: a number of the release.
+    if re.fullmatch(r"vector\([\d.* /]*\$\w+[\d. /]*\)", expression):
+        return
     metrics, grouped = asked(re.sub(r"label_values\((.*), (\w+)\)", r"sum by (\2) (\1)", expression))
     if not metrics:
         yield f"names no metric: {expression}"
@@ -104,6 +109,7 @@ def self_test(found):
         'sum(rate(grpc_server_handled_total{grpc_code=~"Unknown|UNAVAILABLE"}[5m]))',
         "sum by (grpc_code) (rate(grpc_server_started_total[5m]))",
         "label_values(codepipeline_gateway_build_info, release)",
+        "codepipeline_gateway_inflight / $max_in_flight",
         'kube_deployment_status_replicas_unavailable{name="a"}',
         "1 > 0",
     ]:

@@ -12,9 +12,9 @@ def test_notes_name_what_is_there(scenario):
     names = {found["metadata"]["name"] for found in rendered.of("Service")}
     for name in re.findall(r"service/(\S+)", rendered.notes) + re.findall(r"dns:///([^.]+)\.", rendered.notes):
         assert name in names
-    assert ("helm test" in rendered.notes and "There is no" not in rendered.notes) == bool(rendered.of("Pod"))
+    assert ("helm test" in rendered.notes and "There is no helm test" not in rendered.notes) == bool(rendered.of("Pod"))
     open_to_all = "auth.mode=none" in rendered.notes and not rendered.of("NetworkPolicy")
-    assert ("ANYONE IN THIS CLUSTER" in rendered.notes) == open_to_all
+    assert ("ANY CLIENT IN THIS CLUSTER" in rendered.notes) == open_to_all
     # Reflection needs what calls need, and grpcurl reflection, unless it has the file.
     tokens = {"Bearer $TOKEN" in line for line in rendered.notes.splitlines() if line.startswith("  grpcurl")}
     assert tokens == {"(auth.mode=jwt)" in rendered.notes}
@@ -31,9 +31,9 @@ def test_notes_say_who_reaches_the_port(scenario):
     open_to_all = "auth.mode=none" in rendered.notes and not rendered.of("NetworkPolicy")
     for sort, loud in ("LoadBalancer", "THE LOAD BALANCER"), ("NodePort", "A NODE"):
         assert (f"(service.type={sort})" in rendered.notes) == (kind == sort)
-        assert (f"AND ANYONE WHO REACHES {loud}" in rendered.notes) == (kind == sort and open_to_all)
+        assert (f"AND ANY CLIENT THAT REACHES {loud}" in rendered.notes) == (kind == sort and open_to_all)
     routes = rendered.of("GRPCRoute")
-    assert ("The GRPCRoute brings calls" in rendered.notes) == bool(routes)
+    assert ("The GRPCRoute accepts calls" in rendered.notes) == bool(routes)
     assert ("REACHES THE GATEWAY OF THE GRPCROUTE" in rendered.notes) == (bool(routes) and open_to_all)
     for route in routes:
         for parent in route["spec"]["parentRefs"]:
@@ -43,7 +43,7 @@ def test_notes_say_who_reaches_the_port(scenario):
 def test_every_kind_of_service_has_a_scenario():
     kinds = {found["spec"]["type"] for name in chart.SCENARIOS for found in render(name).of("Service")}
     assert kinds == {"ClusterIP", "NodePort", "LoadBalancer"}
-    assert "ANYONE ON THE INTERNET" in render("load-balancer").notes
+    assert "ANY CLIENT ON THE INTERNET" in render("load-balancer").notes
     internal = "service.annotations.service\\.beta\\.kubernetes\\.io/aws-load-balancer-scheme=internal"
     assert "THE INTERNET" not in render("load-balancer", "--set", internal).notes
 
@@ -76,3 +76,9 @@ def test_the_notes_take_a_token_of_an_account_that_can_make_the_call():
     assert "kubectl -n a create token first " in notes and "ThirdPartyJobService/GetThirdPartyJobDetails" in notes
     notes = render("jwt-cluster", "--set", accounts.replace(",sub:system:serviceaccount:a:second", "")).notes
     assert "create token" not in notes and "# TOKEN: a token for the audience" in notes
+
+
+def test_the_notes_warn_of_an_endpoint_that_aws_does_not_list():
+    on = "aws.useDualstack=true"
+    assert "no dual-stack endpoint for CodePipeline" in render("default", "--set", on).notes
+    assert "dual-stack" not in render("default").notes + render("default", "--set", f"{on},aws.endpointUrl=https://vpce.example").notes

@@ -42,6 +42,7 @@ GIVEN = {
     "service.annotations": {"a.example/b": "c"},
     "service.extraSpec": {"internalTrafficPolicy": "Local", "sessionAffinity": "ClientIP"},
     "grpcRoute.parentRefs": [{"name": "gateway", "sectionName": "grpc"}],
+    "grpcRoute.rules": [{"matches": [{"method": {"service": "a.B"}}], "filters": [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["a"]}}]}],
     "grpcRoute.annotations": {"a.example/b": "c"},
     "networkPolicy.ingress.from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
     "networkPolicy.ingress.monitoring": [{"namespaceSelector": {}}],
@@ -178,4 +179,4 @@ def test_what_the_chart_has_itself_cannot_be_given(path, tmp_path):
     assert own
     for key in own:
         escaped = key.replace(".", "\\.")
-        assert chart.refusal(scenario, "--set-string", f"{path}.{escaped}=a") == [f"{path} has {key}, which the chart sets itself: leave it out"]
+        assert chart.refusal(scenario, "--set-string", f"{path}.{escaped}=a") == [f"{path} has {key}, which the chart sets: remove it"]

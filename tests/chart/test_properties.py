@@ -296,3 +296,18 @@ def test_rules_of_the_allowlist_keep_their_operations():
     rules = "auth.allow={sub:a=poll\\,details,sub:b,sub:c=d=failure}"
     env = {entry["name"]: entry.get("value") for entry in render("jwt-cluster", "--set", rules).gateway()["env"]}
     assert env["GATEWAY_ALLOW"] == "sub:a=poll,details,sub:b,sub:c=d=failure"
+
+
+def test_the_tests_pod_keeps_its_log_and_says_why_it_failed(scenario):
+    for test in render(scenario).of("Pod"):
+        assert test["metadata"]["annotations"]["helm.sh/hook-delete-policy"] == "before-hook-creation", "--logs is read after deletions"
+        assert [container["terminationMessagePolicy"] for container in test["spec"]["containers"]] == ["FallbackToLogsOnError"]
+
+
+def test_each_rule_of_a_route_has_the_backend():
+    backend = {"name": "gw-codepipeline-gateway", "port": 50051}
+    assert render("grpc-route").one("GRPCRoute")["spec"]["rules"] == [{"backendRefs": [backend]}]
+    rules = "grpcRoute.rules[0].matches[0].method.method=PollForThirdPartyJobs,grpcRoute.rules[1].name=others"
+    first, second = render("grpc-route", "--set", rules).one("GRPCRoute")["spec"]["rules"]
+    assert first == {"matches": [{"method": {"method": "PollForThirdPartyJobs"}}], "backendRefs": [backend]}
+    assert second == {"name": "others", "backendRefs": [backend]}

@@ -72,7 +72,6 @@ NAMES = [
     *("tls.existingSecret", "tls.clientCa.existingSecret", "tls.clientCa.key", "tls.certManager.issuerRef.name"),
     *("tls.certManager.issuerRef.kind", "tls.certManager.issuerRef.group", "auth.jwt.audience", "namespaceOverride"),
     *("serviceAccount.name", "priorityClassName", "service.appProtocol", "clusterDomain"),
-    *("metrics.podMonitor.interval", "metrics.serviceMonitor.interval"),
     *("test.caKey", "test.serverName", "test.clientSecret"),
 ]  # fmt: skip
 

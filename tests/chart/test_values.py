@@ -49,10 +49,12 @@ OTHERS = {
     ("aws", "roleArn"): "arn:aws:iam::111122223333:role/other",
     ("aws", "endpointUrl"): "https://vpce.example",
     ("auth", "allow"): ["sub:other"],
-    ("auth", "jwt", "jwks"): "/etc/other/jwks.json",
+    ("auth", "jwt", "jwks"): "https://other.example/keys",
     ("auth", "jwt", "ca"): "/etc/other/ca.crt",
     ("auth", "jwt", "jwksTokenFile"): "/etc/other/token",
     ("tls", "certManager", "dnsNames"): ["other.example"],
+    ("tls", "certManager", "duration"): "1000h",
+    ("tls", "certManager", "renewBefore"): "100h",
     ("gateway", "operations"): ["poll"],
     ("gateway", "actionTypes"): ["Deploy/ThirdParty/Other/*"],
     ("gateway", "artifactCredentials"): "withhold",
@@ -69,7 +71,10 @@ OTHERS = {
     ("podDisruptionBudget", "minAvailable"): 2,
     ("service", "type"): "NodePort",
     ("grpcRoute", "hostnames"): ["other.example"],
+    ("grpcRoute", "rules"): [{"matches": [{"method": {"service": "other"}}]}],
     ("networkPolicy", "egress", "https", "cidrs"): ["192.0.2.0/24"],
+    **{("metrics", monitor, time): "7s" for monitor in ("podMonitor", "serviceMonitor") for time in ("interval", "scrapeTimeout")},
+    ("metrics", "dashboard", "grafanaUrl"): "https://other.example",
     ("metrics", "prometheusRule", "errorBudgetPercentage"): 1,
     ("metrics", "prometheusRule", "disabled"): ["CodepipelineGatewayBug"],
     ("extraObjects",): [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "other"}}],
@@ -126,7 +131,7 @@ def differs_with(scenario, *files):
     """Whether these values, on top of a scenario's own, change what is rendered. A refusal changes nothing."""
     code, out, errors = chart.attempt(scenario, *itertools.chain(*(("--values", str(file)) for file in files)))
     assert "meet the specifications" not in errors, errors
-    return code == 0 and [found for found in yaml.load_all(out, chart.Loader) if found and found["kind"] != "Notes"] != chart.render(scenario).objects
+    return code == 0 and objects(out) != chart.render(scenario).objects
 
 
 def test_a_list_or_a_map_can_be_taken_away():
@@ -295,3 +300,53 @@ def test_installations_on_the_pages_install():
             assert code == 0, f"{page}: {line}: {errors}"
             seen += 1
     assert seen >= 5
+
+
+def examples():
+    """The commented examples of values.yaml: the path of each key with one, and the example's value."""
+    lines = (chart.HELM / "values.yaml").read_text(encoding="utf-8").splitlines()
+    path, found = [], {}
+    for number, line in enumerate(lines):
+        key = re.match(r"( *)([a-zA-Z]+):", line)
+        if key:
+            path = [*path[: len(key[1]) // 2], key[2]]
+        if line.strip() == "# Example:":
+            text = itertools.takewhile(lambda after: re.match(r" *# (?!-- |Example:)", after), lines[number + 1 :])
+            example = yaml.load("\n".join(re.sub(r"^ *# ", "", after) for after in text), chart.Loader)
+            assert list(example) == [path[-1]], f"line {number + 1}: the example of {path[-1]} is about {list(example)}"
+            found[tuple(path)] = example[path[-1]]
+    return found
+
+
+def test_a_key_whose_form_is_not_obvious_has_an_example():
+    empty = {path for path, value in chart.leaves(chart.values()) if value in ([], {})} - {("global",)}
+    assert len(empty) > 40
+    assert not {".".join(path) for path in empty - set(examples())}
+    assert {("aws", "roleArn"), ("auth", "jwt", "issuer"), ("image", "digest")} <= set(examples())
+
+
+def test_an_example_is_taken(tmp_path):
+    """Each changes what a scenario renders."""
+    file, beside, idle = tmp_path / "example.yaml", tmp_path / "beside.yaml", []
+    for path, example in examples().items():
+        given = example
+        for key in reversed(path):
+            given = {key: given}
+        file.write_text(yaml.safe_dump(given), encoding="utf-8")
+        needed = {"extraVolumes": examples()[("extraVolumes",)]} if path == ("extraVolumeMounts",) else {}
+        beside.write_text(yaml.safe_dump(needed), encoding="utf-8")
+        order = sorted(chart.SCENARIOS, key="everything".__ne__)
+        if not any(differs_from_none(scenario, path, beside, file) for scenario in order):
+            idle.append(".".join(path))
+    assert not idle, f"no scenario takes these examples: {idle}"
+
+
+def differs_from_none(scenario, path, *files):
+    """Whether these values change what a scenario renders without a value at this path."""
+    without = chart.attempt(scenario, "--set", f"{'.'.join(path)}=null")
+    given = chart.attempt(scenario, *itertools.chain(*(("--values", str(file)) for file in files)))
+    return given[0] == 0 and (without[0] != 0 or objects(given[1]) != objects(without[1]))
+
+
+def objects(text):
+    return [found for found in yaml.load_all(text, chart.Loader) if found and found["kind"] != "Notes"]
