@@ -36,7 +36,7 @@ pub struct Poll {
 
 impl Poll {
     /// The number of jobs that a waiting call takes: one, unless the caller set a number.
-    pub(crate) fn places(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.max_batch_size.and_then(|size| usize::try_from(size).ok()).unwrap_or(1)
     }
 }

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 pub use self::polling::Polling;
-use self::queue::{Answer, Polled};
+use self::queue::{PollResponse, Polled};
 use self::queues::Queues;
 use crate::call::Call;
 use crate::error::{AwsResponse, Failure, Outcome, Reason};
@@ -70,15 +70,15 @@ impl Poller {
         let end = (call.started() + time).min(deadline.checked_sub(DEADLINE_MARGIN).unwrap_or(deadline));
         let mut waiter = self.join(poll)?;
         let draining = call.in_flight().release();
-        let answer = tokio::select! {
+        let response = tokio::select! {
             // Jobs that are there count, even at the end.
             biased;
-            answer = &mut waiter.answer => answer.ok(),
-            () = self.wait_is_over(end, draining) => Some(waiter.last_answer()),
+            response = &mut waiter.response => response.ok(),
+            () = self.wait_is_over(end, draining) => Some(waiter.last_response()),
         };
-        // Without an answer, the polling of the queue ended with a panic.
+        // Without a response, the polling of the queue ended with a panic.
         let bug = || Failure::new(Reason::GatewayBug, Outcome::Unknown);
-        let Answer { attempts, result } = answer.ok_or_else(bug)?;
+        let PollResponse { attempts, result } = response.ok_or_else(bug)?;
         call.progress().attempts_of_poller(attempts);
         let jobs = result.as_ref().map_or(0, |(jobs, _)| jobs.len());
         self.metrics.jobs_polled(true, jobs);
@@ -87,9 +87,9 @@ impl Poller {
 
     fn join<'a>(&'a self, poll: &'a Poll) -> Result<Waiter<'a>, Failure> {
         let permit = self.permits.try_acquire().map_err(|_| too_many())?;
-        let (id, answer) = self.queues.join(&poll.action_type, poll.places()).ok_or_else(too_many)?;
+        let (id, response) = self.queues.join(&poll.action_type, poll.capacity()).ok_or_else(too_many)?;
         self.metrics.poll_waiters.inc();
-        Ok(Waiter { poller: self, action_type: &poll.action_type, id, answer, _permit: permit })
+        Ok(Waiter { poller: self, action_type: &poll.action_type, id, response, _permit: permit })
     }
 
     /// Returns when a call must stop waiting.
@@ -111,24 +111,24 @@ struct Waiter<'a> {
     poller: &'a Poller,
     action_type: &'a ActionType,
     id: u64,
-    answer: oneshot::Receiver<Answer>,
+    response: oneshot::Receiver<PollResponse>,
     _permit: SemaphorePermit<'a>,
 }
 
 impl Waiter<'_> {
-    /// Takes no further answer. Returns one that has just arrived, and otherwise no jobs.
-    fn last_answer(&mut self) -> Answer {
-        self.answer.close();
-        let empty = || Answer { attempts: 0, result: Ok((Vec::new(), AwsResponse::default())) };
-        self.answer.try_recv().unwrap_or_else(|_none| empty())
+    /// Takes no further response. Returns one that has just arrived, and otherwise no jobs.
+    fn last_response(&mut self) -> PollResponse {
+        self.response.close();
+        let empty = || PollResponse { attempts: 0, result: Ok((Vec::new(), AwsResponse::default())) };
+        self.response.try_recv().unwrap_or_else(|_none| empty())
     }
 }
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         self.poller.metrics.poll_waiters.dec();
-        self.answer.close();
-        self.poller.queues.leave(self.action_type, self.id, self.answer.try_recv().ok());
+        self.response.close();
+        self.poller.queues.leave(self.action_type, self.id, self.response.try_recv().ok());
     }
 }
 

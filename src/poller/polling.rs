@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::queue::{Answer, Polled};
+use super::queue::{PollResponse, Polled};
 use super::queues::Queues;
 use crate::call::Call;
 use crate::codepipeline::CodePipeline;
@@ -77,28 +77,28 @@ async fn poll_while_waited_for<C: CodePipeline>(
     codepipeline: Arc<C>,
     (region, interval): (Arc<str>, Duration),
 ) {
-    let mut pace = Pace { interval, throttled: 0 };
-    while let Some(places) = queues.places_or_remove(&action_type) {
+    let mut schedule = PollSchedule { interval, throttled: 0 };
+    while let Some(capacity) = queues.capacity_or_remove(&action_type) {
         let begun = Instant::now();
-        let batch = places.min(MAX_BATCH_SIZE);
+        let batch = capacity.min(MAX_BATCH_SIZE);
         let max_batch_size = i32::try_from(batch).ok();
         let poll = Poll { action_type: action_type.clone(), max_batch_size, wait: None };
         let call = Call::background(&POLL, begun + interval, region.clone());
         let result = codepipeline.call(&poll, &call).await;
-        let (attempts, pause) = (call.progress().attempts(), pace.after(batch, &result));
-        queues.answer(&action_type, Answer { attempts, result });
+        let (attempts, pause) = (call.progress().attempts(), schedule.after(batch, &result));
+        queues.respond(&action_type, PollResponse { attempts, result });
         sleep_until(begun + pause.mul_f64(1.0 + PAUSE_JITTER * fastrand::f64())).await;
     }
 }
 
 /// How often AWS is polled.
-struct Pace {
+struct PollSchedule {
     interval: Duration,
     /// How many polls in a row were throttled.
     throttled: u32,
 }
 
-impl Pace {
+impl PollSchedule {
     /// The time from a poll for this many jobs to the next poll.
     fn after(&mut self, batch: usize, result: &Result<Polled, Failure>) -> Duration {
         if result.as_ref().is_ok_and(|(jobs, _)| jobs.len() >= batch) {
@@ -130,23 +130,23 @@ mod tests {
 
     #[test]
     fn the_pause_is_the_interval_and_shorter_after_a_full_batch() {
-        let mut pace = Pace { interval: Duration::from_secs(5), throttled: 0 };
+        let mut schedule = PollSchedule { interval: Duration::from_secs(5), throttled: 0 };
         for (count, seconds) in [(0, 5), (9, 5), (10, 1), (11, 1), (0, 5)] {
-            assert_eq!(pace.after(10, &Ok(jobs(count))).as_secs(), seconds, "{count}");
+            assert_eq!(schedule.after(10, &Ok(jobs(count))).as_secs(), seconds, "{count}");
         }
         let unavailable = Err(Failure::new(Reason::AwsUnavailable, Outcome::Unknown));
-        assert_eq!(pace.after(10, &unavailable).as_secs(), 5);
+        assert_eq!(schedule.after(10, &unavailable).as_secs(), 5);
     }
 
     #[test]
     fn the_pause_doubles_while_aws_throttles() {
-        let mut pace = Pace { interval: Duration::from_secs(5), throttled: 0 };
+        let mut schedule = PollSchedule { interval: Duration::from_secs(5), throttled: 0 };
         for seconds in [10, 20, 40, 60, 60] {
-            assert_eq!(pace.after(1, &throttled(None)).as_secs(), seconds);
+            assert_eq!(schedule.after(1, &throttled(None)).as_secs(), seconds);
         }
-        assert_eq!(pace.after(1, &Ok(jobs(0))).as_secs(), 5);
-        assert_eq!(pace.after(1, &throttled(Some(Duration::from_secs(30)))).as_secs(), 30);
-        let mut slow = Pace { interval: Duration::from_secs(300), throttled: 0 };
+        assert_eq!(schedule.after(1, &Ok(jobs(0))).as_secs(), 5);
+        assert_eq!(schedule.after(1, &throttled(Some(Duration::from_secs(30)))).as_secs(), 30);
+        let mut slow = PollSchedule { interval: Duration::from_secs(300), throttled: 0 };
         assert_eq!(slow.after(1, &throttled(None)).as_secs(), 300, "never less than the interval");
     }
 }

@@ -13,7 +13,7 @@ pub(super) type Polled = (Vec<PolledJob>, AwsResponse);
 
 /// The result of a poll. A waiting call gets its part of it.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct PollResponse {
     /// How many attempts the poll made.
     pub(super) attempts: u32,
     pub(super) result: Result<Polled, Failure>,
@@ -30,17 +30,17 @@ pub(super) struct Queue {
 struct Waiter {
     id: u64,
     /// The maximum number of jobs that the call takes.
-    places: usize,
-    answer: oneshot::Sender<Answer>,
+    capacity: usize,
+    response: oneshot::Sender<PollResponse>,
 }
 
 impl Queue {
-    /// Adds a call at the end. Returns its id, and where its answer arrives.
-    pub(super) fn join(&mut self, places: usize) -> (u64, oneshot::Receiver<Answer>) {
-        let (answer, received) = oneshot::channel();
+    /// Adds a call at the end. Returns its id, and where its response arrives.
+    pub(super) fn join(&mut self, capacity: usize) -> (u64, oneshot::Receiver<PollResponse>) {
+        let (response, received) = oneshot::channel();
         let id = self.next_id;
         self.next_id += 1;
-        self.waiters.push_back(Waiter { id, places, answer });
+        self.waiters.push_back(Waiter { id, capacity, response });
         (id, received)
     }
 
@@ -52,8 +52,8 @@ impl Queue {
     }
 
     /// The number of jobs that the waiting calls take together.
-    pub(super) fn places(&self) -> usize {
-        self.waiters.iter().map(|waiter| waiter.places).sum()
+    pub(super) fn capacity(&self) -> usize {
+        self.waiters.iter().map(|waiter| waiter.capacity).sum()
     }
 
     /// Gives each call, in the order of arrival, as many jobs as it takes. Returns the jobs that
@@ -65,12 +65,12 @@ impl Queue {
         attempts: u32,
     ) -> Vec<PolledJob> {
         while !jobs.is_empty() {
-            let Some(Waiter { places, answer, .. }) = self.waiters.pop_front() else { break };
-            let rest = jobs.split_off(places.min(jobs.len()));
+            let Some(Waiter { capacity, response, .. }) = self.waiters.pop_front() else { break };
+            let rest = jobs.split_off(capacity.min(jobs.len()));
             let batch = mem::replace(&mut jobs, rest);
             // Fails if the call has just ended. Its jobs then go to the next one.
-            let unsent = answer.send(Answer { attempts, result: Ok((batch, aws.clone())) });
-            if let Err(Answer { result: Ok((mut batch, _)), .. }) = unsent {
+            let unsent = response.send(PollResponse { attempts, result: Ok((batch, aws.clone())) });
+            if let Err(PollResponse { result: Ok((mut batch, _)), .. }) = unsent {
                 batch.append(&mut jobs);
                 jobs = batch;
             }
@@ -81,8 +81,8 @@ impl Queue {
     /// Ends all calls with this failure.
     pub(super) fn fail(&mut self, failure: &Failure, attempts: u32) {
         for waiter in self.waiters.drain(..) {
-            // A call that has just ended needs no answer.
-            let _ = waiter.answer.send(Answer { attempts, result: Err(failure.clone()) });
+            // A call that has just ended needs no response.
+            let _ = waiter.response.send(PollResponse { attempts, result: Err(failure.clone()) });
         }
     }
 }
@@ -99,23 +99,23 @@ mod tests {
         left.into_iter().map(|job| job.job_id).collect()
     }
 
-    /// The ids of the jobs that a call got; none if it got no answer.
-    fn received(answer: &mut oneshot::Receiver<Answer>) -> Option<Vec<String>> {
-        let (jobs, _) = answer.try_recv().ok()?.result.unwrap();
+    /// The ids of the jobs that a call got; none if it got no response.
+    fn received(response: &mut oneshot::Receiver<PollResponse>) -> Option<Vec<String>> {
+        let (jobs, _) = response.try_recv().ok()?.result.unwrap();
         Some(jobs.into_iter().map(|job| job.job_id).collect())
     }
 
     #[test]
     fn calls_get_jobs_in_the_order_of_arrival_as_many_as_they_take() {
         let mut queue = Queue::default();
-        let (mut answers, places) = (Vec::new(), [2, 1, 3, 1]);
-        answers.extend(places.map(|places| queue.join(places).1));
-        assert_eq!(queue.places(), 7);
+        let (mut responses, capacity) = (Vec::new(), [2, 1, 3, 1]);
+        responses.extend(capacity.map(|capacity| queue.join(capacity).1));
+        assert_eq!(queue.capacity(), 7);
         assert!(hand_out(&mut queue, &["a", "b", "c", "d"]).is_empty());
-        let got: Vec<_> = answers.iter_mut().map(received).collect();
+        let got: Vec<_> = responses.iter_mut().map(received).collect();
         let expected = [Some(vec!["a", "b"]), Some(vec!["c"]), Some(vec!["d"]), None];
         assert_eq!(got, expected.map(|jobs| jobs.map(|jobs| jobs.into_iter().map(String::from).collect())));
-        assert_eq!(queue.places(), 1, "the last call still waits");
+        assert_eq!(queue.capacity(), 1, "the last call still waits");
     }
 
     #[test]
@@ -131,23 +131,23 @@ mod tests {
     #[test]
     fn a_call_that_left_takes_no_place() {
         let mut queue = Queue::default();
-        let joined: Vec<_> = (1..=5).map(|places| queue.join(places)).collect();
+        let joined: Vec<_> = (1..=5).map(|capacity| queue.join(capacity)).collect();
         for (id, _) in [&joined[0], &joined[3]] {
             queue.leave(*id);
             queue.leave(*id);
         }
-        assert_eq!(queue.places(), 2 + 3 + 5);
+        assert_eq!(queue.capacity(), 2 + 3 + 5);
     }
 
     #[test]
     fn a_failure_reaches_all_calls() {
         let mut queue = Queue::default();
-        let answers = [queue.join(1).1, queue.join(1).1];
+        let responses = [queue.join(1).1, queue.join(1).1];
         let failure = Failure::not_sent(Reason::AwsUnreachable);
         queue.fail(&failure, 1);
-        for mut answer in answers {
-            assert_eq!(answer.try_recv().unwrap().result.unwrap_err(), failure);
+        for mut response in responses {
+            assert_eq!(response.try_recv().unwrap().result.unwrap_err(), failure);
         }
-        assert_eq!(queue.places(), 0);
+        assert_eq!(queue.capacity(), 0);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::queue::{Answer, Queue};
+use super::queue::{PollResponse, Queue};
 use crate::operations::{ActionType, PolledJob};
 use crate::telemetry::Metrics;
 
@@ -32,50 +32,50 @@ impl Queues {
     pub(super) fn join(
         &self,
         action_type: &ActionType,
-        places: usize,
-    ) -> Option<(u64, oneshot::Receiver<Answer>)> {
+        capacity: usize,
+    ) -> Option<(u64, oneshot::Receiver<PollResponse>)> {
         let mut queues = self.lock();
         if let Some(queue) = queues.get_mut(action_type) {
-            return Some(queue.join(places));
+            return Some(queue.join(capacity));
         }
         if queues.len() >= self.max {
             return None;
         }
         // Fails only when the gateway ends, which closes the connection of this call too.
         let _ = self.new.send(action_type.clone());
-        Some(queues.entry(action_type.clone()).or_default().join(places))
+        Some(queues.entry(action_type.clone()).or_default().join(capacity))
     }
 
     /// Removes a call that waits no longer. Jobs that it was given and didn't take go to the next
     /// call.
-    pub(super) fn leave(&self, action_type: &ActionType, id: u64, untaken: Option<Answer>) {
+    pub(super) fn leave(&self, action_type: &ActionType, id: u64, untaken: Option<PollResponse>) {
         if let Some(queue) = self.lock().get_mut(action_type) {
             queue.leave(id);
         }
-        if let Some(answer @ Answer { result: Ok(_), .. }) = untaken {
-            self.answer(action_type, answer);
+        if let Some(response @ PollResponse { result: Ok(_), .. }) = untaken {
+            self.respond(action_type, response);
         }
     }
 
     /// The number of jobs that the waiting calls take together. Removes the queue if no call waits.
-    pub(super) fn places_or_remove(&self, action_type: &ActionType) -> Option<usize> {
+    pub(super) fn capacity_or_remove(&self, action_type: &ActionType) -> Option<usize> {
         let mut queues = self.lock();
-        let places = queues.get(action_type).map_or(0, Queue::places);
-        if places == 0 {
+        let capacity = queues.get(action_type).map_or(0, Queue::capacity);
+        if capacity == 0 {
             queues.remove(action_type);
             return None;
         }
-        Some(places)
+        Some(capacity)
     }
 
     /// Hands out the jobs of a poll, or ends all waiting calls with its failure.
-    pub(super) fn answer(&self, action_type: &ActionType, answer: Answer) {
+    pub(super) fn respond(&self, action_type: &ActionType, response: PollResponse) {
         let mut queues = self.lock();
         let queue = queues.get_mut(action_type);
-        let left = match (answer.result, queue) {
-            (Ok((jobs, aws)), Some(queue)) => queue.hand_out(jobs, &aws, answer.attempts),
+        let left = match (response.result, queue) {
+            (Ok((jobs, aws)), Some(queue)) => queue.hand_out(jobs, &aws, response.attempts),
             (Ok((jobs, _)), None) => jobs,
-            (Err(failure), Some(queue)) => return queue.fail(&failure, answer.attempts),
+            (Err(failure), Some(queue)) => return queue.fail(&failure, response.attempts),
             (Err(_), None) => return,
         };
         drop(queues);

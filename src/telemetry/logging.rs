@@ -60,8 +60,8 @@ where
     let _ = DROPPED.set(dropped);
     panic::set_hook(Box::new(|panic| {
         // The panic's message could contain a secret, so it is left out.
-        let place = panic.location().map(ToString::to_string);
-        tracing::error!(place, "panic; report this bug");
+        let location = panic.location().map(ToString::to_string);
+        tracing::error!(location, "panic; report this bug");
     }));
     Ok(guard)
 }
