@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use super::grpc_call::GrpcCalls;
 use super::http2::{self, HANDSHAKE_TIME};
-use super::peer::{ConnectionLimits, EXTRA_STREAMS, Peer, Tasks};
+use super::peer::{EXTRA_STREAMS, Peer, Tasks};
 use super::preface::{PrefaceIo, PrefaceSeen};
 use super::settings::Settings;
 use super::stack::stack;
@@ -101,13 +101,8 @@ impl Connections {
         identities: Identities,
     ) {
         let (socket, preface_seen) = PrefaceIo::new(socket);
-        let peer = Arc::new(Peer {
-            address,
-            identities,
-            limits: ConnectionLimits::new(),
-            tasks: Tasks::new(self.tasks.clone()),
-            closing: self.closing.child_token(),
-        });
+        let tasks = Tasks::new(self.tasks.clone());
+        let peer = Arc::new(Peer::new(address, identities, tasks, self.closing.child_token()));
         let service = stack(peer.tasks.clone(), self.grpc_calls.clone().service(peer.clone()));
         let http = http2::connections(peer.tasks.clone(), self.max_streams);
         let connection = http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));

@@ -116,7 +116,7 @@ impl GrpcCalls {
         let log = AccessLogEntry::begin(
             call.clone(),
             &request,
-            peer.address,
+            peer.address.clone(),
             self.shared.metrics.clone(),
             &self.shared.settings.traces,
         );

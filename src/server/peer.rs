@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Identities;
+use crate::telemetry::PeerAddress;
 
 /// Streams that a connection can have open in addition to the limits of calls in flight and of
 /// waiting calls: health checks, reflection, and calls that get an error for the limit instead of
@@ -21,13 +22,25 @@ pub(super) const LONG_LIVED_STREAMS: usize = 16;
 /// The client's side of a connection.
 #[derive(Debug)]
 pub(super) struct Peer {
-    pub(super) address: SocketAddr,
+    pub(super) address: PeerAddress,
     /// The names in the client certificate, if there is one.
     pub(super) identities: Identities,
     pub(super) limits: ConnectionLimits,
     pub(super) tasks: Tasks,
     /// Canceled when the connection starts to drain.
     pub(super) closing: CancellationToken,
+}
+
+impl Peer {
+    pub(super) fn new(
+        address: SocketAddr,
+        identities: Identities,
+        tasks: Tasks,
+        closing: CancellationToken,
+    ) -> Self {
+        let (address, limits) = (PeerAddress::new(address), ConnectionLimits::new());
+        Self { address, identities, limits, tasks, closing }
+    }
 }
 
 /// Permits of one connection for health and reflection.
@@ -40,7 +53,7 @@ pub(super) struct ConnectionLimits {
 }
 
 impl ConnectionLimits {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         let permits = |count| Arc::new(Semaphore::new(count));
         Self { long_lived: permits(LONG_LIVED_STREAMS), checks: permits(EXTRA_STREAMS - LONG_LIVED_STREAMS) }
     }
@@ -66,6 +79,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, task: F) {
-        self.own.spawn(self.all.track_future(task));
+        // In a box: the future of a stream has about 2 KiB, and each step of a spawn would move it.
+        self.own.spawn(self.all.track_future(Box::pin(task)));
     }
 }

@@ -1,6 +1,7 @@
 //! Writes one log line, the metrics, and one span for each call, however the call ends. Health
 //! checks have metrics only.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -23,12 +24,31 @@ const MAX_PATH: usize = 128;
 /// The target of the lines of reflection calls, so that a filter can leave them out.
 const REFLECTION_TARGET: &str = "codepipeline_gateway::reflection";
 
+/// A peer's address. Its text is made once for all calls of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct PeerAddress {
+    address: SocketAddr,
+    text: Arc<str>,
+}
+
+impl PeerAddress {
+    pub(crate) fn new(address: SocketAddr) -> Self {
+        Self { address, text: address.to_string().into() }
+    }
+}
+
+impl fmt::Display for PeerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 /// Logs and counts its call when the call has a response, or when the entry is dropped without one.
 pub(crate) struct AccessLogEntry {
     call: Arc<Call>,
     /// The path of a method that doesn't exist.
     unknown: Option<String>,
-    peer: SocketAddr,
+    peer: PeerAddress,
     metrics: Arc<Metrics>,
     span: Option<ServerSpan>,
     /// The trace of the call: the gateway's own, or the caller's if the gateway exports no traces.
@@ -41,7 +61,7 @@ impl AccessLogEntry {
     pub(crate) fn begin<B>(
         call: Arc<Call>,
         request: &Request<B>,
-        peer: SocketAddr,
+        peer: PeerAddress,
         metrics: Arc<Metrics>,
         traces: &Traces,
     ) -> Self {
@@ -51,7 +71,7 @@ impl AccessLogEntry {
         let (mut span, mut trace) = (None, None);
         if method.role != Role::Health {
             let caller = remote_parent(request.headers());
-            span = traces.call(method, path, peer, caller.as_ref());
+            span = traces.call(method, path, peer.address, caller.as_ref());
             trace = span.as_ref().map(ServerSpan::trace_id).or(caller.map(|caller| caller.trace_id()));
         }
         if let Some(trace) = span.as_ref().and_then(ServerSpan::trace_context) {
@@ -100,7 +120,7 @@ impl AccessLogEntry {
             jobs = call.subject().jobs(),
             invalid_fields = (!end.invalid_fields.is_empty()).then(|| end.invalid_fields.join(", ")),
             caller = call.caller(),
-            peer = %self.peer,
+            peer = &*self.peer.text,
             request_id = call.request_id(),
             trace_id = self.trace.map(tracing::field::display),
             aws_request_id = aws.request_id.as_deref(),
@@ -123,7 +143,7 @@ impl AccessLogEntry {
             outcome = failure.map(|(_, outcome)| outcome.as_str()),
             duration_ms,
             caller = self.call.caller(),
-            peer = %self.peer,
+            peer = &*self.peer.text,
             request_id = self.call.request_id(),
             trace_id = self.trace.map(tracing::field::display),
             "call"

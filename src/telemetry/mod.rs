@@ -11,7 +11,7 @@ mod metrics;
 mod process;
 mod traces;
 
-pub(crate) use access_log::AccessLogEntry;
+pub(crate) use access_log::{AccessLogEntry, PeerAddress};
 pub(crate) use aws_metrics::AttemptResult;
 pub use logging::{LogFormat, init};
 pub use metrics::Metrics;

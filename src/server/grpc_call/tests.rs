@@ -15,7 +15,7 @@ use crate::auth::Identities;
 use crate::call::Deadlines;
 use crate::methods::ACKNOWLEDGE;
 use crate::operations::OperationSet;
-use crate::server::peer::{ConnectionLimits, Tasks};
+use crate::server::peer::Tasks;
 use crate::telemetry::Traces;
 
 /// Handles calls with this router, and admits one call at a time.
@@ -40,13 +40,8 @@ fn grpc_calls(routes: Router) -> GrpcCalls {
 }
 
 fn peer() -> Arc<Peer> {
-    Arc::new(Peer {
-        address: ([127, 0, 0, 1], 1).into(),
-        identities: Identities::default(),
-        limits: ConnectionLimits::new(),
-        tasks: Tasks::new(TaskTracker::new()),
-        closing: CancellationToken::new(),
-    })
+    let (address, tasks) = (([127, 0, 0, 1], 1).into(), Tasks::new(TaskTracker::new()));
+    Arc::new(Peer::new(address, Identities::default(), tasks, CancellationToken::new()))
 }
 
 /// Sends a call, as `stack` does.
