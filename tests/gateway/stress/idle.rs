@@ -62,3 +62,26 @@ pub async fn slow_handshakes(address: SocketAddr) -> String {
     join_all((0..500).map(one)).await;
     format!("500 ended after {:.0} s", start_time.elapsed().as_secs_f64())
 }
+
+/// Sends nearly a whole ClientHello of 64 KiB over each of the connections that there can be, and
+/// then nothing. The gateway buffers them until the time limit of a handshake.
+pub async fn large_handshakes(address: SocketAddr) -> String {
+    let mut hello = vec![0x01, 0x00, 0xff, 0xf0, 0x03, 0x03];
+    hello.resize(60 * 1024, 0);
+    let record = |part: &[u8]| {
+        let length = u16::try_from(part.len()).unwrap().to_be_bytes();
+        [&b"\x16\x03\x01"[..], &length, part].concat()
+    };
+    let bytes: Vec<u8> = hello.chunks(16 * 1024).flat_map(record).collect();
+    let mut open = Vec::new();
+    for _ in 0..MAX_CONNECTIONS - 500 {
+        open.push(TcpStream::connect(address).await.unwrap());
+    }
+    let one = async |mut socket: TcpStream| {
+        socket.write_all(&bytes).await.unwrap();
+        // The gateway can reset it, because the rest of the message is missing.
+        let _ = socket.read(&mut [0]).await;
+    };
+    let count = join_all(open.into_iter().map(one)).await.len();
+    format!("{count} ended")
+}

@@ -18,7 +18,8 @@ use crate::harness::{
     Client, NONCE, PATIENCE, Program, TOKEN, endpoint, get, request, simulator_with, tls_endpoint, until,
 };
 
-pub const MAX_CONNECTIONS: usize = 2_000;
+/// The default of `--max-connections`.
+pub const MAX_CONNECTIONS: usize = 10_000;
 
 /// A gateway under attack, and a valid caller.
 pub struct Victim {
@@ -35,14 +36,12 @@ pub struct Victim {
 impl Victim {
     pub async fn start(secret: Option<&Secret>) -> Self {
         let simulator = simulator_with(&[]).await;
-        let connections = format!("--max-connections={MAX_CONNECTIONS}");
         let mut serve = serve_command(&[
             "--max-in-flight=64",
             "--default-deadline=30s",
             "--aws-attempt-timeout=30s",
             "--shutdown-delay=0s",
             "--log-format=json",
-            &connections,
         ]);
         if let Some(secret) = secret {
             serve = serve.with("GATEWAY_TLS_CERT", secret.path("tls.crt"));
@@ -98,6 +97,13 @@ impl Victim {
         let (latency, outcome) = self.calls_while(50, attack).await;
         let outcome = outcome.unwrap().expect("the checks of the attack");
         println!("{name:<22} {latency}; {}; {outcome}", Vitals::of(self.program.id()));
+    }
+
+    /// Waits until the gateway has at most this much memory, in KiB. The allocator returns memory
+    /// with a delay.
+    pub async fn returns_memory(&self, most: u64) {
+        let memory = async || Vitals::of(self.program.id()).memory;
+        until("memory in KiB", PATIENCE, memory, |memory| *memory <= most).await;
     }
 
     /// Waits until only the connection of the valid caller is open.

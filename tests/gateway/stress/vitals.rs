@@ -12,6 +12,8 @@ use crate::harness::get;
 pub struct Vitals {
     /// Resident memory, in KiB.
     pub memory: u64,
+    /// The most resident memory so far, in KiB.
+    pub peak: u64,
     /// Open files, sockets included.
     pub files: usize,
     pub threads: u64,
@@ -21,14 +23,21 @@ impl Vitals {
     pub fn of(process: u32) -> Self {
         let process = Process::new(process.try_into().unwrap()).expect("a living process");
         let status = process.status().unwrap();
-        Self { memory: status.vmrss.unwrap(), files: process.fd_count().unwrap(), threads: status.threads }
+        let (memory, peak) = (status.vmrss.unwrap(), status.vmhwm.unwrap());
+        Self { memory, peak, files: process.fd_count().unwrap(), threads: status.threads }
+    }
+
+    /// Asserts that the process never needed more memory than the chart's limit.
+    pub fn assert_fits_into_the_chart(self) {
+        assert!(include_str!("../../../helm/values.yaml").contains("memory: 1Gi"), "the limit has changed");
+        assert!(self.peak < 1024 * 1024, "{} KiB", self.peak);
     }
 }
 
 impl fmt::Display for Vitals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let megabytes = self.memory as f64 / 1024.0;
-        write!(f, "{megabytes:.1} MiB, {} files, {} threads", self.files, self.threads)
+        let [memory, peak] = [self.memory, self.peak].map(|kibibytes| kibibytes as f64 / 1024.0);
+        write!(f, "{memory:.1} MiB (peak {peak:.1}), {} files, {} threads", self.files, self.threads)
     }
 }
 
