@@ -24,6 +24,12 @@ pub(super) async fn run(serve: Serve) -> Result<(), CliError> {
     print_line(format!("AWS region:          {}", aws.region()))?;
     print_line(format!("AWS endpoint:        {}", aws.endpoint()))?;
     print_line(format!("S3 endpoint:         {}", aws.s3_endpoint()))?;
+    // Before anything is loaded: a wrong value can be the cause of a failure.
+    let unprotected = security_warnings(&settings).into_iter().map(str::to_owned).chain(aws_warnings(&aws));
+    let warnings: Vec<_> = serve.warnings().chain(unprotected).chain(traces.warnings).collect();
+    for warning in &warnings {
+        print_line(format!("warning:             {warning}"))?;
+    }
     if let Auth::Jwt(jwt) = &settings.auth {
         let found = jwt.describe_keys().await;
         let found = found.map_err(|why| CliError::Failed(format!("no verification keys: {why}")))?;
@@ -33,11 +39,11 @@ pub(super) async fn run(serve: Serve) -> Result<(), CliError> {
     let found = describe_credentials(&aws).await;
     let found = found.map_err(|reason| CliError::Failed(format!("no AWS credentials: {reason}")))?;
     print_line(format!("AWS credentials:     {found}"))?;
-    let unprotected = security_warnings(&settings).into_iter().map(str::to_owned).chain(aws_warnings(&aws));
-    for warning in serve.warnings().chain(unprotected).chain(traces.warnings) {
-        print_line(format!("warning:             {warning}"))?;
-    }
-    print_line("The configuration is valid.")
+    print_line(match warnings.len() {
+        0 => "The configuration is valid.".into(),
+        1 => "The configuration is valid, with 1 warning.".into(),
+        count => format!("The configuration is valid, with {count} warnings."),
+    })
 }
 
 fn print_settings(serve: &Serve, settings: &Settings, traces: &TraceConfig) -> Result<(), CliError> {

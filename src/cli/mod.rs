@@ -13,6 +13,8 @@ mod serve;
 mod simulator;
 mod usage;
 
+use std::io;
+
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use output::CliError;
@@ -65,7 +67,11 @@ pub(crate) fn run() -> Result<(), CliError> {
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) if !error.use_stderr() => {
-            return error.print().map_err(CliError::failed);
+            return match error.print() {
+                // A pager or `head` needs no more of it.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+                printed => printed.map_err(CliError::failed),
+            };
         }
         Err(error) => {
             let (all, given) = (command(), std::env::args_os().nth(1).unwrap_or_default());

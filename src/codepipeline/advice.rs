@@ -44,6 +44,9 @@ pub(super) async fn explain(sdk_error: String, files: &[PathBuf]) -> String {
         setup.process(&sdk_error)
     } else if contains("SSO token") {
         setup.sso()
+    } else if contains("IMDS") {
+        // The last provider of the chain, so no other one has credentials.
+        Some(setup.missing(&sdk_error))
     } else if contains("(os error") {
         setup.token_file(&sdk_error).await.or_else(|| setup.container(&sdk_error))
     } else if contains("no credentials found in chain") {

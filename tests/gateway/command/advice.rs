@@ -4,7 +4,7 @@
 use std::fs;
 
 use crate::harness::process::{Invocation, serve_command};
-use crate::harness::{REGION, Scratch, command};
+use crate::harness::{HttpServer, REGION, Scratch, command};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/gateway";
 const TOKEN: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
@@ -84,6 +84,24 @@ async fn check_and_the_log_name_the_cause_of_missing_credentials() {
             assert!(!shown.contains(SECRET), "{shown}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_profile_is_named_where_the_instance_metadata_service_refuses() {
+    let (files, imds) = (Scratch::new(), HttpServer::fixed(403, "text/plain", "forbidden").await);
+    let check = command(&["check"])
+        .with("AWS_REGION", REGION)
+        .with("AWS_EC2_METADATA_DISABLED", "false")
+        .with("AWS_EC2_METADATA_SERVICE_ENDPOINT", format!("http://{}", imds.address))
+        .with("AWS_CONFIG_FILE", files.file("named", "[profile dev]\n"));
+    check.with("AWS_PROFILE", "dve").run().await.failed(1, &["no profile \"dve\" in", "Correct AWS_PROFILE"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn warnings_come_before_missing_credentials() {
+    let ended = command(&["check"]).with("AWS_REGION", "eu-west-1a").run().await;
+    ended.failed(1, &["no AWS credentials"]);
+    assert!(ended.out.contains("eu-west-1a is an availability zone"), "{}", ended.out);
 }
 
 #[tokio::test(flavor = "multi_thread")]
