@@ -38,8 +38,11 @@ impl TlsArgs {
             (Some(cert), Some(key)) => (cert.clone(), key.clone()),
             (None, None) if self.client_ca.is_none() => return Ok(None),
             _ => {
-                let [cert, key, ca] = ["--tls-cert", "--tls-key", "--tls-client-ca"].map(flag::<Self>);
-                return Err(format!("{cert} and {key} require each other, and {ca} requires both"));
+                let (set, unset): (Vec<_>, Vec<_>) =
+                    self.files().into_iter().partition(|(_, file)| file.is_some());
+                let unset: Vec<_> =
+                    unset.into_iter().filter(|(name, _)| *name != "--tls-client-ca").collect();
+                return Err(format!("{} can't be used without {}", names(&set), names(&unset)));
             }
         };
         let loaded = Tls::load(TlsFiles { cert, key, client_ca: self.client_ca.clone() });
@@ -48,10 +51,16 @@ impl TlsArgs {
 
     /// The flags of the files that the error is about.
     fn flags_of(&self, error: &TlsError) -> String {
-        let files =
-            [("--tls-cert", &self.cert), ("--tls-key", &self.key), ("--tls-client-ca", &self.client_ca)];
-        let about = files.into_iter().filter(|(_, file)| file.as_ref().is_some_and(|file| error.names(file)));
-        let flags: Vec<String> = about.map(|(name, _)| flag::<Self>(name)).collect();
-        flags.join(" and ")
+        let about = |file: &Option<PathBuf>| file.as_ref().is_some_and(|file| error.names(file));
+        names(&self.files().into_iter().filter(|(_, file)| about(file)).collect::<Vec<_>>())
     }
+
+    fn files(&self) -> [(&'static str, &Option<PathBuf>); 3] {
+        [("--tls-cert", &self.cert), ("--tls-key", &self.key), ("--tls-client-ca", &self.client_ca)]
+    }
+}
+
+/// The flags with their variables.
+fn names(files: &[(&str, &Option<PathBuf>)]) -> String {
+    files.iter().map(|(name, _)| flag::<TlsArgs>(name)).collect::<Vec<_>>().join(" and ")
 }

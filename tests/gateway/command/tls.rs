@@ -55,6 +55,15 @@ async fn an_incomplete_auth_configuration_exits_with_64() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_missing_flag_is_named_with_the_one_that_needs_it() {
+    let ended = command(&["check", "--tls-client-ca=x", "--tls-key=y"]).run().await;
+    ended.failed(
+        64,
+        &["--tls-client-ca (GATEWAY_TLS_CLIENT_CA) can't be used without --tls-cert (GATEWAY_TLS_CERT)"],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_incomplete_tls_configuration_exits_with_64() {
     for flags in [
         &["--tls-cert=x.crt"][..],
