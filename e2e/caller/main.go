@@ -21,6 +21,7 @@ var commands = map[string]func(ctx context.Context, arguments []string) (any, er
 	"waiters":      waiters,
 	"dial":         dial,
 	"listen":       listen,
+	"proxy":        proxy,
 	"sts":          sts,
 	"pod-identity": podIdentity,
 	"kill":         kill,
@@ -29,7 +30,7 @@ var commands = map[string]func(ctx context.Context, arguments []string) (any, er
 // Prints what the command found as one line of JSON. Exit 1: it could not do its work; what it found is never an error.
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: caller idle|stop|call|load|worker|waiters|dial|listen|sts|pod-identity|kill [options]")
+		fmt.Fprintln(os.Stderr, "usage: caller idle|stop|call|load|worker|waiters|dial|listen|proxy|sts|pod-identity|kill [options]")
 		os.Exit(64)
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)

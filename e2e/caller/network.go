@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"time"
 )
 
@@ -38,4 +42,26 @@ func listen(ctx context.Context, arguments []string) (any, error) {
 		}
 		connection.Close()
 	}
+}
+
+// A sidecar that forwards HTTP requests with their own Host. After a signal, it ends immediately and fails the requests in flight.
+func proxy(ctx context.Context, arguments []string) (any, error) {
+	flags := flag.NewFlagSet("proxy", flag.ExitOnError)
+	address := flags.String("addr", "127.0.0.1:8081", "its address")
+	to := flags.String("to", "", "the URL that it forwards to")
+	_ = flags.Parse(arguments)
+	target, err := url.Parse(*to)
+	if err != nil {
+		return nil, err
+	}
+	forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target)
+		r.Out.Host = r.In.Host
+	}}
+	server := &http.Server{Addr: *address, Handler: forward, ReadHeaderTimeout: 5 * time.Second}
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		return nil, err
+	}
+	return nil, nil
 }

@@ -20,6 +20,8 @@ SCENARIOS = {
         installing.install,
         autoscaling.autoscaling,
         rollouts.upgrade,
+        rollouts.sidecar,
+        rollouts.two_releases,
         rollouts.scale,
         rollouts.drain,
         rollouts.kill,

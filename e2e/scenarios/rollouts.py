@@ -2,6 +2,7 @@
 
 import json
 
+import simulator
 from cluster import Failed, apply, check, end_of, equal, eventually, kubectl, listed, namespace
 from pods import container, figures
 
@@ -32,6 +33,42 @@ def upgrade(stage):
         service.wait_for_calls(100)
         waiters.wait_for_calls(400)
     return f"{both(headless, service)}; waiting: {figures(waiters.stop_unfailed())}"
+
+
+def sidecar(stage):
+    """A native sidecar that all requests to AWS pass, in a rolling update and its rollback: it starts before the gateway and ends
+    after it, so no call fails, although the sidecar fails its requests in flight when it ends."""
+    as_delivered(stage)
+    proxy = container("proxy", stage.images.caller, "proxy", "--addr=127.0.0.1:8081", f"--to={simulator.ENDPOINT}")
+    release = stage.install(
+        aws={"endpointUrl": "http://127.0.0.1:8081"}, extraInitContainers=[{**proxy, "restartPolicy": "Always"}]
+    )
+    with stage.load(release.headless, "headless", **LONG) as headless:
+        release.upgrade({"podLabels": {"revision": "two"}})
+        release.rollback()
+        release.wait_for_ready(2)
+        headless.wait_for_calls(100)
+    equal(release.restarts(), 0, "restarts")
+    return figures(headless.stop_unfailed())
+
+
+def two_releases(stage):
+    """Two releases in one namespace: each address reaches the pods of its own release only, and an upgrade and the end of one
+    release fail no call of the other."""
+    first, second = stage.install("gw"), stage.install("other")
+    with stage.load(first.headless, "first") as load:
+        second.upgrade({"podLabels": {"revision": "two"}})
+        second.wait_for_ready(2)
+        with stage.load(second.headless, "second") as other:
+            other.wait_for_calls(50)
+        theirs = other.stop_unfailed()
+        second.uninstall()
+        load.wait_for_calls(50)
+    ours = load.stop_unfailed()
+    check(not set(ours["peers"]) & set(theirs["peers"]), f"pods of both: {ours['peers']} and {theirs['peers']}")
+    equal((len(ours["peers"]), len(theirs["peers"])), (2, 2), "pods that each name reaches")
+    equal(len(first.ready()), 2, "pods of the release that stays")
+    return f"{figures(ours)}; the other release: {figures(theirs)}"
 
 
 def scale(stage):
