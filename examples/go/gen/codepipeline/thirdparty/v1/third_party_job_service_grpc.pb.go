@@ -46,9 +46,9 @@ const (
 //
 // Errors: every error carries `google.rpc.ErrorInfo` in `grpc-status-details-bin`, which grpcurl and the gRPC libraries
 // decode. Its `domain` is `codepipeline-gateway`, and its `reason` is stable, such as `JOB_NOT_FOUND`. Its `metadata`
-// contains these keys if they are known: `awsErrorCode`, `awsRequestId`, `httpStatus`, `attempts`, `region`, and
-// `outcome`. `google.rpc.RequestInfo` carries the request id. Some reasons have more details: BadRequest, ResourceInfo,
-// PreconditionFailure, RetryInfo.
+// always contains `outcome`, `attempts`, and `region`. It contains `awsErrorCode`, `awsRequestId`, and `httpStatus` if
+// they are known. `google.rpc.RequestInfo` carries the request id. Some reasons have more details: BadRequest,
+// ResourceInfo, PreconditionFailure, RetryInfo.
 //
 // `outcome` reports whether the call had an effect at AWS:
 //   - `rejected`: AWS rejected the call. Nothing changed.
@@ -92,8 +92,8 @@ type ThirdPartyJobServiceClient interface {
 	// poller hands out the jobs in the order in which the calls arrived. Send long polls one after another.
 	//
 	// The jobs that AWS returns become Dispatched. If no worker acknowledges a job in time, CodePipeline hands it out
-	// again. So a lost response costs time and no job: retry the call after any error with UNAVAILABLE or
-	// RESOURCE_EXHAUSTED.
+	// again. So a lost response costs time and no job: retry the call after UNAVAILABLE, RESOURCE_EXHAUSTED, or any error
+	// with an `unknown` outcome.
 	//
 	// Further errors:
 	//   - NOT_FOUND: ACTION_TYPE_NOT_FOUND. The action type doesn't exist in the gateway's account and region.
@@ -101,9 +101,10 @@ type ThirdPartyJobServiceClient interface {
 	PollForThirdPartyJobs(ctx context.Context, in *PollForThirdPartyJobsRequest, opts ...grpc.CallOption) (*PollForThirdPartyJobsResponse, error)
 	// Reads a job (AWS: GetThirdPartyJobDetails).
 	//
-	// The call changes nothing at AWS. Each call creates new requests for the job's artifacts, which work for about 15
-	// minutes. The gateway itself retries the call within the deadline, also after an attempt with an unknown outcome. A
-	// worker can read a job before the acknowledgement and again until the job ends.
+	// The call changes nothing at AWS. Each call creates new requests for the job's artifacts, which work for 14 minutes.
+	// The gateway itself retries the call within the deadline, also after an attempt with an unknown outcome. The caller
+	// can retry it after UNAVAILABLE, RESOURCE_EXHAUSTED, or any error with an `unknown` outcome. A worker can read a job
+	// before the acknowledgement and again until the job ends.
 	//
 	// The response contains secrets. The comments of its fields name them.
 	//
@@ -231,9 +232,9 @@ func (c *thirdPartyJobServiceClient) PutThirdPartyJobFailureResult(ctx context.C
 //
 // Errors: every error carries `google.rpc.ErrorInfo` in `grpc-status-details-bin`, which grpcurl and the gRPC libraries
 // decode. Its `domain` is `codepipeline-gateway`, and its `reason` is stable, such as `JOB_NOT_FOUND`. Its `metadata`
-// contains these keys if they are known: `awsErrorCode`, `awsRequestId`, `httpStatus`, `attempts`, `region`, and
-// `outcome`. `google.rpc.RequestInfo` carries the request id. Some reasons have more details: BadRequest, ResourceInfo,
-// PreconditionFailure, RetryInfo.
+// always contains `outcome`, `attempts`, and `region`. It contains `awsErrorCode`, `awsRequestId`, and `httpStatus` if
+// they are known. `google.rpc.RequestInfo` carries the request id. Some reasons have more details: BadRequest,
+// ResourceInfo, PreconditionFailure, RetryInfo.
 //
 // `outcome` reports whether the call had an effect at AWS:
 //   - `rejected`: AWS rejected the call. Nothing changed.
@@ -277,8 +278,8 @@ type ThirdPartyJobServiceServer interface {
 	// poller hands out the jobs in the order in which the calls arrived. Send long polls one after another.
 	//
 	// The jobs that AWS returns become Dispatched. If no worker acknowledges a job in time, CodePipeline hands it out
-	// again. So a lost response costs time and no job: retry the call after any error with UNAVAILABLE or
-	// RESOURCE_EXHAUSTED.
+	// again. So a lost response costs time and no job: retry the call after UNAVAILABLE, RESOURCE_EXHAUSTED, or any error
+	// with an `unknown` outcome.
 	//
 	// Further errors:
 	//   - NOT_FOUND: ACTION_TYPE_NOT_FOUND. The action type doesn't exist in the gateway's account and region.
@@ -286,9 +287,10 @@ type ThirdPartyJobServiceServer interface {
 	PollForThirdPartyJobs(context.Context, *PollForThirdPartyJobsRequest) (*PollForThirdPartyJobsResponse, error)
 	// Reads a job (AWS: GetThirdPartyJobDetails).
 	//
-	// The call changes nothing at AWS. Each call creates new requests for the job's artifacts, which work for about 15
-	// minutes. The gateway itself retries the call within the deadline, also after an attempt with an unknown outcome. A
-	// worker can read a job before the acknowledgement and again until the job ends.
+	// The call changes nothing at AWS. Each call creates new requests for the job's artifacts, which work for 14 minutes.
+	// The gateway itself retries the call within the deadline, also after an attempt with an unknown outcome. The caller
+	// can retry it after UNAVAILABLE, RESOURCE_EXHAUSTED, or any error with an `unknown` outcome. A worker can read a job
+	// before the acknowledgement and again until the job ends.
 	//
 	// The response contains secrets. The comments of its fields name them.
 	//
