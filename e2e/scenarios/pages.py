@@ -8,6 +8,7 @@ import sys
 import simulator
 from certificates import Authority
 from cluster import check, equal, kubectl, raw
+from pods import figures
 from terminal import Terminal
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -64,7 +65,8 @@ def callers_page(stage):
 
 def eks_page(stage):
     """docs/eks.md, as far as it can be run without AWS: the installation with a credentials file, which the API server
-    takes as it is printed (image and endpoint are the run's own), and the commands that say whether it works, the calls with made-up values among them; then the first look at a release from docs/runbook.md."""
+    takes as it is printed (image and endpoint are the run's own), and the commands that say whether it works, the calls with made-up values among them; then the first look at a release from docs/runbook.md, an
+    upgrade, and its rollback, in which no call fails."""
     blocks = named(fences.blocks(ROOT / "docs" / "eks.md"))
     profile = f"[default]\naws_access_key_id = {simulator.KEY_ID}\naws_secret_access_key = {simulator.SECRET_KEY}\n"
     terminal = Terminal(stage.where, {".aws/credentials": profile}, cwd=ROOT)
@@ -77,6 +79,8 @@ def eks_page(stage):
     kubectl("--namespace", stage.where, "delete", "secret", "aws")
     terminal.run(here("keys"))
     own = {"image": stage.values["image"], "aws": {"endpointUrl": simulator.ENDPOINT}, "resources": {}}
+    # Enough for the address of the Service.
+    own["gateway"] = {"shutdownDelay": "5s"}
     terminal.run(f"helm upgrade gw helm --reuse-values --wait --timeout 120s --values - <<'E'\n{json.dumps(own)}\nE\n")
     # No pod of the first installation left, whose image can't be had here.
     release.wait_for_ready(2)
@@ -94,7 +98,15 @@ def eks_page(stage):
     printed = terminal.run(look)
     for sign in ('"reason":"JOB_NOT_FOUND"', "\nready\n", simulator.ENDPOINT):
         check(sign in printed, f"no {sign!r} in\n{printed}")
-    return f"{len(blocks) + 1} blocks; keys from a credentials file: OK; helm test and check say so too"
+    with stage.load(release.service) as load:
+        terminal.run(f"{here('upgrade').strip()} --set-string podLabels.revision=two\n")
+        equal({each["metadata"]["labels"].get("revision") for each in release.ready()}, {"two"}, "the upgraded pods' label")
+        printed = terminal.run(here("rollback"))
+        release.wait_for_ready(2)
+        load.wait_for_calls(50)
+    check("Rollback was a success" in printed, f"helm rollback printed {printed}")
+    report = figures(load.stop_unfailed())
+    return f"{len(blocks) + 1} blocks; upgrade and rollback: {report}; keys from a credentials file: OK; helm test and check say so too"
 
 
 def named(page):
