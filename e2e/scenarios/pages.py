@@ -29,8 +29,7 @@ def callers_page(stage):
     certificate, key, _ = authority.leaf(f"DNS:{AUDIENCE}", "URI:spiffe://e2e.example/worker")
     stage.secret("serving", {"tls.crt": certificate, "tls.key": key, "ca.crt": authority.pem})
     terminal = Terminal(stage.where, {"ca.crt": authority.pem, "tls.crt": certificate, "tls.key": key})
-    for job in ("job-1", "job-2"):
-        simulator.put_job(job, "nonce-1", "token-1")
+    simulator.put_job("example-0", "nonce-1", "token-1")
 
     release.install({"replicaCount": 1})
     with terminal.forwarding(blocks["port-forward"]):
