@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body::{Body, Frame};
+use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
@@ -18,11 +18,14 @@ use super::connect::Io;
 /// The largest buffer for the head of a response. AWS's has less than 2 KiB.
 const MAX_BUFFER: usize = 16 * 1024;
 
+/// The body of a request. Boxed, because hyper has room for 32 requests for each connection.
+pub(super) type Body = Box<SdkBody>;
+
 /// An open connection.
 pub(super) struct Connection {
-    requests: SendRequest<SdkBody>,
+    requests: SendRequest<Body>,
     /// The protocol, as long as it runs.
-    driver: Option<Box<http1::Connection<Io, SdkBody>>>,
+    driver: Option<Box<http1::Connection<Io, Body>>>,
 }
 
 /// A response whose body was read as far as possible.
@@ -51,8 +54,8 @@ impl Connection {
     /// No response. If not one byte of the request was sent, the error contains the request.
     pub(super) async fn send(
         &mut self,
-        request: Request<SdkBody>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<SdkBody>>> {
+        request: Request<Body>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<Body>>> {
         let mut response = pin!(self.requests.try_send_request(request));
         let driver = &mut self.driver;
         poll_fn(|context| {
@@ -90,7 +93,7 @@ impl Connection {
 }
 
 /// Runs the protocol. Its errors reach the request.
-fn drive(driver: &mut Option<Box<http1::Connection<Io, SdkBody>>>, context: &mut Context<'_>) {
+fn drive(driver: &mut Option<Box<http1::Connection<Io, Body>>>, context: &mut Context<'_>) {
     if let Some(running) = driver
         && let Poll::Ready(_ended) = Pin::new(running).poll(context)
     {

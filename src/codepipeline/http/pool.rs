@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::connect::Connector;
-use super::connection::{Connection, Received};
+use super::connection::{Body, Connection, Received};
 use crate::codepipeline::transmit_probe::TransmitProbe;
 
 /// The most idle connections. A call in flight has a connection of its own.
@@ -53,14 +53,23 @@ impl Pool {
 impl HttpConnector for Pool {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let shared = self.0.clone();
+        // Not in the future, which would have room for each form of the request.
+        let request = match shared.outgoing(request) {
+            Ok(request) => request,
+            Err(error) => return HttpConnectorFuture::ready(Err(ConnectorError::io(error))),
+        };
         HttpConnectorFuture::new(async move { shared.exchange(request).await.map_err(ConnectorError::io) })
     }
 }
 
 impl Shared {
-    async fn exchange(self: Arc<Self>, request: HttpRequest) -> Result<HttpResponse, BoxError> {
-        let mut request = request.try_into_http1x()?;
+    fn outgoing(&self, request: HttpRequest) -> Result<Request<Body>, BoxError> {
+        let mut request = request.try_into_http1x()?.map(Box::new);
         self.connector.address(&mut request)?;
+        Ok(request)
+    }
+
+    async fn exchange(self: &Arc<Self>, request: Request<Body>) -> Result<HttpResponse, BoxError> {
         let max = TransmitProbe::max_response()?;
         let (mut connection, response) = self.send(request).await?;
         let received = connection.read(response, max).await;
@@ -74,14 +83,15 @@ impl Shared {
     /// byte of the request was sent, takes the next one.
     async fn send(
         self: &Arc<Self>,
-        mut request: Request<SdkBody>,
+        mut request: Request<Body>,
     ) -> Result<(Connection, Response<Incoming>), BoxError> {
         loop {
             let idle = self.take_idle();
             let is_new = idle.is_none();
             let mut connection = match idle {
                 Some(connection) => connection,
-                None => Connection::open(self.connector.connect().await?).await?,
+                // Boxed, because it is large, and most calls have an idle connection.
+                None => Box::pin(self.open()).await?,
             };
             TransmitProbe::set_sent(true)?;
             let mut error = match connection.send(request).await {
@@ -95,6 +105,10 @@ impl Shared {
                 _ => return Err(error.into_error().into()),
             }
         }
+    }
+
+    async fn open(&self) -> Result<Connection, BoxError> {
+        Connection::open(self.connector.connect().await?).await
     }
 
     fn take_idle(&self) -> Option<Connection> {
