@@ -85,15 +85,18 @@ impl<C: CodePipeline> JobService<C> {
         Self { codepipeline, poller, policy }
     }
 
-    async fn handle<O: Forward>(&self, request: Request<O>) -> Reply<O> {
-        let call = Call::of(request.extensions());
-        let (output, aws) = self.output::<O>(request.into_inner(), &call).await.map_err(|failure| {
-            call.set_end(End::from(&failure));
-            failure.to_status(&call.facts())
-        })?;
-        let response = respond::<O>(output, &aws);
-        call.set_end(End { aws, ..End::default() });
-        Ok(response)
+    fn handle<O: Forward>(&self, request: Request<O>) -> impl Future<Output = Reply<O>> + Send {
+        // Not in the future, which would have room for the request's metadata.
+        let (call, request) = (Call::of(request.extensions()), request.into_inner());
+        async move {
+            let (output, aws) = self.output::<O>(request, &call).await.map_err(|failure| {
+                call.set_end(End::from(&failure));
+                failure.to_status(&call.facts())
+            })?;
+            let response = respond::<O>(output, &aws);
+            call.set_end(End { aws, ..End::default() });
+            Ok(response)
+        }
     }
 
     async fn output<O: Forward>(

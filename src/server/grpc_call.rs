@@ -40,15 +40,13 @@ pub(super) type Jobs = BoxCloneSyncService<Request<Body>, Response<Body>, Infall
 
 /// Handles the calls of all connections. Clones share their state.
 #[derive(Clone, Debug)]
-pub(super) struct GrpcCalls {
-    jobs: Jobs,
-    /// Health and reflection, and the response to unknown methods.
-    routes: Routes,
-    shared: Arc<Shared>,
-}
+pub(super) struct GrpcCalls(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
+    jobs: Jobs,
+    /// Health and reflection, and the response to unknown methods.
+    routes: Routes,
     settings: Settings,
     region: Arc<str>,
     admission: Admission,
@@ -76,23 +74,24 @@ impl GrpcCalls {
         region: Arc<str>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let shared = Shared {
+        Self(Arc::new(Shared {
+            jobs,
+            routes,
             settings: settings.clone(),
             region,
             admission: Admission::new(settings.max_in_flight, settings.max_connections, metrics.clone()),
             metrics,
             drain_over: CancellationToken::new(),
-        };
-        Self { jobs, routes, shared: Arc::new(shared) }
+        }))
     }
 
     pub(super) fn metrics(&self) -> &Metrics {
-        &self.shared.metrics
+        &self.0.metrics
     }
 
     /// Ends all running calls with an error, because the drain timeout is over.
     pub(super) fn end_running(&self) {
-        self.shared.drain_over.cancel();
+        self.0.drain_over.cancel();
     }
 
     /// The service of one connection.
@@ -101,15 +100,17 @@ impl GrpcCalls {
         peer: Arc<Peer>,
     ) -> impl Service<Request<B>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone {
         service_fn(move |request| {
-            let (calls, peer) = (self.clone(), peer.clone());
+            let (calls, peer) = (self.0.clone(), peer.clone());
+            // Boxed, because every future that passes it on would have room for two of it.
+            let request = Box::new(request);
             async move { Ok(calls.handle(request, &peer).await) }
         })
     }
+}
 
+impl Shared {
     /// Handles one call, from its arrival to its response.
-    async fn handle<B: RequestBody>(self, request: Request<B>, peer: &Peer) -> Response<Body> {
-        // Boxed, because every future that passes it on would have room for two of it.
-        let mut request = Box::new(request);
+    async fn handle<B: RequestBody>(&self, mut request: Box<Request<B>>, peer: &Peer) -> Response<Body> {
         let call = Arc::new(self.begin(&request));
         request.extensions_mut().insert(call.clone());
         // Its drop records a call whose future is dropped because the client disconnected.
@@ -117,8 +118,8 @@ impl GrpcCalls {
             call.clone(),
             &request,
             peer.address.clone(),
-            self.shared.metrics.clone(),
-            &self.shared.settings.traces,
+            self.metrics.clone(),
+            &self.settings.traces,
         );
         let context = CallContext { call: &call, peer };
         let response = self.with_details(request, context).await;
@@ -128,10 +129,10 @@ impl GrpcCalls {
 
     fn begin<B>(&self, request: &Request<B>) -> Call {
         let mut method = Method::of(request.uri().path());
-        if method.role == Role::Reflection && !self.shared.settings.reflection {
+        if method.role == Role::Reflection && !self.settings.reflection {
             method = &UNKNOWN;
         }
-        Call::begin(method, request.headers(), self.shared.settings.deadlines, self.shared.region.clone())
+        Call::begin(method, request.headers(), self.settings.deadlines, self.region.clone())
     }
 
     /// Replaces tonic's own errors, which have no details.
@@ -184,7 +185,7 @@ impl GrpcCalls {
             biased;
             response = self.authorized(request, context) => response,
             () = sleep_until(deadline) => context.interrupt(Reason::DeadlineExceeded),
-            () = self.shared.drain_over.cancelled() => context.interrupt(Reason::GatewayShuttingDown),
+            () = self.drain_over.cancelled() => context.interrupt(Reason::GatewayShuttingDown),
         }
     }
 
@@ -199,11 +200,11 @@ impl GrpcCalls {
         let role = call.method().role;
         if role != Role::Health
             && let Err(failure) =
-                self.shared.settings.auth.admit(request.headers_mut(), &peer.identities, call).await
+                self.settings.auth.admit(request.headers_mut(), &peer.identities, call).await
         {
             return context.fail(&failure);
         }
-        if !self.shared.settings.operations.contains(call.method()) {
+        if !self.settings.operations.contains(call.method()) {
             return context.fail(&Failure::not_sent(Reason::OperationDisabled));
         }
         if matches!(role, Role::Health | Role::Reflection) {
@@ -221,21 +222,19 @@ impl GrpcCalls {
     ) -> Response<Body> {
         let CallContext { call, peer } = context;
         match call.method().role {
-            Role::Job => match self.shared.admission.try_call() {
+            Role::Job => match self.admission.try_call() {
                 Some(permit) => {
                     let _release = call.in_flight().hold(permit, peer.closing.clone());
                     respond(self.jobs.clone(), request).await
                 }
                 None => context.fail(&Failure::not_sent(Reason::GatewayOverloaded)),
             },
-            Role::Health | Role::Reflection => {
-                match self.shared.admission.try_stream(call.method(), &peer.limits) {
-                    Some(permits) => respond(self.routes.clone(), request)
-                        .await
-                        .map(|body| Body::new(EndOnClose::new(body, peer.closing.clone(), permits))),
-                    None => context.fail(&too_many_streams()),
-                }
-            }
+            Role::Health | Role::Reflection => match self.admission.try_stream(call.method(), &peer.limits) {
+                Some(permits) => respond(self.routes.clone(), request)
+                    .await
+                    .map(|body| Body::new(EndOnClose::new(body, peer.closing.clone(), permits))),
+                None => context.fail(&too_many_streams()),
+            },
             Role::Unknown => respond(self.routes.clone(), request).await,
         }
     }
