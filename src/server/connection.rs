@@ -66,13 +66,18 @@ impl Connections {
     /// Serves a connection to its end.
     pub(super) async fn serve(self, socket: TcpStream, address: SocketAddr, tls: Option<TlsAcceptor>) {
         let Some(tls) = tls else {
-            return self.serve_http(socket, address, Identities::default()).await;
+            return self.serve_http(socket, self.peer(address, Identities::default())).await;
         };
         if let Some(socket) = self.accept_tls(&tls, socket, address).await {
             let leaf = socket.get_ref().1.peer_certificates().and_then(|chain| chain.first());
             let identities = leaf.map(Identities::of_certificate).unwrap_or_default();
-            self.serve_http(socket, address, identities).await;
+            self.serve_http(socket, self.peer(address, identities)).await;
         }
+    }
+
+    fn peer(&self, address: SocketAddr, identities: Identities) -> Arc<Peer> {
+        let (tasks, closing) = (Tasks::new(self.tasks.clone()), self.closing.child_token());
+        Arc::new(Peer::new(address, identities, tasks, closing))
     }
 
     /// Accepts a TLS connection, if its handshake succeeds in time.
@@ -95,19 +100,16 @@ impl Connections {
     }
 
     async fn serve_http(
-        self,
+        &self,
         socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        address: SocketAddr,
-        identities: Identities,
+        peer: Arc<Peer>,
     ) {
         let (socket, preface_seen) = PrefaceIo::new(socket);
-        let tasks = Tasks::new(self.tasks.clone());
-        let peer = Arc::new(Peer::new(address, identities, tasks, self.closing.child_token()));
         let service = stack(peer.tasks.clone(), self.grpc_calls.clone().service(peer.clone()));
         let http = http2::connections(peer.tasks.clone(), self.max_streams);
         let connection = http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
         if let Err(error) = self.run(pin!(connection), &peer, &preface_seen).await {
-            tracing::debug!(peer = %address, error, "connection failed");
+            tracing::debug!(peer = %peer.address, error, "connection failed");
         }
     }
 
