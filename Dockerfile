@@ -2,6 +2,9 @@
 #
 #   docker build .                       production: no simulator, no shell, nothing but the program, glibc and root certificates
 #   docker build --target simulator .    CodePipeline's stand-in
+#   docker build --build-arg PROFILE_GUIDED=true .
+#                                        production, optimized for what a run of the program shows. This is what a release has. The
+#                                        build takes three times as long (tools/release-build.sh)
 #
 # Each architecture builds for itself (docker buildx build --platform linux/amd64,linux/arm64). The compiler is that of
 # rust-toolchain.toml; base and compiler are of the same Debian, so that their glibc is too. Each FROM names its image literally,
@@ -13,8 +16,9 @@ FROM docker.io/library/rust:1.95.0-trixie@sha256:f49565f188ee00bc2a18dd418183f2c
 WORKDIR /src
 # What .dockerignore lets through: sources, manifests, the proto files.
 COPY . .
-RUN cargo build --release --locked --package codepipeline-gateway --no-default-features --features jemalloc \
-    && cp target/release/codepipeline-gateway /codepipeline-gateway
+ARG PROFILE_GUIDED=false
+RUN if [ "$PROFILE_GUIDED" = true ]; then rustup component add llvm-tools && set -- --profile-guided; fi \
+    && cp "$(tools/release-build.sh "$@")" /codepipeline-gateway
 # The base has these libraries. A dependency that needs another one fails here and not on a node.
 RUN ldd /codepipeline-gateway > /needs \
     && ! grep -vE 'linux-vdso\.so|ld-linux-[a-z0-9_-]+\.so|lib(c|m|gcc_s)\.so\.[0-9]+ ' /needs

@@ -5,7 +5,7 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 export PATH := justfile_directory() / ".tools/bin:" + env("PATH")
 
 # The steps of CI, cheap ones first. .ci/run reads them too.
-steps := "rules fmt scripts site proto chart lint test doc deny grpcurl worker boto3 metrics runs budget examples"
+steps := "rules fmt scripts site proto chart lint test doc deny grpcurl worker boto3 metrics runs budget profile examples"
 
 # How a stress test starts.
 run := "cargo test --locked --test gateway -- --ignored --nocapture"
@@ -67,6 +67,11 @@ deny: (_tools "cargo-deny")
 [group('check')]
 advisories: (_tools "cargo-deny")
     cargo-deny --locked --workspace check advisories
+
+# Build the program of a released image (a quarter of an hour)
+[group('release')]
+release-build: (_tools "llvm-profdata")
+    tools/release-build.sh --profile-guided
 
 # Scan the Dockerfile's base images for known vulnerabilities. Fetches them and the database, and isn't part of CI
 [group('release')]
@@ -200,7 +205,12 @@ chart-golden:
 budget *args:
     bench/harness/budget.py {{ args }}
 
-# Regenerate docs/performance.md (half an hour on an idle machine)
+# Check that a profile of the program's calls can be made
+[group('measure')]
+profile: (_tools "llvm-profdata")
+    tools/release-build.sh --check
+
+# Regenerate docs/performance.md (an hour on an idle machine)
 [group('measure')]
 bench *args:
     bench/harness/measure.py {{ args }}

@@ -17,7 +17,7 @@ source "$root/tools/versions.env"
 
 cache=${GATEWAY_TOOLS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/codepipeline-gateway-tools}
 links=$root/.tools
-tools=(just shellcheck actionlint hadolint docker-compose grpcurl kind controller-gen h2spec buf protoc helm helm-docs kubeconform promtool prometheus grype cargo-deny cargo-fuzz mdbook mermaid valgrind python plots)
+tools=(just shellcheck actionlint hadolint docker-compose grpcurl kind controller-gen h2spec buf protoc helm helm-docs kubeconform promtool prometheus grype cargo-deny cargo-fuzz mdbook mermaid valgrind llvm-profdata python plots)
 platform=$(uname -s)-$(uname -m)
 
 # Whatever the caller's build is set to, a tool is built on its own; the checkout's Rust toolchain builds it.
@@ -53,6 +53,7 @@ key() {
         mdbook) echo "mdbook-$MDBOOK_VERSION-$platform" ;;
         mermaid) echo "mermaid-$(cksum <"$root/tools/site/package-lock.json" | tr -c '0-9\n' -)-$platform" ;;
         valgrind) echo "valgrind-$VALGRIND_VERSION-$platform" ;;
+        llvm-profdata) echo "llvm-profdata-$(llvm_version)-$platform" ;;
         python | plots)
             local held
             held=$(requirements_key "$(requirements "$1")") || return
@@ -182,6 +183,22 @@ install_valgrind() {
     chmod +x "$1/bin/valgrind"
 }
 
+# It reads a format of the compiler's own LLVM: Debian's package of the same version, or else rustup's component.
+install_llvm-profdata() {
+    local major tool as_root=()
+    major=$(llvm_version)
+    [[ $(id -u) == 0 ]] || as_root=(sudo)
+    if command -v apt-get >/dev/null && "${as_root[@]}" apt-get update --quiet && [[ $(apt-cache search "^llvm-$major\$") ]]; then
+        "${as_root[@]}" apt-get install --quiet --yes --no-install-recommends "llvm-$major" || return
+        tool=$(command -v "llvm-profdata-$major")
+    else
+        need rustup llvm-profdata
+        rustup component add llvm-tools || return
+        tool=$(rustc --print sysroot)/lib/rustlib/$(rustc -vV | sed -n 's/^host: //p')/bin/llvm-profdata
+    fi
+    mkdir -p "$1/bin" && ln -s "$tool" "$1/bin/llvm-profdata"
+}
+
 install_python() { virtual_environment python "$1"; }
 install_plots() { virtual_environment plots "$1"; }
 
@@ -218,6 +235,7 @@ version_of() { # tool directory
         controller-gen) "$2/bin/controller-gen" --version >/dev/null && module_version "$2/bin/controller-gen" ;;
         h2spec) "$2/bin/h2spec" --version >/dev/null && module_version "$2/bin/h2spec" ;;
         valgrind) lower "$VALGRIND_VERSION" "$("$2/bin/valgrind" --version | sed -n 's/^valgrind-//p')" ;;
+        llvm-profdata) "$2/bin/llvm-profdata" --version | sed -n 's/^ *\(Debian \)\{0,1\}LLVM version \([0-9]*\).*/\2/p' ;;
         python)
             "$2/venv/bin/python" "$root/tools/check_requirements.py" "$(requirements "$1")" \
                 boto3 cryptography google.rpc.error_details_pb2 grpc grpc_status.rpc_status grpc_tools.protoc \
@@ -229,6 +247,9 @@ version_of() { # tool directory
 
 # The lower of two versions: the wanted one, if what is there is no older.
 lower() { printf '%s\n' "$1" "$2" | sort --version-sort | head -n 1; }
+
+# The major version of the compiler's LLVM.
+llvm_version() { rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p'; }
 
 module_version() { go version -m "$1" | awk '$1 == "mod" { sub(/^v/, "", $3); print $3 }'; }
 
@@ -255,6 +276,7 @@ wanted() {
         mdbook) echo "$MDBOOK_VERSION" ;;
         mermaid) node -p "require('$root/tools/site/package.json').dependencies.mermaid" ;;
         valgrind) echo "$VALGRIND_VERSION" ;;
+        llvm-profdata) llvm_version ;;
         python | plots) echo "as required" ;;
     esac
 }
