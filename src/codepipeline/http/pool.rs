@@ -20,8 +20,6 @@ use super::connect::Connector;
 use super::connection::{Body, Connection, Received};
 use crate::codepipeline::transmit_probe::TransmitProbe;
 
-/// The most idle connections. A call in flight has a connection of its own.
-const MAX_IDLE: usize = 1024;
 /// The longest time between two searches for idle connections that AWS has closed.
 const MAX_SWEEP: Duration = Duration::from_secs(5);
 
@@ -32,7 +30,8 @@ pub(in crate::codepipeline) struct Pool(Arc<Shared>);
 struct Shared {
     connector: Connector,
     idle_timeout: Duration,
-    /// The one that was used last is at the end.
+    /// The one that was used last is at the end. There are at most as many as attempts were in
+    /// flight together in the last `idle_timeout`.
     idle: Mutex<Vec<Idle>>,
     sweep: OnceLock<AbortOnDropHandle<()>>,
 }
@@ -121,11 +120,7 @@ impl Shared {
     }
 
     fn keep(self: &Arc<Self>, connection: Connection) {
-        let mut idle = self.idle();
-        if idle.len() < MAX_IDLE {
-            idle.push(Idle { connection, since: Instant::now() });
-        }
-        drop(idle);
+        self.idle().push(Idle { connection, since: Instant::now() });
         self.sweep.get_or_init(|| {
             let sweep = sweep(Arc::downgrade(self), (self.idle_timeout / 4).min(MAX_SWEEP));
             AbortOnDropHandle::new(tokio::spawn(sweep))
