@@ -98,14 +98,18 @@ make_counts() {
     stub=(--tls "$certificates")
     caller=(--tls "$certificates" --certificate --token "$certificates/token")
     train https
-    profdata merge --output "$work/counts.profdata" "$work"/counts/*.profraw
+    rm -f "$work"/*.profdata
+    profdata merge --output "$work/new.profdata" "$work"/counts/*.profraw
+    # Its name has its checksum, because cargo builds the dependencies again only if a flag changes.
+    counts=$work/$(cksum <"$work/new.profdata" | cut -d ' ' -f 1).profdata
+    mv "$work/new.profdata" "$counts"
 }
 
 case "${1-}" in
     --profile-guided)
         make_counts
         say "building the program with the counts"
-        build "$target" "-Cprofile-use=$work/counts.profdata"
+        build "$target" "-Cprofile-use=$counts"
         echo "$target/$host/release/codepipeline-gateway"
         ;;
     --check)
@@ -113,7 +117,7 @@ case "${1-}" in
         make_counts
         for operation in poll_for_third_party_jobs get_third_party_job_details acknowledge_third_party_job \
             put_third_party_job_success_result put_third_party_job_failure_result; do
-            profdata show --function="$operation" --counts "$work/counts.profdata" | grep '^ *Block counts: .*[1-9]' >/dev/null \
+            profdata show --function="$operation" --counts "$counts" | grep '^ *Block counts: .*[1-9]' >/dev/null \
                 || die "the profile has no calls of $operation"
         done
         say "the profile has calls of each operation"

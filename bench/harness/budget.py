@@ -26,9 +26,9 @@ from pathlib import Path
 
 from build import BENCH, ROOT, run
 from contenders import environment, free_port, options, wait_for
+from results import OPERATIONS
 
 FEW, MANY = 200, 1200
-OPERATIONS = ("poll", "details", "acknowledge", "success", "failure")
 BUDGET = BENCH / "budget.json"
 VALGRIND = ROOT / ".tools/bin/valgrind"
 # Hash seeds, the digits of a duration, how reads fall together, what jemalloc's own thread does: on a busy machine counts of one

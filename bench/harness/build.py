@@ -33,6 +33,12 @@ def go_environment():
     return os.environ | ({"GOAMD64": "v3"} if v3 else {})
 
 
+def host():
+    """The target triple of this machine."""
+    version = subprocess.run(["rustc", "-vV"], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return re.search("^host: (.*)$", version, re.MULTILINE).group(1)
+
+
 def run(*command, **options):
     print("+", *command, file=sys.stderr, flush=True)
     subprocess.run([str(word) for word in command], check=True, **options)
@@ -45,7 +51,8 @@ class Programs:
         self.target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
         self.work = self.target / "bench"
         self.work.mkdir(parents=True, exist_ok=True)
-        self.gateway = self.target / "release/codepipeline-gateway"
+        self.gateway = self.target / host() / "release/codepipeline-gateway"
+        self.unprofiled = self.target / "release/codepipeline-gateway"
         self.python = ROOT / ".tools/venv/bin/python"
         self.stubs = self.work / "python"
         self.go = self.work / "go-peer"
@@ -57,7 +64,9 @@ class Programs:
 
     def build(self):
         target = ["--target-dir", self.target]
-        # The production image's build: without the simulator.
+        # A release's build, and the same without a profile. Neither has the simulator.
+        run(ROOT / "tools/install.sh", "llvm-profdata")
+        run(ROOT / "tools/release-build.sh", "--profile-guided", env=os.environ | {"CARGO_TARGET_DIR": str(self.target)})
         run("cargo", "build", "--locked", "--release", "--package", "codepipeline-gateway", "--no-default-features", "--features", "jemalloc", *target, cwd=ROOT)
         run("cargo", "build", "--locked", "--release", "--features", "bounds", *target, cwd=BENCH)
         self.build_python()

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from build import BENCH
 
 PATIENCE = 60
+PLAINTEXT = ("plain", "large")
+# The length of the configuration of a large job, in bytes.
+LARGE = 100_000
 
 
 def free_port():
@@ -51,11 +54,11 @@ class Server:
 class Stub:
     """The stub of CodePipeline, in plaintext or TLS."""
 
-    def __init__(self, lab, tls):
+    def __init__(self, lab, tls, configuration=2000):
         self.address = f"127.0.0.1:{free_port()}"
         self.endpoint = f"{'https' if tls else 'http'}://localhost:{self.address.rsplit(':', 1)[1]}"
         self.trust = ssl.create_default_context(cafile=lab.certificates / "ca.pem") if tls else None
-        command = [lab.programs.rust("stub"), "--addr", self.address]
+        command = [lab.programs.rust("stub"), "--addr", self.address, "--configuration", str(configuration)]
         self.process = subprocess.Popen(command + (["--tls", lab.certificates] if tls else []))
         wait_for(self.address, self.process)
 
@@ -91,21 +94,21 @@ class Lab:
         self.programs = programs
         self.certificates = programs.work / "certificates"
         subprocess.run([programs.rust("load"), "certificates", self.certificates], check=True)
-        self.plain = Stub(self, tls=False)
-        self.tls = Stub(self, tls=True)
+        self.stubs = {"plain": Stub(self, tls=False), "large": Stub(self, tls=False, configuration=LARGE), "tls": Stub(self, tls=True)}
 
     def stop(self):
-        self.plain.stop()
-        self.tls.stop()
+        for stub in self.stubs.values():
+            stub.stop()
 
     def command(self, name, mode, address, extra=()):
-        """The command line of a server. `mode` is plain or tls; or, for the gateway alone, mtls or mtls-jwt."""
+        """The command line of a server. `mode` is plain, large (plain, with large details), or tls; or, for the gateway
+        alone, mtls or mtls-jwt."""
         programs, certs = self.programs, self.certificates
-        served = [] if mode == "plain" else ["--tls", certs]
-        if name == "gateway":
-            command = [programs.gateway, "serve", "--grpc-addr", address, "--admin-addr", f"127.0.0.1:{free_port()}"]
+        served = [] if mode in PLAINTEXT else ["--tls", certs]
+        if name in ("gateway", "unprofiled"):
+            command = [programs.gateway if name == "gateway" else programs.unprofiled, "serve", "--grpc-addr", address, "--admin-addr", f"127.0.0.1:{free_port()}"]
             command += ["--log-format", "json"]
-            if mode != "plain":
+            if mode not in PLAINTEXT:
                 command += ["--tls-cert", certs / "server.pem", "--tls-key", certs / "server-key.pem"]
             if mode.startswith("mtls"):
                 command += ["--tls-client-ca", certs / "ca.pem"]
@@ -124,11 +127,11 @@ class Lab:
             host = self.stub(mode).endpoint.split("//")[1]
             command = [programs.sigv4 if name == "sigv4" else programs.sigv4_pool, "--port", address, "--name", "codepipeline", "--region", "eu-west-1"]
             command += ["--host", host, "--sign-host", host]
-            command += ["--upstream-url-scheme", "http" if mode == "plain" else "https"]
+            command += ["--upstream-url-scheme", "http" if mode in PLAINTEXT else "https"]
         return [str(word) for word in [*command, *extra]]
 
     def stub(self, mode):
-        return self.plain if mode == "plain" else self.tls
+        return self.stubs.get(mode, self.stubs["tls"])
 
     def environment(self, name, mode):
         env = environment(self.stub(mode).endpoint, self.certificates)
@@ -163,7 +166,7 @@ class Lab:
         words = ["--target", address, "--connections", connections]
         if name.startswith("sigv4"):
             return words + ["--http"]
-        if mode != "plain":
+        if mode not in PLAINTEXT:
             words += ["--tls", self.certificates]
         if mode.startswith("mtls"):
             words += ["--certificate"]

@@ -11,9 +11,8 @@ from build import ROOT
 
 
 def cpu(pid):
-    """Seconds of user and system time."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Seconds of user and system time, by the process's own CPU clock (clock_getcpuclockid(3))."""
+    return time.clock_gettime(~pid << 3 | 2)
 
 
 def resident(pid):
@@ -23,8 +22,20 @@ def resident(pid):
 
 def own(pid):
     """Those of them that no file backs: what the process needs beside its program."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("RssAnon:")[1].split()[0]) * 1024
+    return status(pid, "RssAnon")
+
+
+def peak(pid):
+    """The most bytes of memory since `reset_peak`."""
+    return status(pid, "VmHWM")
+
+
+def reset_peak(pid):
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def status(pid, field):
+    return int(Path(f"/proc/{pid}/status").read_text().split(f"{field}:")[1].split()[0]) * 1024
 
 
 def median(values):

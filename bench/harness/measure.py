@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Measures the gateway and its peers in one run on one machine, and writes docs/performance.md's table and plots.
 
-    bench/harness/measure.py                 all of it: half an hour on two cores that do nothing else
+    bench/harness/measure.py                 all of it: an hour on two cores that do nothing else
     bench/harness/measure.py --quick         one short round, which shows that everything works
     bench/harness/measure.py --report-only   the table and the plots again, from the last run's numbers
 
 Rounds are interleaved: each program has a turn in every round, with a new process. The report has the median over the
-rounds and the quartiles. Other work on the machine affects all programs alike. CPU time has all rounds; latency, memory
+rounds and the quartiles. Other work on the machine affects all programs alike. CPU time has all rounds; latency, memory,
 and growth have a quarter of them.
 """
 
@@ -16,27 +16,31 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from build import ROOT, Programs
 from contenders import Lab, free_port, options
-from machine import cpu, machine, median, own, resident
+from machine import cpu, machine, median, own, peak, reset_peak, resident
+from results import FIXED_RATE, GROWTH, OPERATIONS
 
 ALONE = ("sdk", "floor")
-# A turn takes one to two seconds. Other work on the machine varies, so many short rounds are better than few long ones. A
-# turn must be about fifty times as long as the 10 ms in which the kernel counts CPU time.
-CALLS = {"python": 600, "echo": 40_000, "floor": 20_000}
-MANY = 6_000
+# A turn takes one to two seconds. Other work on the machine varies, so many short rounds are better than few long ones.
+CALLS = {"python": 1_000, "echo": 40_000, "floor": 20_000}
+MANY = 10_000
 # What each part's numbers are called.
 PARTS = {
     "cost": ("cost",),
+    "operations": ("operations",),
     "memory": ("memory", "held"),
     "start": ("start",),
     "sizes": ("size",),
-    "latency": ("latency", "capacity"),
+    "latency": ("latency", "rates"),
     "growth": ("callers", "callers-rate", "connections", "replicas"),
 }
 CALLERS, CONNECTIONS = 64, 8
+# Calls in flight whose responses are large, and the bytes of a response that can be on their way to the caller.
+LARGE_CALLS, WINDOW = 256, 4096
 
 
 class Run:
@@ -45,7 +49,7 @@ class Run:
     def __init__(self, lab, rounds, scale):
         self.lab, self.rounds, self.scale = lab, rounds, scale
         self.numbers = {}
-        self.all = ["gateway", "echo", "sdk", "floor", "naive", "go", "python"]
+        self.all = ["gateway", "unprofiled", "echo", "sdk", "floor", "naive", "go", "python"]
         if lab.programs.sigv4:
             self.all += ["sigv4", "sigv4-pool"]
 
@@ -81,9 +85,20 @@ class Run:
                 self.note("cost", name, mode, "cpu", value=report["cpu_us_per_call"])
                 self.note("cost", name, mode, "rate", value=report["calls_per_second"])
 
-    def once(self, name, mode, callers=CALLERS, connections=CONNECTIONS, rate=None, calls=None, may_fail=False):
-        plan = {"callers": callers, "rate": rate, "calls": calls or self.calls(name)}
-        plan["warm_up"] = max(200, self.calls(name) // 10)
+    def operations(self):
+        """CPU time per call of each operation. The bare SDK calls the same."""
+        for number in range(self.rounds):
+            for operation in self.turns(number, OPERATIONS):
+                for name in self.turns(number, ["gateway", "sdk"]):
+                    report = self.once(name, "plain", operation=operation)
+                    self.note("operations", name, operation, value=report["cpu_us_per_call"])
+            self.say(f"operations {number + 1}/{self.rounds}")
+
+    def once(self, name, mode, callers=CALLERS, connections=CONNECTIONS, rate=None, calls=None, operation=None, may_fail=False):
+        calls = calls or max(self.calls(name), int(3 * callers * self.scale))
+        plan = {"callers": callers, "rate": rate, "calls": calls, "operation": operation}
+        # Each caller opens a connection to AWS meanwhile.
+        plan["warm_up"] = max(200, self.calls(name) // 10, 2 * callers)
         if name in ALONE:
             return self.lab.alone(name, mode, **plan)
         with self.lab.serving(name, mode, self.room(name, callers)) as server:
@@ -99,25 +114,23 @@ class Run:
 
     def growth(self):
         for _ in range(max(1, self.rounds // 4)):
-            for callers in (1, 8, 64, 256, 1024):
+            for callers in GROWTH["callers"]:
                 for name in ("gateway", "echo", "sdk", "go"):
                     report = self.once(name, "plain", callers=callers, connections=min(callers, CONNECTIONS))
                     self.note("callers", name, callers, value=report["cpu_us_per_call"])
                     self.note("callers-rate", name, callers, value=report["calls_per_second"])
                 self.say(f"growth: {callers} callers")
-            for connections in (1, 8, 64, 512):
+            for connections in GROWTH["connections"]:
                 for name in ("gateway", "echo", "go"):
                     report = self.once(name, "plain", callers=512, connections=connections)
                     self.note("connections", name, connections, value=report["cpu_us_per_call"])
                 self.say(f"growth: {connections} connections")
-            for replicas in (1, 2, 4):
+            for replicas in GROWTH["replicas"]:
                 self.note("replicas", "gateway", replicas, value=self.replicas(replicas))
                 self.say(f"growth: {replicas} replicas")
 
     def replicas(self, count):
         """CPU time per call of all replicas together; each gets the same share of the calls."""
-        from contextlib import ExitStack
-
         with ExitStack() as stack:
             servers = [stack.enter_context(self.lab.serving("gateway", "plain")) for _ in range(count)]
             before = [cpu(server.pid) for server in servers]
@@ -132,12 +145,12 @@ class Run:
 
     def latency(self):
         capacity = median(self.numbers["cost/gateway/plain/rate"])
-        self.numbers["capacity"] = [capacity]
+        rates = sorted([FIXED_RATE, *[max(20, int(capacity * share)) for share in (0.1, 0.5, 0.75)]])
+        self.numbers["rates"] = rates
         names = ["sdk", "gateway", "go", "python"]
         most = {name: median(self.numbers[f"cost/{name}/plain/rate"]) for name in names}
         for number in range(max(1, self.rounds // 4)):
-            for share in (0.1, 0.25, 0.5, 0.75):
-                rate = max(20, int(capacity * share))
+            for rate in rates:
                 for name in self.turns(number, names):
                     # Past a program's capacity its queue grows without limit, and latencies mean nothing.
                     if rate > 0.85 * most[name]:
@@ -149,7 +162,7 @@ class Run:
                         self.say(f"latency: {name} can't keep {rate}/s now")
                         continue
                     for quantile in ("p50", "p99", "p999"):
-                        self.note("latency", name, share, quantile, value=report[quantile])
+                        self.note("latency", name, rate, quantile, value=report[quantile])
                 self.say(f"latency {number + 1} at {rate}/s")
 
     # ---- memory ---------------------------------------------------------------------------------------------------------
@@ -162,9 +175,12 @@ class Run:
                     if not (name == "python" and held > 1000):
                         self.in_flight(name, "plain", held)
                 self.in_flight(name, "tls", 1000)
+                if name == "gateway":
+                    self.in_flight(name, "tls", 4000)
                 self.say(f"memory: calls in flight, {name}")
             for name in ("gateway", "echo", "go"):
                 self.idle_connections(name, "tls", 2000)
+            self.large_details()
             self.many_connections(8000)
 
     def in_flight(self, name, mode, held):
@@ -175,23 +191,38 @@ class Run:
         with self.lab.serving(name, mode, extra) as server:
             self.note("memory", name, mode, "fresh", value=resident(server.pid))
             self.note("memory", name, mode, "own", value=own(server.pid))
-            stub = server.stub
             self.lab.load(name, mode, server, calls=2000, warm_up=0, callers=16, connections=8)
             idle = resident(server.pid)
             self.note("memory", name, mode, "idle", value=idle)
-            stub.ask("/gate/closed", "PUT")
-            words = [self.lab.programs.rust("load"), "run", *self.lab.target(name, mode, server.address, 32)]
-            words += options({"callers": held, "calls": held, "warm_up": 0, "deadline_seconds": 280})
-            caller = subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE)
-            end = time.monotonic() + 120
-            while stub.held() < held and time.monotonic() < end:
-                time.sleep(0.05)
-            reached, busy = stub.held(), resident(server.pid)
-            stub.ask("/gate/open", "PUT")
-            report = json.loads(caller.communicate()[0])
-            if reached < held or report["failed"]:
-                raise RuntimeError(f"{name} held {reached} of {held} calls: {report}")
+            with self.held(name, mode, server, held):
+                busy = resident(server.pid)
             self.note("memory", name, mode, "in-flight", held, value=(busy - idle) / held)
+
+    @contextmanager
+    def held(self, name, mode, server, count, **plan):
+        """So many calls that wait for AWS. At the end of the block, AWS answers all of them."""
+        server.stub.ask("/gate/closed", "PUT")
+        words = [self.lab.programs.rust("load"), "run", *self.lab.target(name, mode, server.address, 32)]
+        words += options(plan | {"callers": count, "calls": count, "warm_up": 0, "deadline_seconds": 280})
+        caller = subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE)
+        end = time.monotonic() + 120
+        while server.stub.held() < count and time.monotonic() < end:
+            time.sleep(0.05)
+        reached = server.stub.held()
+        yield
+        server.stub.ask("/gate/open", "PUT")
+        report = json.loads(caller.communicate()[0])
+        if reached < count or report["failed"]:
+            raise RuntimeError(f"{name} held {reached} of {count} calls: {report}")
+
+    def large_details(self):
+        """The most memory of details with a large configuration, if all responses arrive together and their callers are slow."""
+        with self.lab.serving("gateway", "large") as server:
+            self.lab.load("gateway", "large", server, calls=2000, warm_up=0, callers=16)
+            idle = resident(server.pid)
+            with self.held("gateway", "large", server, LARGE_CALLS, operation="details", window=WINDOW):
+                reset_peak(server.pid)
+            self.note("memory", "gateway", "large", value=(peak(server.pid) - idle) / LARGE_CALLS)
 
     def idle_connections(self, name, mode, count):
         """Connections after their handshakes, without a call."""

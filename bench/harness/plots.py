@@ -11,12 +11,13 @@ import matplotlib
 matplotlib.use("svg")
 import matplotlib.pyplot as plt  # noqa: E402
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator  # noqa: E402
-from results import NAMES  # noqa: E402
+from results import GROWTH, NAMES  # noqa: E402
 
 WIDTH = 6
 # Each is readable on both backgrounds. Lines also differ in their markers.
 STYLES = {
     "gateway": ("#2f81f7", "o"),
+    "unprofiled": ("#79b8ff", "o"),
     "echo": ("#8a919a", "s"),
     "sdk": ("#1b9aaa", "D"),
     "floor": ("#8a919a", "s"),
@@ -111,14 +112,13 @@ def plot_cost(n, folder):
 
 
 def plot_latency(n, folder):
-    if "capacity" not in n:
+    if "rates" not in n:
         return
-    capacity = n.median("capacity")
     figure, all_axes = panels(3)
     for axes, quantile in zip(all_axes, ("p50", "p99", "p999")):
         for name in ("gateway", "sdk", "go", "python"):
-            known = [share for share in ("0.1", "0.25", "0.5", "0.75") if f"latency/{name}/{share}/{quantile}" in n]
-            line(axes, name, [(capacity * float(share), n.median(f"latency/{name}/{share}/{quantile}") / 1000) for share in known])
+            known = [rate for rate in n.values["rates"] if f"latency/{name}/{rate}/{quantile}" in n]
+            line(axes, name, [(rate, n.median(f"latency/{name}/{rate}/{quantile}") / 1000) for rate in known])
         axes.set_title(f"Latency, {quantile.replace('p999', 'p99.9')}, ms")
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -135,7 +135,7 @@ def plot_growth(n, folder):
     if "callers/gateway/64" not in n:
         return
     figure, all_axes = panels(3)
-    for axes, (kind, counts) in zip(all_axes, (("callers", (1, 8, 64, 256, 1024)), ("connections", (1, 8, 64, 512)), ("replicas", (1, 2, 4)))):
+    for axes, (kind, counts) in zip(all_axes, GROWTH.items()):
         for name in ("gateway", "echo", "sdk", "go"):
             line(axes, name, [(count, n.median(f"{kind}/{name}/{count}")) for count in counts if f"{kind}/{name}/{count}" in n])
         axes.set_title(f"CPU time per call by number of {kind}, µs")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 NAMES = {
     "gateway": "this gateway",
+    "unprofiled": "this gateway, without a profile",
     "echo": "bare tonic echo",
     "sdk": "bare SDK call",
     "floor": "signing and plain hyper",
@@ -15,6 +16,14 @@ NAMES = {
     "sigv4": "aws-sigv4-proxy (HTTP)",
     "sigv4-pool": "aws-sigv4-proxy (HTTP), larger pool",
 }
+
+
+OPERATIONS = ("poll", "details", "acknowledge", "success", "failure")
+# What growth is measured over.
+GROWTH = {"callers": (1, 8, 64, 1024, 8192), "connections": (1, 8, 64, 512), "replicas": (1, 2, 4)}
+
+# Calls per second at which the latencies of all programs are compared.
+FIXED_RATE = 7900
 
 
 class Numbers:

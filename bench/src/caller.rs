@@ -48,6 +48,9 @@ pub struct Target {
     /// The operation to call.
     #[arg(long, value_enum, default_value_t = Operation::Acknowledge)]
     pub operation: Operation,
+    /// Bytes of a response that the server can send before this client has read them.
+    #[arg(long)]
+    pub window: Option<u32>,
     /// File with a bearer token to send.
     #[arg(long)]
     pub token: Option<PathBuf>,
@@ -88,7 +91,8 @@ impl Target {
         let tls = self.tls.as_ref().map(|_| self.tls_config()).transpose()?;
         let mut connections = Vec::new();
         for number in 0..self.connections {
-            connections.push(connect(self.target[number % self.target.len()], tls.clone()).await?);
+            let target = self.target[number % self.target.len()];
+            connections.push(connect(target, tls.clone(), self.window).await?);
         }
         let scheme = if tls.is_some() { "https" } else { "http" };
         let token = self.token.as_ref().map(std::fs::read_to_string).transpose().map_err(text)?;
@@ -128,24 +132,28 @@ fn certificates(file: PathBuf) -> Result<Vec<CertificateDer<'static>>, String> {
 async fn connect(
     address: SocketAddr,
     tls: Option<Arc<ClientConfig>>,
+    window: Option<u32>,
 ) -> Result<SendRequest<Full<Bytes>>, String> {
     let socket = TcpStream::connect(address).await.map_err(text)?;
     socket.set_nodelay(true).map_err(text)?;
     match tls {
-        None => handshake(socket).await,
+        None => handshake(socket, window).await,
         Some(config) => {
             let name = ServerName::try_from("localhost").map_err(text)?;
-            handshake(TlsConnector::from(config).connect(name, socket).await.map_err(text)?).await
+            handshake(TlsConnector::from(config).connect(name, socket).await.map_err(text)?, window).await
         }
     }
 }
 
-async fn handshake<S>(socket: S) -> Result<SendRequest<Full<Bytes>>, String>
+async fn handshake<S>(socket: S, window: Option<u32>) -> Result<SendRequest<Full<Bytes>>, String>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
-    let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(socket));
-    let (mut sender, connection) = handshake.await.map_err(text)?;
+    let mut http = http2::Builder::new(TokioExecutor::new());
+    if let Some(window) = window {
+        http.initial_stream_window_size(window);
+    }
+    let (mut sender, connection) = http.handshake(TokioIo::new(socket)).await.map_err(text)?;
     // It ends with its last sender.
     drop(tokio::spawn(connection));
     sender.ready().await.map_err(text)?;

@@ -21,12 +21,19 @@ pub const SECRET_ACCESS_KEY: &str = "fake/secret/key/that/opens/nothing/at/all";
 /// The operation that all programs can be compared by, as awsJson1_1 names it.
 pub const TARGET: &str = "CodePipeline_20150709.AcknowledgeThirdPartyJob";
 
+/// The length of a revision and of its change identifier, in bytes: a Git commit.
+pub const REVISION: usize = 40;
+/// The length of a failure's message, in bytes.
+pub const MESSAGE: usize = 200;
+/// The length of each value of a job's configuration, in bytes.
+const VALUE: usize = 100;
+
 /// The operations of the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Operation {
     /// A poll that returns ten jobs.
     Poll,
-    /// Details with a configuration of 2 KB, and two artifacts.
+    /// Details with a configuration, and two artifacts.
     Details,
     /// The operation that all programs have.
     Acknowledge,
@@ -72,27 +79,27 @@ impl Operation {
                 job_id: JOB_ID.into(),
                 client_token: CLIENT_TOKEN.into(),
                 current_revision: Some(Revision {
-                    revision: "r".repeat(40),
-                    change_identifier: "c".repeat(40),
+                    revision: "r".repeat(REVISION),
+                    change_identifier: "c".repeat(REVISION),
                 }),
             }),
             Self::Failure => framed(&Failure {
                 job_id: JOB_ID.into(),
                 client_token: CLIENT_TOKEN.into(),
-                failure_details: Some(FailureDetails { kind: 1, message: "m".repeat(200) }),
+                failure_details: Some(FailureDetails { kind: 1, message: "m".repeat(MESSAGE) }),
             }),
         }
     }
 
-    /// A response of AWS.
+    /// A response of AWS. `configuration` is the length of a job's configuration, in bytes.
     #[must_use]
-    pub fn response(self) -> Bytes {
+    pub fn response(self, configuration: usize) -> Bytes {
         let response = match self {
             Self::Poll => {
                 let job = json!({ "jobId": JOB_ID, "clientId": JOB_ID });
                 json!({ "jobs": vec![job; 10] })
             }
-            Self::Details => details(),
+            Self::Details => details(configuration),
             Self::Acknowledge => json!({ "status": "InProgress" }),
             Self::Success | Self::Failure => return Bytes::new(),
         };
@@ -100,9 +107,10 @@ impl Operation {
     }
 }
 
-fn details() -> Value {
+fn details(configuration: usize) -> Value {
+    let entries = configuration / VALUE;
     let configuration: Map<String, Value> =
-        (0..20).map(|number| (format!("Key{number:02}"), json!("v".repeat(100)))).collect();
+        (0..entries).map(|number| (format!("Key{number:02}"), json!("v".repeat(VALUE)))).collect();
     let artifact = |name: &str| {
         json!({
             "name": name,

@@ -36,6 +36,9 @@ struct Cli {
     /// How long each response takes
     #[arg(long, default_value_t = 0)]
     delay_ms: u64,
+    /// The length of a job's configuration, in bytes
+    #[arg(long, default_value_t = 2000)]
+    configuration: usize,
 }
 
 struct Stub {
@@ -53,7 +56,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = listen(cli.listen.addr)?;
     let tls = cli.listen.identity()?.map(acceptor).transpose()?;
     let stub = Arc::new(Stub {
-        responses: Operation::value_variants().iter().map(|of| (of.name(), of.response())).collect(),
+        responses: Operation::value_variants()
+            .iter()
+            .map(|of| (of.name(), of.response(cli.configuration)))
+            .collect(),
         answered: AtomicU64::new(0),
         held: AtomicU64::new(0),
         gate: watch::Sender::new(true),
