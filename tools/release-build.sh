@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the program of the image, as target/HOST/release/codepipeline-gateway, and prints this path.
+# Builds the program of the image, and prints its path.
 #
 #   tools/release-build.sh                     as cargo builds it
 #   tools/release-build.sh --profile-guided    optimized for what a run of the program shows (profile-guided optimization)
@@ -23,10 +23,14 @@ calls=3000
 say() { printf 'tools/release-build.sh: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
+build() { # target directory, flags of cargo…
+    cargo build --profile "$profile" --locked --package codepipeline-gateway --no-default-features --features jemalloc \
+        --target-dir "$@" >&2
+}
+
 # With --target, the flags are for the program alone, and not for build scripts and macros.
-build() { # target directory, flags
-    RUSTFLAGS="${RUSTFLAGS-} $2" cargo build --profile "$profile" --locked --package codepipeline-gateway --no-default-features \
-        --features jemalloc --target "$host" --target-dir "$1" >&2
+build_with() { # flags of rustc, target directory
+    RUSTFLAGS="${RUSTFLAGS-} $1" build "$2" --target "$host"
 }
 
 # Counts are in a format of the compiler's own LLVM. rustup has its tool, and tools/install.sh gets it elsewhere.
@@ -84,7 +88,7 @@ train() { # scheme of AWS's endpoint
 make_counts() {
     rm -rf "$work/counts"
     say "building the program with counters"
-    build "$work" "-Cprofile-generate=$work/counts"
+    build_with "-Cprofile-generate=$work/counts" "$work"
     cargo build --locked --manifest-path bench/Cargo.toml --target-dir "$work" --bin load --bin stub >&2
     load certificates "$certificates"
     say "calling it"
@@ -109,7 +113,7 @@ case "${1-}" in
     --profile-guided)
         make_counts
         say "building the program with the counts"
-        build "$target" "-Cprofile-use=$counts"
+        build_with "-Cprofile-use=$counts" "$target"
         echo "$target/$host/release/codepipeline-gateway"
         ;;
     --check)
@@ -123,8 +127,8 @@ case "${1-}" in
         say "the profile has calls of each operation"
         ;;
     '')
-        build "$target" ''
-        echo "$target/$host/release/codepipeline-gateway"
+        build "$target"
+        echo "$target/release/codepipeline-gateway"
         ;;
     *) die "unknown argument: $1" ;;
 esac
