@@ -3,8 +3,8 @@
 #   docker build .                       production: no simulator, no shell, nothing but the program, glibc and root certificates
 #   docker build --target simulator .    CodePipeline's stand-in
 #   docker build --build-arg PROFILE_GUIDED=true .
-#                                        production, optimized for what a run of the program shows. This is what a release has. The
-#                                        build takes three times as long (tools/release-build.sh)
+#                                        production, optimized with a profile of its calls, as in a release. The build takes three times
+#                                        as long (tools/release-build.sh)
 #
 # Each architecture builds for itself (docker buildx build --platform linux/amd64,linux/arm64). The compiler is that of
 # rust-toolchain.toml; base and compiler are of the same Debian, so that their glibc is too. Each FROM names its image literally,

@@ -2,7 +2,7 @@
 # Builds the program of the image, and prints its path.
 #
 #   tools/release-build.sh                     as cargo builds it
-#   tools/release-build.sh --profile-guided    optimized for what a run of the program shows (profile-guided optimization)
+#   tools/release-build.sh --profile-guided    optimized with a profile of its calls (profile-guided optimization)
 #   tools/release-build.sh --check             check that a profile can be made, with a debug build
 #
 # The second form takes three times as long. It builds the program with counters, calls each operation on loopback with the
@@ -15,7 +15,6 @@ target=${CARGO_TARGET_DIR:-$PWD/target}
 host=$(rustc -vV | sed -n 's/^host: //p')
 work=$target/profile
 profile=release folder=release
-certificates=$work/certificates
 started=()
 # The calls of each operation, without and with TLS. More of them don't make the program faster.
 calls=3000
@@ -86,6 +85,7 @@ train() { # scheme of AWS's endpoint
 }
 
 make_counts() {
+    certificates=$work/certificates
     rm -rf "$work/counts"
     say "building the program with counters"
     build_with "-Cprofile-generate=$work/counts" "$work"
@@ -117,7 +117,7 @@ case "${1-}" in
         echo "$target/$host/release/codepipeline-gateway"
         ;;
     --check)
-        profile=dev folder=debug work=$work-check certificates=$target/profile-check/certificates calls=50
+        profile=dev folder=debug work=$work-check calls=50
         make_counts
         for operation in poll_for_third_party_jobs get_third_party_job_details acknowledge_third_party_job \
             put_third_party_job_success_result put_third_party_job_failure_result; do

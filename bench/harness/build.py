@@ -63,12 +63,12 @@ class Programs:
         return self.target / "release" / name
 
     def build(self):
-        target = ["--target-dir", self.target]
+        gateway, target = ROOT / "tools/release-build.sh", {"CARGO_TARGET_DIR": str(self.target)}
         # A release's build, and the same without a profile. Neither has the simulator.
         run(ROOT / "tools/install.sh", "llvm-profdata")
-        run(ROOT / "tools/release-build.sh", "--profile-guided", env=os.environ | {"CARGO_TARGET_DIR": str(self.target)})
-        run("cargo", "build", "--locked", "--release", "--package", "codepipeline-gateway", "--no-default-features", "--features", "jemalloc", *target, cwd=ROOT)
-        run("cargo", "build", "--locked", "--release", "--features", "bounds", *target, cwd=BENCH)
+        run(gateway, "--profile-guided", env=os.environ | target)
+        run(gateway, env=os.environ | target)
+        run("cargo", "build", "--locked", "--release", "--features", "bounds", cwd=BENCH, env=os.environ | target)
         self.build_python()
         self.build_go()
         self.build_sigv4()
